@@ -1,0 +1,94 @@
+/**
+ * What `GET /v1/status` on the admin socket answers and `tandem status --json` prints. Types only; additive changes.
+ */
+import type { PeerStatus } from '../replication/api.js';
+import type { RouterStatus } from '../vrrp/heartbeat-api.js';
+
+export interface NodeStatus {
+  version: string;
+  cluster: string;
+  node: string;
+  pid: number;
+  startedAtWallMs: number;
+  configFile: string;
+  configDigest: string;
+  /** Every virtual router's flow table may serve. */
+  ready: boolean;
+  readyReason: string;
+  inSync: boolean;
+  heartbeat: { connected: boolean; pid: number | null; realtime: boolean };
+  routers: RouterStatus[];
+  dataPlane: {
+    pinDir: string;
+    interfaces: { name: string; attached: boolean; mode: 'native' | 'generic'; fallbackReason: string | null }[];
+    maxFlows: number;
+    flows: number;
+    flowTableBytes: number;
+    drops: Record<string, number>;
+  };
+  peers: PeerStatus[];
+  services: ServiceStatus[];
+  pools: PoolStatus[];
+  metricsAddress: string;
+}
+
+export interface Traffic {
+  packetsIn: number;
+  bytesIn: number;
+  packetsOut: number;
+  bytesOut: number;
+  newFlows: number;
+}
+
+export interface ServiceStatus {
+  name: string;
+  listen: string;
+  forward: string;
+  pool: string;
+  virtualRouter: string;
+  usableServers: number;
+  servers: number;
+  traffic: Traffic;
+}
+
+export interface PoolStatus {
+  name: string;
+  scheduler: string;
+  generation: number;
+  servers: ServerStatus[];
+}
+
+export interface ServerStatus {
+  name: string;
+  address: string;
+  weight: number;
+  /** What this node's own check says. */
+  health: 'up' | 'down' | 'unknown' | 'unchecked';
+  /** What the generation in force says: new flows go there. */
+  alive: boolean;
+  reason: string;
+  sinceWallMs: number;
+  nextHop: 'resolved' | 'unresolved';
+  traffic: Traffic;
+}
+
+/** One row of `GET /v1/flows?service=&server=&client=&state=&limit=`. */
+export interface FlowRow {
+  protocol: 'tcp' | 'udp';
+  client: string;
+  listen: string;
+  server: string;
+  state: string;
+  forward: 'nat' | 'dsr';
+  idleMs: number;
+  /** Node that created the record. */
+  origin: string;
+}
+
+export interface TransitionRow {
+  atWallMs: number;
+  router: string;
+  from: string;
+  to: string;
+  reason: string;
+}

@@ -1,0 +1,77 @@
+/**
+ * What replication needs from the node and offers to it. Types only; src/control joins them.
+ */
+import type { ApplyMode, ApplyResult, Drained, FlowChunk } from '../l4/native.js';
+
+/** The flow table as replication sees it: opaque batches in ring order. */
+export interface FlowStore {
+  drain(maxRecords: number, wantDigests: boolean): Drained;
+  watch(wake: () => void): { stop(): void };
+  apply(records: Buffer, mode: ApplyMode, syncEpoch: number): ApplyResult;
+  readFlows(cursor: Buffer | null, maxRecords: number): FlowChunk;
+  purge(cursor: Buffer | null, maxRecords: number, syncEpoch: number, virtualRouters: number[]): { scanned: number; purged: number; cursor: Buffer | null };
+  digests(): { digest: bigint; flows: bigint }[];
+}
+
+/** One generation of one pool: what the lease holder decided, and every other node compiles from. */
+export interface PoolGeneration {
+  pool: string;
+  /** Grows by one with each change; compared within one holder's term. */
+  generation: number;
+  members: { name: string; address: string; port: number; weight: number; alive: boolean }[];
+}
+
+/** Small ordered messages that travel in the same stream as the records. */
+export type ControlMessage =
+  | { type: 'pools'; generations: PoolGeneration[] }
+  /** Gateways that flows of this node go back through: the peer resolves them early. */
+  | { type: 'nextHops'; addresses: string[] }
+  /** Routers whose lease the sender holds, by name; sent on every change. */
+  | { type: 'holding'; routers: string[] }
+  /** Hand-over: the receiver shall become active for these routers at once. */
+  | { type: 'takeOver'; routers: string[]; reason: string };
+
+export interface PeerStatus {
+  node: string;
+  address: string;
+  connected: boolean;
+  /** Every record the peer has was confirmed and the last digest matched (or is not yet due). */
+  inSync: boolean;
+  /** What we receive from it, complete? A node pre-empts only if this holds for each connected peer that holds a lease. */
+  receivedInSync: boolean;
+  state: 'connecting' | 'hello' | 'bulk' | 'live' | 'incompatible';
+  reason: string;
+  sentSequence: number;
+  ackedSequence: number;
+  /** Oldest record not yet acknowledged; 0 when none. */
+  lagMs: number;
+  queuedRecords: number;
+  gaps: number;
+  resyncs: number;
+  recordsSent: number;
+  recordsReceived: number;
+  digestMatch: boolean | null;
+  configDigestMatch: boolean | null;
+  version: string | null;
+}
+
+export interface ReplicationEvents {
+  /** A control message from a peer. */
+  onControl(node: string, message: ControlMessage): void;
+  /** Any change of a PeerStatus that matters to readiness or pre-emption. */
+  onPeerChange(node: string, status: PeerStatus): void;
+}
+
+export interface Replication {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  /** Which routers (slot and name) this node holds now; decides who sends bulk to whom and who purges. */
+  setHolding(routers: { slot: number; name: string }[]): void;
+  /** Sends to all connected peers; resolves when all of them acknowledged or `timeoutMs` has passed (then false). */
+  broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;
+  /** Sends to one peer; false when it is not connected or did not acknowledge in time. */
+  send(node: string, message: ControlMessage, timeoutMs: number): Promise<boolean>;
+  /** Resolves when everything drained so far was acknowledged by the peer, or false after `timeoutMs`. */
+  flush(node: string, timeoutMs: number): Promise<boolean>;
+  peers(): PeerStatus[];
+}
