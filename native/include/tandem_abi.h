@@ -185,8 +185,9 @@ struct tandem_lease {
   __u64 started_ns;       /* when this lease was acquired; ages count from here at the earliest */
   __u64 instance;         /* who acquired it: a restarted heartbeat resumes only its own */
   __u64 verified_ns;      /* when an echo sent from the VIP last came back through this node */
+  __u64 admit_until_ns;   /* new flows also while now < admit_until: set only by a planned RELEASE, for stragglers until the successor has taken over */
 };
-TANDEM_SIZE(struct tandem_lease, 40);
+TANDEM_SIZE(struct tandem_lease, 48);
 
 enum tandem_lease_operation {
   TANDEM_LEASE_READ = 0,
@@ -202,13 +203,14 @@ struct tandem_lease_args {
   __u32 operation;        /* enum tandem_lease_operation */
   __u64 duration_ns;      /* from now */
   __u64 drain_ns;         /* after the deadline */
+  __u64 admit_ns;         /* RELEASE only: how long new flows are still admitted */
   __u64 instance;
   __u32 result;           /* out: enum tandem_lease_result */
   __u32 pad;
   __u64 now_ns;           /* out: bpf_ktime_get_ns() */
   struct tandem_lease lease; /* out: after the operation */
 };
-TANDEM_SIZE(struct tandem_lease_args, 88);
+TANDEM_SIZE(struct tandem_lease_args, 104);
 
 enum tandem_apply_mode {
   TANDEM_APPLY_LIVE = 0,   /* from the holder's stream: upserts overwrite, deletes need the same generation */

@@ -147,7 +147,8 @@ export interface DataPlane {
 export interface LeaseKeeper {
   acquire(slot: number, durationNs: bigint, drainNs: bigint, instance: bigint): LeaseState;
   renew(slot: number, durationNs: bigint, drainNs: bigint, instance: bigint): LeaseState;
-  release(slot: number, drainNs: bigint, instance: bigint): LeaseState;
+  /** `admitNs`: a planned hand-over goes on admitting new flows for so long (stragglers until the successor answers); 0 otherwise. */
+  release(slot: number, drainNs: bigint, admitNs: bigint, instance: bigint): LeaseState;
   read(slot: number): LeaseState;
   /** True when the XDP link pinned for this interface still carries the program. */
   isAttached(interfaceName: string): boolean;

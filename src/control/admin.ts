@@ -1,0 +1,117 @@
+/**
+ * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the one command is switchover.
+ */
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { FlowRow, NodeStatus, TransitionRow } from './status.js';
+
+/** Bodies of commands are a few words; anything longer is a mistake. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+export interface FlowFilter {
+  service?: string;
+  server?: string;
+  client?: string;
+  state?: string;
+  limit: number;
+}
+
+export interface CommandResult {
+  ok: boolean;
+  message: string;
+}
+
+export interface AdminActions {
+  status(): Promise<NodeStatus>;
+  flows(filter: FlowFilter): FlowRow[];
+  transitions(): TransitionRow[];
+  switchover(request: { router?: string; to?: string }): Promise<CommandResult>;
+}
+
+export interface AdminServer {
+  listen(socketPath: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function createAdminServer(actions: AdminActions, onError: (error: unknown) => void): AdminServer {
+  const server: Server = createServer((request, response) => {
+    answer(actions, request, response).catch((error: unknown) => {
+      onError(error);
+      reply(response, 500, { ok: false, message: error instanceof Error ? error.message : String(error) });
+    });
+  });
+  return {
+    listen: (socketPath) =>
+      new Promise((resolve, reject) => {
+        rmSync(socketPath, { force: true });
+        server.once('error', reject);
+        server.listen(socketPath, () => {
+          chmodSync(socketPath, 0o600);
+          resolve();
+        });
+      }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+async function answer(actions: AdminActions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const url = new URL(request.url ?? '/', 'http://admin');
+  const route = `${request.method} ${url.pathname}`;
+  switch (route) {
+    case 'GET /v1/status':
+      return reply(response, 200, await actions.status());
+    case 'GET /v1/flows':
+      return reply(response, 200, actions.flows(flowFilter(url.searchParams)));
+    case 'GET /v1/transitions':
+      return reply(response, 200, actions.transitions());
+    case 'POST /v1/switchover': {
+      const body = switchoverRequest(await readBody(request));
+      if (body === null) return reply(response, 400, { ok: false, message: 'expected a JSON object with optional strings "router" and "to"' });
+      return reply(response, 200, await actions.switchover(body));
+    }
+    default:
+      return reply(response, 404, { ok: false, message: `no such request: ${route}` });
+  }
+}
+
+function flowFilter(query: URLSearchParams): FlowFilter {
+  const limit = Number(query.get('limit') ?? '100');
+  const filter: FlowFilter = { limit: Number.isInteger(limit) && limit > 0 ? limit : 100 };
+  for (const name of ['service', 'server', 'client', 'state'] as const) {
+    const value = query.get(name);
+    if (value !== null && value !== '') filter[name] = value;
+  }
+  return filter;
+}
+
+function switchoverRequest(text: string): { router?: string; to?: string } | null {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text === '' ? '{}' : text);
+  } catch {
+    return null;
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
+  const { router, to } = parsed as Record<string, unknown>;
+  const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
+  if (!isText(router) || !isText(to)) return null;
+  return { ...(router === undefined ? {} : { router }), ...(to === undefined ? {} : { to }) };
+}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let text = '';
+  for await (const chunk of request) {
+    text += String(chunk);
+    if (text.length > MAX_BODY_BYTES) throw new Error('request body is too long');
+  }
+  return text;
+}
+
+function reply(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(body)}\n`);
+}

@@ -1,0 +1,116 @@
+/**
+ * Keeps one heartbeat process alive and talks to it. The heartbeat outlives the daemon: a restarted daemon adopts the one it finds on
+ * the socket. It is started anew only when nobody answers there. Decides nothing about roles.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { openSync, closeSync } from 'node:fs';
+import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { connectLines, type LineConnection } from '../system/line-socket.js';
+
+/** Gap between attempts to reach a heartbeat that is starting: well under its start time, so that no lease lapses waiting for us. */
+const CONNECT_RETRY_MS = 5;
+/** After this long without an answer a started heartbeat is taken for dead and started again. */
+const START_LIMIT_MS = 5000;
+/** A heartbeat that dies this often within the window is started again only after a pause. */
+const CRASH_LIMIT = 5;
+const CRASH_WINDOW_MS = 10_000;
+const CRASH_PAUSE_MS = 1000;
+
+export interface HeartbeatLinkOptions {
+  socketPath: string;
+  /** Command line of the heartbeat. */
+  command: string[];
+  /** Its stderr: crashes leave their trace here. */
+  crashLog: string;
+  now(): number;
+  onMessage(message: FromHeartbeat): void;
+  onConnected(adopted: boolean): void;
+  onLost(): void;
+}
+
+export interface HeartbeatLink {
+  start(): void;
+  /** False when nobody is connected: the message is dropped, state is sent again on connect. */
+  send(message: ToHeartbeat): boolean;
+  isConnected(): boolean;
+  /** Lets go without ending the heartbeat. */
+  stop(): void;
+}
+
+export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLink {
+  let connection: LineConnection | null = null;
+  let child: ChildProcess | null = null;
+  let startedAt = 0;
+  let crashes: number[] = [];
+  let timer: NodeJS.Timeout | null = null;
+  let isStopped = false;
+
+  const later = (ms: number): void => {
+    if (timer) clearTimeout(timer);
+    timer = setTimeout(attempt, ms);
+  };
+
+  const launch = (): void => {
+    const [program, ...args] = options.command;
+    if (program === undefined) throw new Error('the heartbeat has no command line');
+    const log = openSync(options.crashLog, 'a', 0o600);
+    child = spawn(program, args, { detached: true, stdio: ['ignore', log, log] });
+    closeSync(log);
+    child.unref();
+    startedAt = options.now();
+    const mine = child;
+    child.on('error', () => undefined);
+    child.on('exit', () => {
+      if (child === mine) child = null;
+    });
+  };
+
+  /** Nobody answers on the socket: start one, unless one is on its way or it keeps dying. */
+  const absent = (): void => {
+    const now = options.now();
+    if (child !== null && now - startedAt < START_LIMIT_MS) return later(CONNECT_RETRY_MS);
+    crashes = crashes.filter((at) => now - at < CRASH_WINDOW_MS);
+    if (crashes.length >= CRASH_LIMIT) {
+      crashes = [];
+      return later(CRASH_PAUSE_MS);
+    }
+    crashes.push(now);
+    launch();
+    later(CONNECT_RETRY_MS);
+  };
+
+  const attempt = (): void => {
+    timer = null;
+    if (isStopped || connection !== null) return;
+    connectLines(options.socketPath, {
+      onConnect(opened) {
+        if (isStopped) return opened.close();
+        connection = opened;
+        options.onConnected(child === null);
+      },
+      onMessage: (message) => options.onMessage(message as FromHeartbeat),
+      onClose() {
+        const wasConnected = connection !== null;
+        connection = null;
+        if (isStopped) return;
+        if (wasConnected) options.onLost();
+        absent();
+      },
+    });
+  };
+
+  return {
+    start: attempt,
+    send: (message) => {
+      if (connection === null) return false;
+      connection.send(message);
+      return true;
+    },
+    isConnected: () => connection !== null,
+    stop() {
+      isStopped = true;
+      if (timer) clearTimeout(timer);
+      connection?.close();
+    },
+  };
+}

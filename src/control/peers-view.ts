@@ -1,0 +1,52 @@
+/**
+ * What the peers told us about themselves over the control stream: which virtual routers each holds and which gateways its flows use.
+ */
+import type { ControlMessage } from '../replication/api.js';
+
+export interface PeersView {
+  /** True when the message changed something. */
+  heard(node: string, message: ControlMessage): boolean;
+  lost(node: string): void;
+  nextHops(): string[];
+  waitToHold(node: string, routers: readonly string[], limitMs: number): Promise<boolean>;
+}
+
+export function createPeersView(): PeersView {
+  const holding = new Map<string, ReadonlySet<string>>();
+  const gateways = new Map<string, readonly string[]>();
+  const waiting = new Set<() => void>();
+
+  return {
+    heard(node, message) {
+      if (message.type === 'holding') {
+        holding.set(node, new Set(message.routers));
+        for (const look of [...waiting]) look();
+        return true;
+      }
+      if (message.type === 'nextHops') {
+        gateways.set(node, message.addresses);
+        return true;
+      }
+      return false;
+    },
+    lost: (node) => {
+      holding.delete(node);
+    },
+    nextHops: () => [...new Set([...gateways.values()].flat())],
+    waitToHold: (node, routers, limitMs) =>
+      new Promise((resolve) => {
+        const finish = (result: boolean): void => {
+          clearTimeout(timer);
+          waiting.delete(look);
+          resolve(result);
+        };
+        const look = (): void => {
+          const held = holding.get(node);
+          if (held !== undefined && routers.every((router) => held.has(router))) finish(true);
+        };
+        const timer = setTimeout(() => finish(false), limitMs);
+        waiting.add(look);
+        look();
+      }),
+  };
+}

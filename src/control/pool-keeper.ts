@@ -1,0 +1,82 @@
+/**
+ * Keeps the generation of every pool in force: tells the peers before it activates a change of its own, activates what a lease holder
+ * announced, and remembers the last state on disk. Changes are made one after the other.
+ */
+import type { Config } from '../config/model.js';
+import type { ControlMessage, PoolGeneration } from '../replication/api.js';
+import { adoptGeneration, decidedPools, decideGeneration, firstGeneration, type HealthOf } from './pool-authority.js';
+
+/** How long a change waits for the peers' word: a flow of the new generation should find it there, but a dead peer must not hold it up. */
+const ANNOUNCE_LIMIT_MS = 250;
+
+export interface PoolKeeperOptions {
+  config: Config;
+  saved: readonly PoolGeneration[];
+  healthOf: HealthOf;
+  broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;
+  activate(generations: PoolGeneration[]): void;
+  save(generations: readonly PoolGeneration[]): void;
+  onError(error: unknown): void;
+}
+
+export interface PoolKeeper {
+  /** Looks at health and roles again; call after any change of either. */
+  review(heldRouters: ReadonlySet<string>): void;
+  /** A holder announced these. Pools that this node decides itself are left alone. */
+  announced(generations: readonly PoolGeneration[], heldRouters: ReadonlySet<string>): void;
+  /** What a newly connected peer must know from this node. */
+  decided(heldRouters: ReadonlySet<string>): PoolGeneration[];
+  current(): PoolGeneration[];
+}
+
+export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
+  const { config } = options;
+  let generations = new Map<string, PoolGeneration>();
+  for (const pool of config.pools) {
+    const saved = options.saved.find((generation) => generation.pool === pool.name);
+    const before = saved ?? firstGeneration(pool);
+    // The file may have changed since: members come from it, what is known about them from the last generation.
+    generations.set(
+      pool.name,
+      decideGeneration(pool, before, () => 'unknown'),
+    );
+  }
+  let queue: Promise<void> = Promise.resolve();
+
+  const put = (changed: readonly PoolGeneration[]): void => {
+    generations = new Map([...generations, ...changed.map((generation) => [generation.pool, generation] as const)]);
+    options.activate(changed.slice());
+    options.save([...generations.values()]);
+  };
+
+  const changes = (held: ReadonlySet<string>): PoolGeneration[] =>
+    decidedPools(config, held).flatMap((pool) => {
+      const current = generations.get(pool.name) ?? firstGeneration(pool);
+      const next = decideGeneration(pool, current, options.healthOf);
+      return next === current ? [] : [next];
+    });
+
+  return {
+    review(held) {
+      if (changes(held).length === 0) return;
+      queue = queue
+        .then(async () => {
+          const changed = changes(held);
+          if (changed.length === 0) return;
+          await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS);
+          put(changed);
+        })
+        .catch(options.onError);
+    },
+    announced(announcements, held) {
+      const own = new Set(decidedPools(config, held).map((pool) => pool.name));
+      const changed = announcements.filter((announcement) => {
+        const current = generations.get(announcement.pool);
+        return current !== undefined && !own.has(announcement.pool) && adoptGeneration(current, announcement) !== current;
+      });
+      if (changed.length > 0) put(changed);
+    },
+    decided: (held) => decidedPools(config, held).flatMap((pool) => generations.get(pool.name) ?? []),
+    current: () => [...generations.values()],
+  };
+}

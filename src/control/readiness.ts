@@ -1,0 +1,54 @@
+/**
+ * Decides two things from what the peers say: may this node's flow table serve (`ready`), and may it pre-empt (`inSync`).
+ * `ready` comes late and stays: after the first bulk sync from every reachable peer, or after a grace period in which nobody was
+ * reachable. `inSync` follows the peers at every moment. Pure.
+ */
+import type { PeerStatus } from '../replication/api.js';
+import type { Monotonic } from '../system/clock.js';
+
+/** How long a starting node waits for a peer to answer before it serves alone. Longer than a reconnect with back-off, shorter than patience. */
+export const ALONE_AFTER_MS = 3000;
+
+export interface ReadinessState {
+  /** When the data plane was compiled and loaded; null before. */
+  compiledAt: Monotonic | null;
+  ready: boolean;
+  reason: string;
+}
+
+export const initialReadiness: ReadinessState = { compiledAt: null, ready: false, reason: 'data plane is not loaded yet' };
+
+export const compiled = (state: ReadinessState, now: Monotonic): ReadinessState => ({ ...state, compiledAt: now, reason: 'waiting for peers' });
+
+/** The state after looking at the peers again; the caller acts when `ready` changes. */
+export function reviewReadiness(state: ReadinessState, peers: readonly PeerStatus[], now: Monotonic): ReadinessState {
+  if (state.ready || state.compiledAt === null) return state;
+  const connected = peers.filter((peer) => peer.connected);
+  if (peers.length === 0) return { ...state, ready: true, reason: 'no peers are configured' };
+  const waitedMs = now - state.compiledAt;
+  if (connected.length > 0 && connected.every((peer) => peer.receivedInSync)) {
+    const missing = peers.length - connected.length;
+    if (missing === 0 || waitedMs >= ALONE_AFTER_MS) return { ...state, ready: true, reason: `synced from ${names(connected)}` };
+    return { ...state, reason: `synced from ${names(connected)}, waiting for ${names(peers.filter((peer) => !peer.connected))}` };
+  }
+  if (connected.length === 0) {
+    if (waitedMs >= ALONE_AFTER_MS) return { ...state, ready: true, reason: `no peer was reachable for ${ALONE_AFTER_MS} ms` };
+    return { ...state, reason: `waiting for ${names(peers)}` };
+  }
+  return { ...state, reason: `syncing from ${names(connected.filter((peer) => !peer.receivedInSync))}` };
+}
+
+/** When to look again although nothing happened; null when only events matter. */
+export const readinessDeadline = (state: ReadinessState): Monotonic | null =>
+  state.ready || state.compiledAt === null ? null : ((state.compiledAt + ALONE_AFTER_MS) as Monotonic);
+
+/** May this node pre-empt an active one? Only when it has everything that the reachable peers know; never on hearsay of none. */
+export function isInSync(peers: readonly PeerStatus[]): boolean {
+  const connected = peers.filter((peer) => peer.connected);
+  return peers.length === 0 || (connected.length > 0 && connected.every((peer) => peer.receivedInSync));
+}
+
+/** Is there a peer that has everything of ours, so that giving up the lease loses nothing? */
+export const hasPeerInSync = (peers: readonly PeerStatus[]): boolean => peers.some((peer) => peer.connected && peer.inSync);
+
+const names = (peers: readonly PeerStatus[]): string => peers.map((peer) => peer.node).join(', ');

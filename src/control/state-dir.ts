@@ -1,0 +1,81 @@
+/**
+ * The state directory of one node: its sockets, the identity of this boot, and the last pool generations. Everything in it may be
+ * deleted while the node is down; nothing in it is needed to keep forwarding.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PoolGeneration } from '../replication/api.js';
+import { ABI_VERSION } from '../l4/abi.gen.js';
+
+const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
+export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
+
+export interface StateDir {
+  path: string;
+  adminSocket: string;
+  heartbeatSocket: string;
+  heartbeatConfig: string;
+  crashLog: string;
+  /** Directory on bpffs for this node and state directory, without the ABI version. */
+  pinRoot: string;
+  pinDir: string;
+}
+
+export function openStateDir(path: string, node: string): StateDir {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const real = realpathSync(path);
+  const pinRoot = join(BPFFS_ROOT, `${node}-${createHash('sha256').update(real).digest('hex').slice(0, 8)}`);
+  return {
+    path: real,
+    adminSocket: join(real, 'admin.sock'),
+    heartbeatSocket: join(real, 'heartbeat.sock'),
+    heartbeatConfig: join(real, 'heartbeat.json'),
+    crashLog: join(real, 'heartbeat.log'),
+    pinRoot,
+    pinDir: join(pinRoot, `v${ABI_VERSION}`),
+  };
+}
+
+/** Replaces a file in one step, so that a reader never sees half of it. */
+export function replaceFile(path: string, content: string): void {
+  writeFileSync(`${path}.new`, content, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
+}
+
+/** The identity of this node for as long as the machine is up: 64 random bits as a decimal string. */
+export function bootInstance(state: StateDir): string {
+  const file = join(state.path, 'instance');
+  const bootId = readFileSync(BOOT_ID_FILE, 'utf8').trim();
+  try {
+    const [boot, instance] = readFileSync(file, 'utf8').trim().split(' ');
+    if (boot === bootId && instance !== undefined && /^\d+$/.test(instance)) return instance;
+  } catch {
+    // First start in this directory.
+  }
+  const instance = (randomBytes(8).readBigUInt64LE() | 1n).toString();
+  replaceFile(file, `${bootId} ${instance}\n`);
+  return instance;
+}
+
+const poolsFile = (state: StateDir): string => join(state.path, 'pools.json');
+
+export function savePools(state: StateDir, generations: readonly PoolGeneration[]): void {
+  replaceFile(poolsFile(state), `${JSON.stringify(generations)}\n`);
+}
+
+/** The generations in force when the daemon last ran; none when there are none or the file is damaged. */
+export function loadPools(state: StateDir): PoolGeneration[] {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(poolsFile(state), 'utf8'));
+    return Array.isArray(parsed) ? parsed.filter(isGeneration) : [];
+  } catch {
+    return [];
+  }
+}
+
+function isGeneration(value: unknown): value is PoolGeneration {
+  if (typeof value !== 'object' || value === null) return false;
+  const { pool, generation, members } = value as Record<string, unknown>;
+  return typeof pool === 'string' && Number.isInteger(generation) && Array.isArray(members);
+}

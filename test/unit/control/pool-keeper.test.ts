@@ -1,0 +1,68 @@
+import t from 'tap';
+import type { Config } from '../../../src/config/model.js';
+import type { CheckedHealth } from '../../../src/control/pool-authority.js';
+import { createPoolKeeper } from '../../../src/control/pool-keeper.js';
+import type { PoolGeneration } from '../../../src/replication/api.js';
+
+const config = {
+  pools: [{ name: 'web', scheduler: 'maglev', servers: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1 }], healthCheck: null, onServerDown: 'keep' }],
+  services: [{ name: 'web', pool: 'web', virtualRouter: 'front' }],
+} as unknown as Config;
+const held = new Set(['front']);
+const none = new Set<string>();
+
+function setup(saved: PoolGeneration[] = []) {
+  const steps: string[] = [];
+  const health: Record<string, CheckedHealth> = {};
+  let announce: () => void = () => undefined;
+  const keeper = createPoolKeeper({
+    config,
+    saved,
+    healthOf: (_pool, server) => health[server] ?? 'unknown',
+    broadcast: (message) =>
+      new Promise((resolve) => {
+        steps.push(`tell ${message.type === 'pools' ? message.generations[0]?.generation : message.type}`);
+        announce = () => resolve(true);
+      }),
+    activate: (generations) => steps.push(`activate ${generations[0]?.generation}`),
+    save: (generations) => steps.push(`save ${generations[0]?.generation}`),
+    onError: (error) => steps.push(`error ${error}`),
+  });
+  return { keeper, steps, health, confirm: () => announce() };
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+t.test('peers are told before a change is activated', async (t) => {
+  const { keeper, steps, health, confirm } = setup();
+  health['be1'] = 'down';
+  keeper.review(held);
+  await settle();
+  t.same(steps, ['tell 2']);
+  confirm();
+  await settle();
+  t.same(steps, ['tell 2', 'activate 2', 'save 2']);
+});
+
+t.test('a node that holds nothing changes nothing', async (t) => {
+  const { keeper, steps, health } = setup();
+  health['be1'] = 'down';
+  keeper.review(none);
+  await settle();
+  t.same(steps, []);
+});
+
+t.test('an announcement is activated by others and ignored by the one who decides', async (t) => {
+  const { keeper, steps } = setup();
+  const told: PoolGeneration = { pool: 'web', generation: 7, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
+  keeper.announced([told], held);
+  t.same(steps, []);
+  keeper.announced([told, { ...told, pool: 'unknown' }], none);
+  t.same(steps, ['activate 7', 'save 7']);
+  t.same(keeper.decided(held), [told], 'a new holder goes on from it');
+});
+
+t.test('the last generation is taken up after a restart', async (t) => {
+  const saved: PoolGeneration = { pool: 'web', generation: 9, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
+  t.same(setup([saved]).keeper.current(), [saved]);
+});
