@@ -232,6 +232,12 @@ struct tandem_apply_args {
 };
 TANDEM_SIZE(struct tandem_apply_args, 32);
 
+/* Context of the program `tandem_clock`. */
+struct tandem_clock_args {
+  __u64 now_ns;            /* out: bpf_ktime_get_ns() */
+};
+TANDEM_SIZE(struct tandem_clock_args, 8);
+
 /* Per virtual router and CPU: XOR over the immutable fields of its records, and their number. */
 struct tandem_digest {
   __u64 digest;

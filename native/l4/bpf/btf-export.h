@@ -22,6 +22,7 @@ union tandem_abi_types {
   struct tandem_lease lease;
   struct tandem_lease_args lease_args;
   struct tandem_apply_args apply_args;
+  struct tandem_clock_args clock_args;
   struct tandem_digest digest;
   struct tandem_traffic traffic;
   struct tandem_settings settings;
