@@ -1,7 +1,12 @@
 /**
  * The only door to the native L4 addon (native/l4/addon): types of what it offers and its loader. No policy here or behind it.
- * Every call that can fail throws a NativeError with errno and, for BPF programs, the verifier's log.
+ * Every call that can fail throws a NativeError (native-error.ts) with errno and, for BPF programs, the verifier's log; wrong argument
+ * types throw TypeError, wrong lengths and ranges RangeError, any use after close() NativeError CLOSED. Closing twice is harmless.
  */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { addonPath } from '../system/paths.js';
+import { NativeError } from './native-error.js';
 
 /** Which XDP mode carries the program. */
 export type XdpMode = 'native' | 'generic';
@@ -116,7 +121,10 @@ export interface DataPlane {
   /** Moves waiting flow events into a buffer. */
   drain(maxRecords: number, wantDigests: boolean): Drained;
   drainNotices(): Notice[];
-  /** Calls `wake` (once per poll of the event loop) while events or notices are waiting, until `stop`. */
+  /**
+   * Calls `wake` (once per poll of the event loop) while events or notices are waiting, until `stop`. Who pauses draining stops the watch:
+   * left running it would call again and again.
+   */
   watch(wake: () => void): { stop(): void };
 
   /** Writes records into the flow table in one pass inside the kernel. Any length; the addon splits it into inbox loads. */
@@ -126,12 +134,17 @@ export interface DataPlane {
   /** One step of ageing: looks at about `maxRecords` records, deletes idle ones (with events). */
   sweep(cursor: Buffer | null, maxRecords: number): { scanned: number; expired: number; cursor: Buffer | null };
   /** Deletes records of these virtual routers that were not confirmed in `syncEpoch`; one step. */
-  purge(cursor: Buffer | null, maxRecords: number, syncEpoch: number, virtualRouters: number[]): { scanned: number; purged: number; cursor: Buffer | null };
+  purge(
+    cursor: Buffer | null,
+    maxRecords: number,
+    syncEpoch: number,
+    virtualRouters: number[],
+  ): { scanned: number; purged: number; cursor: Buffer | null };
   digests(): Digest[];
   /** bpf_ktime_get_ns() of this kernel. */
   kernelNs(): bigint;
 
-  /** Runs the program of an attached or test-loaded interface on a packet (BPF_PROG_TEST_RUN). */
+  /** Runs the program of an attached or test-loaded interface (`program` is the interface's name) on a packet (BPF_PROG_TEST_RUN). */
   testRun(program: string, packet: Buffer, repeat: number): TestRunResult;
   /** Loads a program instance for `testRun` without attaching it. */
   loadForTest(options: Omit<AttachOptions, 'mode'>): void;
@@ -178,4 +191,35 @@ export interface NativeL4 {
   setRealtime(priority: number): { ok: true } | { ok: false; reason: string };
   /** Locks current and future memory of this process, or the reason why not. */
   lockMemory(): { ok: true } | { ok: false; reason: string };
+}
+
+interface Binding extends NativeL4 {
+  setErrorClass(errorClass: typeof NativeError): void;
+}
+
+const loaded = new Map<string, NativeL4>();
+
+function open(file: string): Binding {
+  if (!existsSync(file)) throw new NativeError('NOT_BUILT', `the native addon ${file} is missing`, { hint: 'run: scripts/build' });
+  try {
+    return createRequire(import.meta.url)(file) as Binding;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const library = /(lib[\w+-]+\.so[.\d]*): cannot open shared object file/.exec(message)?.[1];
+    if (library?.startsWith('libbpf')) {
+      throw new NativeError('LIBRARY_MISSING', `${library} is missing`, { hint: 'run: apt-get install libbpf1', cause });
+    }
+    if (library !== undefined) throw new NativeError('LIBRARY_MISSING', `${library} is missing`, { cause });
+    throw new NativeError('NOT_BUILT', `the native addon ${file} does not load: ${message}`, { hint: 'run: scripts/build', cause });
+  }
+}
+
+/** The addon of `scripts/build`; `file` names another build of it. Throws NativeError. */
+export function loadNative(file: string = addonPath): NativeL4 {
+  const known = loaded.get(file);
+  if (known !== undefined) return known;
+  const binding = open(file);
+  binding.setErrorClass(NativeError);
+  loaded.set(file, binding);
+  return binding;
 }
