@@ -1,20 +1,12 @@
 /**
- * The configuration after validation: defaults filled in, durations in milliseconds, sizes in bytes, addresses as dotted strings.
- * src/config/schema.ts produces exactly this. Names sort the same on every node.
+ * The configuration after validation: defaults filled in, durations in milliseconds, addresses as dotted strings. The shapes come from
+ * schema.ts (one source); what is written here is what build.ts adds: nodes as a numbered list sorted by name, absolute file names, and
+ * the virtual router of each service. Everything else keeps the order of the file, which is the same on every node.
  */
-export interface Config {
-  /** Absolute path of the file it came from; relative paths inside were resolved against its directory. */
-  file: string;
-  /** SHA-256 (hex) of the parsed content: nodes compare it. */
-  digest: string;
-  cluster: ClusterConfig;
-  dataPlane: DataPlaneConfig;
-  virtualRouters: VirtualRouterConfig[];
-  services: ServiceConfig[];
-  pools: PoolConfig[];
-  metrics: MetricsConfig;
-  log: { level: 'trace' | 'debug' | 'info' | 'warn' | 'error' };
-}
+import type { ConfigDocument } from './schema.js';
+
+type DocumentCluster = ConfigDocument['cluster'];
+type DocumentService = ConfigDocument['services'][number];
 
 export interface NodeConfig {
   name: string;
@@ -23,95 +15,30 @@ export interface NodeConfig {
   address: string;
 }
 
-export interface ClusterConfig {
-  name: string;
-  nodes: NodeConfig[];
-  replication: {
-    port: number;
-    tls: { ca: string; cert: string; key: string };
-    /** Records queued for a peer before a gap is declared and a resync follows. */
-    queueRecords: number;
-  };
-}
+/** `replication.tls` holds absolute file names; `{node}` in them was replaced when loadConfig was told the node. */
+export type ClusterConfig = Omit<DocumentCluster, 'nodes'> & { nodes: NodeConfig[] };
+export type DataPlaneConfig = ConfigDocument['dataPlane'];
+/** `priority` and `unicastPeers` are by node name; no unicast peers: multicast 224.0.0.18. */
+export type VirtualRouterConfig = ConfigDocument['virtualRouters'][number];
+/** `virtualRouter`: name of the one whose address it listens on. */
+export type ServiceConfig = DocumentService & { virtualRouter: string };
+export type PoolConfig = ConfigDocument['pools'][number];
+export type SchedulerName = PoolConfig['scheduler'];
+export type ServerConfig = PoolConfig['servers'][number];
+/** `status`: every accepted status. `body`, `host`, `port`: null means any body, the server's address, the server's port. */
+export type HealthCheckConfig = NonNullable<PoolConfig['healthCheck']>;
+export type MetricsConfig = ConfigDocument['metrics'];
 
-export interface DataPlaneConfig {
-  interfaces: string[];
-  attach: 'auto' | 'native' | 'generic';
-  maxFlows: number;
-  /** How long flows with a record are served after the lease has gone. */
-  drainMs: number;
-  timeouts: { synMs: number; establishedMs: number; finMs: number; closedMs: number; udpMs: number };
-}
-
-export interface VirtualRouterConfig {
-  name: string;
-  /** VRID, 1..255. */
-  id: number;
-  interface: string;
-  addresses: string[];
-  otherAddresses: { address: string; interface: string }[];
-  advertIntervalMs: number;
-  /** By node name. */
-  priority: Record<string, number>;
-  preempt: boolean;
-  preemptDelayMs: number;
-  /** Empty: multicast 224.0.0.18. Otherwise adverts go to the other nodes' entries. By node name. */
-  unicastPeers: Record<string, string>;
-  /** Gratuitous ARP: this many at take-over, then one burst every `refreshMs`. */
-  announce: { repeat: number; repeatGapMs: number; refreshMs: number };
-  /** Addresses asked by an echo from the VIP to verify a take-over; empty: the interface's default gateway and recent next hops. */
-  verifyAddresses: string[];
-}
-
-export interface ServiceConfig {
-  name: string;
-  address: string;
-  port: number;
-  protocol: 'tcp' | 'udp';
-  forward: 'nat' | 'dsr';
-  pool: string;
-  /** Name of the virtual router whose address it listens on. */
-  virtualRouter: string;
-}
-
-export type SchedulerName = 'maglev' | 'roundRobin';
-
-export interface ServerConfig {
-  name: string;
-  address: string;
-  port: number;
-  weight: number;
-}
-
-export interface PoolConfig {
-  name: string;
-  scheduler: SchedulerName;
-  servers: ServerConfig[];
-  healthCheck: HealthCheckConfig | null;
-  /** Flows in progress when their server goes down: keep (the server may recover) or drop. */
-  onServerDown: 'keep' | 'drop';
-}
-
-export interface HealthCheckConfig {
-  type: 'tcp' | 'http';
-  intervalMs: number;
-  timeoutMs: number;
-  rise: number;
-  fall: number;
-  /** http only. */
-  path: string;
-  /** http only: accepted statuses. */
-  status: number[];
-  /** http only: text the body (first 64 KiB) must contain; null: any. */
-  body: string | null;
-  /** http only: Host header; null: the server's address. */
-  host: string | null;
-  /** Port asked instead of the server's own; null: the server's. */
-  port: number | null;
-}
-
-export interface MetricsConfig {
-  /** Listening address of /metrics, e.g. 127.0.0.1:9107. */
-  address: string;
-  port: number;
+export interface Config {
+  /** Absolute path of the file it came from; relative paths inside were resolved against its directory. */
+  file: string;
+  /** SHA-256 (hex) of the content, whatever its formatting, comments and place: nodes compare it. */
+  digest: string;
+  cluster: ClusterConfig;
+  dataPlane: DataPlaneConfig;
+  virtualRouters: VirtualRouterConfig[];
+  services: ServiceConfig[];
+  pools: PoolConfig[];
+  metrics: MetricsConfig;
+  log: ConfigDocument['log'];
 }

@@ -1,0 +1,54 @@
+/**
+ * From a checked document to the model: numbers the nodes, resolves file names and the virtual router of each service, digests it. Pure
+ * but for the hash.
+ */
+import { createHash } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
+import { routerOf } from './check-services.js';
+import type { Config, NodeConfig, ServiceConfig } from './model.js';
+import type { ConfigDocument } from './schema.js';
+
+/** Stands in TLS file names for the name of the node that reads the file. */
+export const NODE_PLACEHOLDER = '{node}';
+
+/** `file` is absolute. Without `node` the placeholder stays in the file names. */
+export function buildConfig(document: ConfigDocument, file: string, node: string | undefined): Config {
+  const { tls, ...replication } = document.cluster.replication;
+  const locate = (path: string): string => resolve(dirname(file), node === undefined ? path : path.replaceAll(NODE_PLACEHOLDER, node));
+  return {
+    ...document,
+    file,
+    digest: digestOf(document),
+    cluster: {
+      name: document.cluster.name,
+      nodes: numberNodes(document.cluster.nodes),
+      replication: { ...replication, tls: { ca: locate(tls.ca), cert: locate(tls.cert), key: locate(tls.key) } },
+    },
+    services: document.services.map((service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' })),
+  };
+}
+
+function numberNodes(nodes: ConfigDocument['cluster']['nodes']): NodeConfig[] {
+  const names = Object.keys(nodes).sort();
+  const taken = new Set(Object.values(nodes).map((node) => node.id));
+  let next = 1;
+  return names.flatMap((name) => {
+    const node = nodes[name];
+    if (node === undefined) return [];
+    if (node.id !== undefined) return [{ name, id: node.id, address: node.address }];
+    while (taken.has(next)) next++;
+    return [{ name, id: next++, address: node.address }];
+  });
+}
+
+/** The order of keys means nothing in YAML; the order of lists does. */
+function canonical(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(canonical);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, each]) => each !== undefined);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, each]) => [key, canonical(each)]));
+}
+
+function digestOf(document: ConfigDocument): string {
+  return createHash('sha256').update(JSON.stringify(canonical(document))).digest('hex');
+}

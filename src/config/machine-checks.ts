@@ -1,0 +1,86 @@
+/**
+ * What only the machine can say about a configuration: are the interfaces there, does each address lie in a network of its interface, do
+ * NAT servers lie in the clients' network. Works on addresses handed in. Pure.
+ */
+import { nearServer } from './check-services.js';
+import type { LoadedConfig } from './load.js';
+import { suggestion } from './nearest.js';
+import { type Problem, sortProblems } from './problem.js';
+import { type Report, reportInto } from './report.js';
+import type { Path } from './source.js';
+
+/** One IPv4 address of an interface of this machine. */
+export interface MachineAddress {
+  interface: string;
+  address: string;
+  prefixLength: number;
+}
+
+export interface Machine {
+  interfaces: readonly string[];
+  addresses: readonly MachineAddress[];
+}
+
+export function toNumber(address: string): number {
+  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
+}
+
+export function sameNetwork(a: string, b: string, prefixLength: number): boolean {
+  const size = 2 ** (32 - prefixLength);
+  return Math.floor(toNumber(a) / size) === Math.floor(toNumber(b) / size);
+}
+
+export function checkMachine(loaded: LoadedConfig, machine: Machine, node: string): Problem[] {
+  const problems: Problem[] = [];
+  const report = reportInto(loaded.source, problems);
+  checkInterfaces(loaded, machine, report);
+  loaded.config.virtualRouters.forEach((router, i) => {
+    const at: Path = ['virtualRouters', i];
+    router.addresses.forEach((address, j) => checkNetwork(machine, address, router.interface, [...at, 'addresses', j], report));
+    router.otherAddresses.forEach((other, j) => checkNetwork(machine, other.address, other.interface, [...at, 'otherAddresses', j, 'address'], report));
+  });
+  checkNodeAddress(loaded, machine, node, report);
+  checkOneArm(loaded, machine, report);
+  return sortProblems(problems);
+}
+
+function checkInterfaces(loaded: LoadedConfig, machine: Machine, report: Report): void {
+  loaded.config.dataPlane.interfaces.forEach((name, i) => {
+    if (machine.interfaces.includes(name)) return;
+    report.error(['dataPlane', 'interfaces', i], 'value', `this machine has no interface "${name}"; ${suggestion(name, machine.interfaces, 'interfaces')}`);
+  });
+}
+
+function checkNetwork(machine: Machine, address: string, interfaceName: string, path: Path, report: Report): void {
+  if (!machine.interfaces.includes(interfaceName)) return;
+  const networks = machine.addresses.filter((each) => each.interface === interfaceName);
+  if (networks.length === 0) return report.error(path, 'value', `${interfaceName} has no IPv4 address, so nothing says which network ${address} belongs to; give it one`);
+  const own = networks.find((each) => each.address === address);
+  if (own) report.error(path, 'value', `${address} is configured on ${interfaceName}; an address that moves must not be: \`ip address del ${address}/${own.prefixLength} dev ${interfaceName}\``);
+  else if (!networks.some((each) => sameNetwork(address, each.address, each.prefixLength))) {
+    const known = networks.map((each) => `${each.address}/${each.prefixLength}`).join(', ');
+    report.error(path, 'value', `${address} is outside the network of ${interfaceName} (${known}): neighbours would never ask for it there`);
+  }
+}
+
+function checkNodeAddress(loaded: LoadedConfig, machine: Machine, node: string, report: Report): void {
+  const own = loaded.config.cluster.nodes.find((each) => each.name === node);
+  if (own === undefined || machine.addresses.some((each) => each.address === own.address)) return;
+  report.error(['cluster', 'nodes', node, 'address'], 'value', `this machine does not have the address ${own.address} of node "${node}"`);
+}
+
+/** What the cross-check could not guess because the network is larger than it assumed. */
+function checkOneArm(loaded: LoadedConfig, machine: Machine, report: Report): void {
+  loaded.config.services.forEach((service, i) => {
+    const router = loaded.config.virtualRouters.find((each) => each.name === service.virtualRouter);
+    const pool = loaded.config.pools.find((each) => each.name === service.pool);
+    const networks = machine.addresses.filter((each) => each.interface === router?.interface && sameNetwork(service.address, each.address, each.prefixLength));
+    const near = pool?.servers.find((server) => networks.some((each) => sameNetwork(server.address, each.address, each.prefixLength)));
+    if (service.forward !== 'nat' || near === undefined || nearServer(pool?.servers ?? [], service.address) !== undefined) return;
+    report.warning(
+      ['services', i, 'forward'],
+      'value',
+      `server "${near.name}" (${near.address}) is in the network of the VIP: it answers clients of that network past this node; use \`forward: dsr\` or a network of its own`,
+    );
+  });
+}

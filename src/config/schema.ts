@@ -1,0 +1,312 @@
+/**
+ * The configuration, written once: the types of model.ts, the validation, config/tandem.schema.json and docs/configuration.md all come
+ * from here. A key is described where it stands: `text` says what it does, `why` gives the reason of its default.
+ * Only what one value can say about itself is checked here; relations between values are cross-checks.ts.
+ */
+import { z } from 'zod';
+import * as limits from './limits.js';
+import { duration, endpoint, integer, interfaceName, ipv4, listen, name, orNull, port } from './scalars.js';
+
+interface KeyText {
+  text: string;
+  why?: string;
+  example?: unknown;
+}
+
+/** Extra keyword of the generated JSON Schema before it is split into description (editor) and reference (docs). */
+export const WHY_KEYWORD = 'x-why';
+
+function key<S extends z.ZodType>(schema: S, { text, why, example }: KeyText): S {
+  return schema.meta({
+    description: text,
+    ...(why === undefined ? {} : { [WHY_KEYWORD]: why }),
+    ...(example === undefined ? {} : { examples: [example] }),
+  });
+}
+
+const flag = () => z.boolean({ error: 'expected true or false' });
+const text = (what: string) => {
+  const error = `expected ${what}`;
+  return z.string({ error }).min(1, { error });
+};
+const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values);
+
+const nodeSchema = z.strictObject({
+  address: key(ipv4(), { text: 'Address of the node: its peers reach its replication port there.', example: '10.1.0.11' }),
+  id: key(integer(1, limits.MAX_NODES).optional(), {
+    text: 'Number that marks the records which this node creates, different for each node.',
+    why: 'by default nodes are numbered in the order of their names; write it when nodes will be added later, so that numbers stay',
+    example: 1,
+  }),
+});
+
+const tlsSchema = z.strictObject({
+  ca: key(text('a file name').prefault('pki/ca.pem'), {
+    text: 'Certificate of the cluster CA (PEM). Relative paths start at the configuration file; `{node}` stands for the name of the node.',
+    why: 'what `tandem pki init` writes',
+  }),
+  cert: key(text('a file name').prefault('pki/{node}.pem'), {
+    text: 'Certificate of this node (PEM).',
+    why: 'what `tandem pki init` writes; one path serves every node',
+  }),
+  key: key(text('a file name').prefault('pki/{node}.key'), { text: 'Private key of this node (PEM).', why: 'what `tandem pki init` writes' }),
+});
+
+const replicationSchema = z.strictObject({
+  port: key(port().prefault(7946), { text: 'TCP port on which every node accepts its peers, on its `address`.', why: 'not in use by common services' }),
+  tls: key(tlsSchema.prefault({}), { text: 'Mutual TLS between nodes; there is no replication without it.' }),
+  queueRecords: key(integer(1024, 16777216).prefault(524288), {
+    text: 'Records that may wait for a slow peer before a gap is declared and a resync follows.',
+    why: 'about 30 MB of memory, and several seconds at 50,000 new connections per second',
+  }),
+});
+
+const clusterSchema = z.strictObject({
+  name: key(name(), { text: 'Name of the cluster; nodes of another cluster are refused.', example: 'shop' }),
+  nodes: key(
+    z
+      .record(name(), nodeSchema, { error: 'expected nodes by name, such as lb1: { address: 10.1.0.11 }' })
+      .refine((nodes) => Object.keys(nodes).length > 0, 'a cluster needs at least one node'),
+    { text: 'The nodes, by name. `tandem run --node NAME` says which one a process is.' },
+  ),
+  replication: key(replicationSchema.prefault({}), { text: 'How nodes copy their connection tables to each other.' }),
+});
+
+const timeoutsSchema = z
+  .strictObject({
+    syn: key(duration({ minMs: 1000 }).prefault('30s'), {
+      text: 'A TCP connection whose handshake is not complete.',
+      why: 'longer than a client retries a SYN, short enough for a flood of them',
+    }),
+    established: key(duration({ minMs: 1000 }).prefault('15m'), {
+      text: 'An established TCP connection without packets.',
+      why: 'the usual value of IPVS; with maglev an older connection is found again by its hash',
+    }),
+    fin: key(duration({ minMs: 1000 }).prefault('2m'), { text: 'A TCP connection that one side has closed.', why: 'the usual value of IPVS' }),
+    closed: key(duration({ minMs: 1000 }).prefault('10s'), {
+      text: 'A TCP connection that both sides have closed or that was reset.',
+      why: 'late packets of the last round trip still find their server',
+    }),
+    udp: key(duration({ minMs: 1000 }).prefault('30s'), {
+      text: 'A UDP flow without packets.',
+      why: 'room for 30,000 one-question flows per second in the default table',
+    }),
+  })
+  .transform((v) => ({ synMs: v.syn, establishedMs: v.established, finMs: v.fin, closedMs: v.closed, udpMs: v.udp }));
+
+const dataPlaneSchema = z
+  .strictObject({
+    interfaces: key(
+      z
+        .array(interfaceName(), { error: 'expected a list of interface names' })
+        .min(1, { error: 'name at least one interface' })
+        .max(limits.MAX_INTERFACES, { error: `at most ${limits.MAX_INTERFACES} interfaces` }),
+      { text: 'Interfaces that carry the XDP program: towards the clients and towards the servers.', example: ['eth0', 'eth1'] },
+    ),
+    attach: key(choice(['auto', 'native', 'generic']).prefault('auto'), {
+      text: 'XDP mode. `native` runs in the driver, `generic` in the network stack; `auto` tries native and says when it fell back.',
+      why: 'the fastest that the driver can do',
+    }),
+    maxFlows: key(integer(limits.MIN_MAX_FLOWS, limits.MAX_MAX_FLOWS).prefault(limits.DEFAULT_MAX_FLOWS), {
+      text: 'Connections the table can hold. Its memory is taken at start.',
+      why: 'a million connections in less than 200 MB',
+    }),
+    drain: key(duration({ minMs: 100, maxMs: 60_000 }).prefault('3s'), {
+      text: 'How long connections with a record are still served after this node lost or gave up the VIP.',
+      why: 'switches and neighbours that missed the first gratuitous ARP learn the new place within two repetitions',
+    }),
+    timeouts: key(timeoutsSchema.prefault({}), { text: 'When an idle record is removed, by the state of its connection.' }),
+  })
+  .transform(({ drain, ...rest }) => ({ ...rest, drainMs: drain }));
+
+const otherAddressSchema = z.strictObject({
+  address: key(ipv4(), { text: 'The address, for example the default gateway of NAT servers.', example: '10.2.0.1' }),
+  interface: key(interfaceName(), { text: 'Interface on which it is answered; one of `dataPlane.interfaces`.', example: 'eth1' }),
+});
+
+const announceSchema = z
+  .strictObject({
+    repeat: key(integer(1, 100).prefault(5), {
+      text: 'Gratuitous ARP packets per address at take-over.',
+      why: 'a lost one, or one ignored by a neighbour that just learned another answer, is made good',
+    }),
+    gap: key(duration({ minMs: 1, maxMs: 60_000 }).prefault('300ms'), {
+      text: 'Time between them.',
+      why: 'five of them span more than the second for which Linux ignores a second answer',
+    }),
+    refresh: key(duration({ minMs: 1000 }).prefault('30s'), {
+      text: 'Time between later repetitions while active.',
+      why: 'below the ageing time of common switches (300 s)',
+    }),
+  })
+  .transform((v) => ({ repeat: v.repeat, repeatGapMs: v.gap, refreshMs: v.refresh }));
+
+const virtualRouterSchema = z
+  .strictObject({
+    name: key(name(), { text: 'Name of the virtual router.', example: 'front' }),
+    id: key(integer(1, 255), { text: 'VRID: different from every other virtual router in the same layer 2 network.', example: 51 }),
+    interface: key(interfaceName(), { text: 'Interface of adverts and addresses; one of `dataPlane.interfaces`.', example: 'eth0' }),
+    addresses: key(
+      z
+        .array(ipv4(), { error: 'expected a list of IPv4 addresses' })
+        .min(1, { error: 'a virtual router needs at least one address' })
+        .max(limits.MAX_ADDRESSES_PER_ROUTER, { error: `at most ${limits.MAX_ADDRESSES_PER_ROUTER} addresses` }),
+      { text: 'The virtual addresses (VIPs).', example: ['10.1.0.100'] },
+    ),
+    otherAddresses: key(z.array(otherAddressSchema, { error: 'expected a list of { address, interface }' }).prefault([]), {
+      text: 'Addresses on other interfaces that move along and are not advertised: the gateway of NAT servers.',
+      example: [{ address: '10.2.0.1', interface: 'eth1' }],
+    }),
+    advertInterval: key(
+      duration({ minMs: limits.MIN_ADVERT_INTERVAL_MS, maxMs: limits.MAX_ADVERT_INTERVAL_MS, stepMs: limits.ADVERT_INTERVAL_STEP_MS }).prefault('100ms'),
+      {
+        text: 'Time between two adverts, 10ms to 40.95s in steps of 10ms. A crash is noticed after three of them.',
+        why: 'a take-over in a third of a second without a second thought; 10ms wants real-time scheduling',
+      },
+    ),
+    priority: key(
+      z.record(name(), integer(limits.MIN_PRIORITY, limits.MAX_PRIORITY), { error: 'expected priorities by node name, such as { lb1: 200, lb2: 100 }' }),
+      {
+        text: `Priority of every node, 1 to 254; the highest becomes active. Skew times of two nodes (interval x difference / 256) must differ by ${limits.MIN_SKEW_DISTANCE_MS} ms or more.`,
+        example: { lb1: 200, lb2: 100 },
+      },
+    ),
+    preempt: key(flag().prefault(true), {
+      text: 'A node with a higher priority takes the addresses back once it is in sync.',
+      why: 'the default of VRRP; hand-over loses no connection here',
+    }),
+    preemptDelay: key(duration({ minMs: 0 }).prefault('0s'), {
+      text: 'How long a node waits, once in sync, before it pre-empts.',
+      why: 'being in sync is the condition that matters',
+    }),
+    unicastPeers: key(z.record(name(), ipv4(), { error: 'expected addresses by node name, such as { lb1: 10.1.0.11 }' }).prefault({}), {
+      text: 'Addresses of all nodes on this interface: adverts are then sent to them instead of the multicast group.',
+      why: 'multicast 224.0.0.18 needs no list; networks without multicast (most clouds) need one',
+      example: { lb1: '10.1.0.11', lb2: '10.1.0.12' },
+    }),
+    announce: key(announceSchema.prefault({}), { text: 'Gratuitous ARP.' }),
+    verifyAddresses: key(z.array(ipv4(), { error: 'expected a list of IPv4 addresses' }).prefault([]), {
+      text: 'Neighbours that are asked by an echo from the VIP whether a take-over has arrived.',
+      why: 'none: the default gateway of the interface and recent next hops',
+      example: ['10.1.0.1'],
+    }),
+  })
+  .transform(({ advertInterval, preemptDelay, ...rest }) => ({ ...rest, advertIntervalMs: advertInterval, preemptDelayMs: preemptDelay }));
+
+const serviceSchema = z
+  .strictObject({
+    name: key(name(), { text: 'Name of the service.', example: 'web' }),
+    listen: key(listen(), { text: 'VIP, port and protocol (`/tcp` when left out).', example: '10.1.0.100:80/tcp' }),
+    forward: key(choice(['nat', 'dsr']), {
+      text: '`nat`: rewrites address and port; the servers use the node (an address of `otherAddresses`) as their gateway. `dsr`: rewrites MAC addresses only; servers in the same layer 2 network carry the VIP on `lo` and answer the client directly.',
+      example: 'nat',
+    }),
+    pool: key(name(), { text: 'Name of the pool that serves it.', example: 'web' }),
+  })
+  .transform(({ listen: where, ...rest }) => ({ ...rest, ...where }));
+
+const serverSchema = z
+  .strictObject({
+    name: key(name(), { text: 'Name of the server.', example: 'be1' }),
+    address: key(endpoint(), { text: 'Address and port of the server.', example: '10.2.0.21:8080' }),
+    weight: key(integer(0, 256).prefault(1), {
+      text: 'Share of new connections compared with the other servers; 0 gives it none.',
+      why: 'equal shares',
+    }),
+  })
+  .transform(({ address: where, ...rest }) => ({ ...rest, ...where }));
+
+const STATUS_ERROR = 'expected a status such as 200 or a range such as 200-399';
+const statusSchema = z.union(
+  [
+    z.number().int().min(100).max(599),
+    z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/),
+  ],
+  { error: STATUS_ERROR },
+);
+
+function expandStatuses(items: (number | string)[]): number[] {
+  const all = items.flatMap((item) => {
+    const [first = 0, last = first] = String(item).split('-').map(Number);
+    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
+  });
+  return [...new Set(all)].sort((a, b) => a - b);
+}
+
+const healthCheckSchema = z
+  .strictObject({
+    type: key(choice(['tcp', 'http']).prefault('tcp'), { text: '`tcp`: connects. `http`: asks for `path`.', why: 'works for every TCP service' }),
+    interval: key(duration({ minMs: 50 }).prefault('5s'), { text: 'Time between two checks of a server.', why: 'each node checks each server' }),
+    timeout: key(duration({ minMs: 10 }).prefault('3s'), { text: 'A check that takes longer has failed; not above `interval`.', why: 'below the interval' }),
+    rise: key(integer(1, 100).prefault(2), { text: 'Good checks in a row that bring a server up.', why: 'one lucky answer is not enough' }),
+    fall: key(integer(1, 100).prefault(3), { text: 'Failed checks in a row that take a server down.', why: 'one lost packet is not enough' }),
+    path: key(
+      z.string({ error: 'expected a path that starts with /' }).regex(/^\/[\x21-\x7e]*$/, { error: 'expected a path that starts with /' }).prefault('/'),
+      { text: 'Path of the request (http).', why: 'the start page' },
+    ),
+    status: key(
+      z.array(statusSchema, { error: 'expected a list such as [200, 204] or [200-399]' }).min(1, { error: 'accept at least one status' }).prefault(['200-399']).transform(expandStatuses),
+      { text: 'Accepted statuses (http), numbers or ranges.', why: 'success and redirects, as HAProxy does', example: ['200-299', 401] },
+    ),
+    body: key(orNull(text('a text')), { text: 'Text that the first 64 KiB of the body must contain (http).', why: 'any body', example: 'healthy' }),
+    host: key(orNull(z.string({ error: 'expected a host name' }).regex(/^[A-Za-z0-9.:_-]+$/, { error: 'expected a host name' })), {
+      text: 'Host header (http).',
+      why: "the server's address",
+      example: 'shop.example',
+    }),
+    port: key(orNull(port()), { text: 'Port that is asked.', why: "the server's own", example: 8081 }),
+  })
+  .transform(({ interval, timeout, ...rest }) => ({ ...rest, intervalMs: interval, timeoutMs: timeout }));
+
+const poolSchema = z.strictObject({
+  name: key(name(), { text: 'Name of the pool.', example: 'web' }),
+  scheduler: key(choice(['maglev', 'roundRobin']).prefault('maglev'), {
+    text: '`maglev`: by a hash of the connection, the same on every node. `roundRobin`: in turn; each choice must be replicated.',
+    why: 'even connections younger than the replication lag survive a crash',
+  }),
+  servers: key(z.array(serverSchema, { error: 'expected a list of servers' }).min(1, { error: 'a pool needs at least one server' }), {
+    text: 'The servers.',
+  }),
+  healthCheck: key(orNull(healthCheckSchema), { text: 'How servers are checked.', why: 'without it every server counts as up', example: { type: 'tcp' } }),
+  onServerDown: key(choice(['keep', 'drop']).prefault('keep'), {
+    text: 'Connections in progress when their server goes down: `keep` forwards them on, `drop` drops their packets.',
+    why: 'a failed check does not prove that a connection is broken',
+  }),
+});
+
+const metricsSchema = z
+  .strictObject({
+    listen: key(endpoint().prefault('127.0.0.1:9107'), {
+      text: 'Address and port of `/metrics` and `/healthz`.',
+      why: 'loopback: nothing is shown to the network unless it is asked for',
+    }),
+  })
+  .transform((v) => v.listen);
+
+const logSchema = z.strictObject({
+  level: key(choice(['trace', 'debug', 'info', 'warn', 'error']).prefault('info'), {
+    text: 'Least level that is logged (JSON lines on standard output).',
+    why: 'every transition with its reason, and nothing per connection',
+  }),
+});
+
+const list = <S extends z.ZodType>(item: S, what: string, max: number) =>
+  z.array(item, { error: `expected a list of ${what}` }).max(max, { error: `at most ${max} ${what}` });
+
+export const configSchema = z.strictObject(
+  {
+    cluster: key(clusterSchema, { text: 'Who belongs together.' }),
+    dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
+    virtualRouters: key(
+      list(virtualRouterSchema, 'virtual routers', limits.MAX_VIRTUAL_ROUTERS).min(1, { error: 'name at least one virtual router' }),
+      { text: 'Addresses that move between nodes, elected by VRRPv3.' },
+    ),
+    services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
+    pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
+    metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
+    log: key(logSchema.prefault({}), { text: 'Logging.' }),
+  },
+);
+
+/** One validated document, before names are resolved and the nodes are numbered (build.ts). */
+export type ConfigDocument = z.output<typeof configSchema>;
