@@ -6,7 +6,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PoolGeneration } from '../replication/api.js';
-import { ABI_VERSION } from '../l4/abi.gen.js';
+import { limit } from '../l4/abi.gen.js';
 
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
@@ -33,7 +33,7 @@ export function openStateDir(path: string, node: string): StateDir {
     heartbeatConfig: join(real, 'heartbeat.json'),
     crashLog: join(real, 'heartbeat.log'),
     pinRoot,
-    pinDir: join(pinRoot, `v${ABI_VERSION}`),
+    pinDir: join(pinRoot, `v${limit.abiVersion}`),
   };
 }
 

@@ -1,0 +1,55 @@
+import { request } from 'node:http';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { type AdminActions, createAdminServer, type FlowFilter } from '../../../src/control/admin.js';
+import type { NodeStatus } from '../../../src/control/status.js';
+
+function ask(socketPath: string, method: string, path: string, body?: string): Promise<{ status: number; body: unknown }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath, method, path }, (response) => {
+      let text = '';
+      response.on('data', (chunk) => (text += chunk));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }));
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+}
+
+t.test('the admin socket answers reads and the one command', async (t) => {
+  const filters: FlowFilter[] = [];
+  const commands: unknown[] = [];
+  const actions: AdminActions = {
+    status: async () => ({ node: 'lb1' }) as NodeStatus,
+    flows: (filter) => {
+      filters.push(filter);
+      return [];
+    },
+    transitions: () => [],
+    switchover: async (asked) => {
+      commands.push(asked);
+      return { ok: true, message: 'done' };
+    },
+  };
+  const errors: unknown[] = [];
+  const server = createAdminServer(actions, (error) => errors.push(error));
+  const socketPath = join(t.testdir(), 'admin.sock');
+  await server.listen(socketPath);
+  t.teardown(() => server.close());
+  t.equal(statSync(socketPath).mode & 0o777, 0o600, 'for the owner only');
+
+  t.same(await ask(socketPath, 'GET', '/v1/status'), { status: 200, body: { node: 'lb1' } });
+  t.same(await ask(socketPath, 'GET', '/v1/transitions'), { status: 200, body: [] });
+  await ask(socketPath, 'GET', '/v1/flows?service=web&limit=5&state=');
+  await ask(socketPath, 'GET', '/v1/flows?limit=-1');
+  t.same(filters, [{ service: 'web', limit: 5 }, { limit: 100 }]);
+
+  t.match(await ask(socketPath, 'POST', '/v1/switchover', '{"to":"lb2"}'), { status: 200, body: { ok: true } });
+  t.match(await ask(socketPath, 'POST', '/v1/switchover'), { status: 200 });
+  t.same(commands, [{ to: 'lb2' }, {}]);
+  for (const bad of ['{', '[]', '{"to":1}', '3']) t.match(await ask(socketPath, 'POST', '/v1/switchover', bad), { status: 400 }, bad);
+  t.match(await ask(socketPath, 'GET', '/v1/nothing'), { status: 404, body: { message: /no such request/ } });
+  t.match(await ask(socketPath, 'POST', '/v1/switchover', 'x'.repeat(100_000)), { status: 500, body: { message: /too long/ } });
+  t.equal(errors.length, 1);
+});

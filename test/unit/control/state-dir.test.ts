@@ -1,0 +1,37 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import t from 'tap';
+import { bootInstance, loadPools, openStateDir, savePools } from '../../../src/control/state-dir.js';
+
+const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
+
+t.test('pins are kept apart by node and directory', async (t) => {
+  const dir = t.testdir({ a: {}, b: {} });
+  const pins = [openStateDir(join(dir, 'a'), 'lb1'), openStateDir(join(dir, 'a'), 'lb2'), openStateDir(join(dir, 'b'), 'lb1')].map((state) => state.pinDir);
+  t.equal(new Set(pins).size, 3);
+  t.equal(openStateDir(join(dir, 'a'), 'lb1').pinDir, pins[0], 'the same again for the same');
+  t.match(pins[0], /^\/sys\/fs\/bpf\/tandem\/lb1-[0-9a-f]{8}\/v\d+$/);
+});
+
+t.test('the instance stays for a boot and changes with the next', async (t) => {
+  const state = openStateDir(t.testdir(), 'lb1');
+  const first = bootInstance(state);
+  t.match(first, /^\d+$/);
+  t.equal(bootInstance(state), first);
+  const file = join(state.path, 'instance');
+  t.equal(statSync(file).mode & 0o777, 0o600);
+  writeFileSync(file, `another-boot ${first}\n`);
+  t.not(bootInstance(state), first);
+  t.match(readFileSync(file, 'utf8'), /^[0-9a-f-]{36} \d+\n$/);
+});
+
+t.test('pool generations survive a restart, a damaged file does not matter', async (t) => {
+  const state = openStateDir(t.testdir(), 'lb1');
+  t.same(loadPools(state), []);
+  savePools(state, [generation]);
+  t.same(loadPools(state), [generation]);
+  writeFileSync(join(state.path, 'pools.json'), '[{"pool":1},');
+  t.same(loadPools(state), []);
+  writeFileSync(join(state.path, 'pools.json'), '[{"pool":1},null]');
+  t.same(loadPools(state), []);
+});
