@@ -56,7 +56,7 @@ packages_for() {
 # Prints those of the given packages that are not installed.
 missing_packages() {
   local installed
-  installed="$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' "$@" 2>/dev/null | sed -n 's/^installed \([^:]*\).*/\1/p')"
+  installed="$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' "$@" 2>/dev/null | sed -n 's/^installed \([^:]*\).*/\1/p')" || true
   printf '%s\n' "$@" | grep -vxF -f <(printf '%s\n' "$installed") || true
 }
 
@@ -125,9 +125,9 @@ use_node() {
   own="$(command -v node || true)"
   if [[ -n $own ]] && is_supported_node "$own"; then nodedir="$(headers_of "$own")"; fi
   if [[ -z $nodedir ]]; then
-    own=$tandem_root/.tools/node_modules/.bin/node
+    own=$tandem_root/.tools/bin/node
     [[ -x $own ]] && is_supported_node "$own" || return 1
-    export PATH="$tandem_root/.tools/node_modules/.bin:$PATH"
+    export PATH="$tandem_root/.tools/bin:$PATH"
     nodedir="$(headers_of "$own")"
   fi
   # What node-gyp and native/Makefile compile against.
@@ -148,6 +148,11 @@ ensure_node() {
   mkdir -p "$tandem_root/.tools"
   cp "$tandem_root"/scripts/lib/toolchain/package*.json "$tandem_root/.tools/"
   quietly npm ci --prefix "$tandem_root/.tools" --no-audit --no-fund || fail 'npm could not fetch Node.js; its own messages stand above. Is the npm registry reachable?'
+  mkdir -p "$tandem_root/.tools/bin"
+  local packages=../node_modules
+  ln -sfn "$packages"/node-linux-"$(uname -m | sed 's/x86_64/x64/; s/aarch64/arm64/')"/bin/node "$tandem_root/.tools/bin/node"
+  ln -sfn "$packages"/npm/bin/npm-cli.js "$tandem_root/.tools/bin/npm"
+  ln -sfn "$packages"/npm/bin/npx-cli.js "$tandem_root/.tools/bin/npx"
   use_node || fail "the Node.js in .tools/ does not run here ($(uname -m)); supported are x86_64 and aarch64."
 }
 
