@@ -268,7 +268,7 @@ struct tandem_interface {
   __u32 ifindex;
   __u8 mac[6];
   __u8 replies_first;      /* 1: most packets come from servers; only the order of look-ups changes */
-  __u8 pad;
+  __u8 driver_mode;        /* 1: loaded for native XDP, where nobody completes a partial checksum after us */
 };
 TANDEM_SIZE(struct tandem_interface, 12);
 
