@@ -9,7 +9,16 @@ import type { Path, Source } from './source.js';
 type Issue = z.core.$ZodIssue;
 type Schema = z.core.$ZodType;
 
-export function explainIssue(source: Source, schema: Schema, issue: Issue): Problem[] {
+export function explainIssues(source: Source, schema: Schema, issues: readonly Issue[]): Problem[] {
+  const misspelt = new Set(
+    issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys.map((key) => label([...issue.path, nearest(key, keysAt(schema, issue.path as Path)) ?? ''] as Path)) : [])),
+  );
+  // "missing priority" beside "unknown key priorty; did you mean priority" would be one mistake told twice.
+  const isToldAlready = (path: Path): boolean => path.length > 0 && !source.has(path) && misspelt.has(label(path));
+  return issues.filter((issue) => !isToldAlready(issue.path as Path)).flatMap((issue) => explainIssue(source, schema, issue));
+}
+
+function explainIssue(source: Source, schema: Schema, issue: Issue): Problem[] {
   const path = issue.path as Path;
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(source, schema, path, key));
   if (issue.code === 'invalid_key') return [source.problem('error', path, 'key', issue.issues[0]?.message ?? issue.message)];

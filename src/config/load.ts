@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { buildConfig, NODE_PLACEHOLDER } from './build.js';
 import { crossCheck } from './cross-checks.js';
-import { explainIssue } from './explain.js';
+import { explainIssues } from './explain.js';
 import type { Config } from './model.js';
 import { suggestion } from './nearest.js';
 import { type Problem, sortProblems } from './problem.js';
@@ -55,8 +55,7 @@ export function parseConfig(file: string, text: string, options: LoadOptions = {
   if (source.syntax.some((problem) => problem.severity === 'error')) return { ok: false, problems: sortProblems(source.syntax) };
   const parsed = configSchema.safeParse(source.value ?? {});
   if (!parsed.success) {
-    const problems = parsed.error.issues.flatMap((issue) => explainIssue(source, configSchema, issue));
-    return { ok: false, problems: sortProblems([...source.syntax, ...problems]) };
+    return { ok: false, problems: sortProblems([...source.syntax, ...explainIssues(source, configSchema, parsed.error.issues)]) };
   }
   const found = [...source.syntax];
   crossCheck(parsed.data, reportInto(source, found));

@@ -29,23 +29,27 @@ const interfacePattern = new RegExp(`^[^\\s/:.][^\\s/:]{0,${MAX_INTERFACE_NAME -
 /** Two colons or a bracket make it an IPv6 address (an IPv4 one has at most the colon before the port). */
 const looksLikeIpv6 = (value: unknown): boolean => typeof value === 'string' && /^\[|:.*:/.test(value);
 
-const addressText = (pattern: RegExp, expected: string) => {
+/** Extra keyword of the generated JSON Schema: what the reference calls this kind of value. */
+export const KIND_KEYWORD = 'x-kind';
+const kind = (text: string) => ({ [KIND_KEYWORD]: text });
+
+const addressText = (pattern: RegExp, expected: string, what: string) => {
   const error = (issue: { input?: unknown }): string =>
     looksLikeIpv6(issue.input) ? `IPv4 only in this version; expected ${expected}` : `expected ${expected}`;
-  return z.string({ error }).regex(pattern, { error });
+  return z.string({ error }).regex(pattern, { error }).meta(kind(what));
 };
 
-export const ipv4 = () => addressText(ipv4Pattern, 'an IPv4 address such as 10.1.0.100');
+export const ipv4 = () => addressText(ipv4Pattern, 'an IPv4 address such as 10.1.0.100', 'IPv4 address');
 
 function splitEndpoint(text: string): Endpoint {
   const colon = text.lastIndexOf(':');
   return { address: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
 }
 
-export const endpoint = () => addressText(endpointPattern, 'an IPv4 address and a port such as 10.2.0.21:8080').transform(splitEndpoint);
+export const endpoint = () => addressText(endpointPattern, 'an IPv4 address and a port such as 10.2.0.21:8080', 'address:port').transform(splitEndpoint);
 
 export const listen = () =>
-  addressText(listenPattern, 'an IPv4 address, a port and a protocol such as 10.1.0.100:80/tcp').transform((text): Listen => {
+  addressText(listenPattern, 'an IPv4 address, a port and a protocol such as 10.1.0.100:80/tcp', 'address:port/protocol').transform((text): Listen => {
     const [where = '', protocol = 'tcp'] = text.split('/');
     return { ...splitEndpoint(where), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
   });
@@ -71,17 +75,25 @@ export function formatDuration(ms: number): string {
 function durationFault(ms: number, limits: DurationLimits): string | null {
   const maxMs = limits.maxMs ?? MAX_DURATION_MS;
   if (ms < limits.minMs) return `too short: at least ${formatDuration(limits.minMs)}`;
-  if (ms > maxMs) return `too long: at most ${maxMs % 1000 === 0 ? formatDuration(maxMs) : `${maxMs / 1000}s`}`;
+  if (ms > maxMs) return `too long: at most ${longest(maxMs)}`;
   if (!Number.isInteger(ms)) return 'finer than a millisecond';
   if (limits.stepMs !== undefined && ms % limits.stepMs !== 0) return `must be a multiple of ${formatDuration(limits.stepMs)}`;
   return null;
 }
+
+function durationKind({ minMs, maxMs }: DurationLimits): string {
+  const from = minMs === 0 ? '' : ` from ${formatDuration(minMs)}`;
+  return `duration${from}${maxMs === undefined ? '' : ` to ${longest(maxMs)}`}`;
+}
+
+const longest = (maxMs: number): string => (maxMs % 1000 === 0 ? formatDuration(maxMs) : `${maxMs / 1000}s`);
 
 export const duration = (limits: DurationLimits) => {
   const error = 'expected a duration with its unit such as 100ms, 5s, 15m';
   return z
     .string({ error })
     .regex(durationPattern, { error })
+    .meta(kind(durationKind(limits)))
     .transform((text, context) => {
       const ms = parseDurationMs(text);
       const message = durationFault(ms, limits);
@@ -99,10 +111,10 @@ export const integer = (min: number, max: number) => {
 export const port = () => integer(1, 65535);
 
 const nameError = 'expected a name of letters, digits, "-", "_" and "." (up to 63, the first a letter or digit)';
-export const name = () => z.string({ error: nameError }).regex(namePattern, { error: nameError });
+export const name = () => z.string({ error: nameError }).regex(namePattern, { error: nameError }).meta(kind('name'));
 
 const interfaceError = `expected the name of a network interface such as eth0 (up to ${MAX_INTERFACE_NAME} characters)`;
-export const interfaceName = () => z.string({ error: interfaceError }).regex(interfacePattern, { error: interfaceError });
+export const interfaceName = () => z.string({ error: interfaceError }).regex(interfacePattern, { error: interfaceError }).meta(kind('interface'));
 
 /** An optional key whose absence the model writes as null. */
 export const orNull = <S extends z.ZodType>(schema: S) => schema.optional().transform((value): z.output<S> | null => value ?? null);

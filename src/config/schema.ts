@@ -13,14 +13,16 @@ interface KeyText {
   example?: unknown;
 }
 
-/** Extra keyword of the generated JSON Schema before it is split into description (editor) and reference (docs). */
+/** Extra keywords of the generated JSON Schema, for the reference; json-schema.ts turns them into plain ones for editors. */
 export const WHY_KEYWORD = 'x-why';
+/** As `examples`, which zod leaves out where a value is transformed. */
+export const EXAMPLE_KEYWORD = 'x-example';
 
 function key<S extends z.ZodType>(schema: S, { text, why, example }: KeyText): S {
   return schema.meta({
     description: text,
     ...(why === undefined ? {} : { [WHY_KEYWORD]: why }),
-    ...(example === undefined ? {} : { examples: [example] }),
+    ...(example === undefined ? {} : { [EXAMPLE_KEYWORD]: example }),
   });
 }
 
@@ -219,8 +221,8 @@ const serverSchema = z
 const STATUS_ERROR = 'expected a status such as 200 or a range such as 200-399';
 const statusSchema = z.union(
   [
-    z.number().int().min(100).max(599),
-    z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/),
+    integer(100, 599),
+    z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/, { error: STATUS_ERROR }),
   ],
   { error: STATUS_ERROR },
 );

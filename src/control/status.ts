@@ -49,6 +49,8 @@ export interface ServiceStatus {
   usableServers: number;
   servers: number;
   traffic: Traffic;
+  /** The same, by name of the server in the pool. */
+  byServer: { server: string; traffic: Traffic }[];
 }
 
 export interface PoolStatus {

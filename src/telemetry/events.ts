@@ -1,0 +1,58 @@
+/**
+ * The one table of log events: name, level, words, and the fields that each must carry. Names are stable: people search and alert on them.
+ * Every change of a state carries `reason`.
+ */
+
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
+interface EventEntry {
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields: readonly string[];
+}
+
+export const events = {
+  'daemon.starting': { level: 'info', message: 'node is starting', fields: ['version', 'configFile', 'configDigest', 'stateDir'] },
+  'daemon.ready': { level: 'info', message: 'flow table may serve', fields: ['reason'] },
+  'daemon.stopping': { level: 'info', message: 'node is stopping', fields: ['reason'] },
+  'daemon.stopped': { level: 'info', message: 'node has stopped', fields: ['reason'] },
+  'daemon.failed': { level: 'error', message: 'node cannot go on', fields: ['reason'] },
+  'config.warning': { level: 'warn', message: 'configuration warning', fields: ['place', 'reason'] },
+  'config.differs': { level: 'warn', message: 'a peer runs another configuration', fields: ['peer', 'reason'] },
+
+  'dataPlane.attached': { level: 'info', message: 'XDP program is attached', fields: ['interface', 'mode', 'adopted'] },
+  'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
+  'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
+  'dataPlane.eventsLost': { level: 'warn', message: 'flow events were lost in the kernel, resyncing', fields: ['lost', 'reason'] },
+  'address.foreignClaim': { level: 'error', message: 'somebody else claims an address that this node holds', fields: ['address', 'mac', 'interface', 'reason'] },
+
+  'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
+  'router.verified': { level: 'info', message: 'take-over was seen on the wire', fields: ['router', 'afterMs'] },
+  'router.unverified': { level: 'warn', message: 'take-over was not seen on the wire', fields: ['router', 'reason'] },
+  'heartbeat.connected': { level: 'info', message: 'heartbeat is connected', fields: ['pid', 'realtime', 'adopted'] },
+  'heartbeat.lost': { level: 'warn', message: 'heartbeat is not connected', fields: ['reason'] },
+  'heartbeat.started': { level: 'info', message: 'heartbeat was started', fields: ['pid', 'reason'] },
+  'heartbeat.notRealtime': { level: 'warn', message: 'heartbeat runs without real-time priority', fields: ['reason'] },
+
+  'peer.changed': { level: 'info', message: 'replication with a peer changed', fields: ['peer', 'state', 'connected', 'inSync', 'reason'] },
+  'peer.incompatible': { level: 'error', message: 'a peer cannot be replicated with', fields: ['peer', 'reason'] },
+  'replication.gap': { level: 'warn', message: 'records were lost on the way to a peer, resyncing', fields: ['peer', 'reason'] },
+  'replication.synced': { level: 'info', message: 'bulk sync is complete', fields: ['peer', 'direction', 'records', 'tookMs'] },
+  'replication.digestMismatch': { level: 'warn', message: 'flow tables differ, resyncing', fields: ['peer', 'reason'] },
+
+  'server.up': { level: 'info', message: 'server is up', fields: ['pool', 'server', 'reason'] },
+  'server.down': { level: 'warn', message: 'server is down', fields: ['pool', 'server', 'reason'] },
+  'pool.generation': { level: 'info', message: 'pool generation is in force', fields: ['pool', 'generation', 'alive', 'reason'] },
+  'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'reason'] },
+  'switchover.refused': { level: 'warn', message: 'switchover was refused', fields: ['routers', 'reason'] },
+
+  'admin.error': { level: 'warn', message: 'admin request failed', fields: ['reason'] },
+  'metrics.error': { level: 'warn', message: 'metrics request failed', fields: ['reason'] },
+  'log.dropped': { level: 'warn', message: 'log lines were dropped because nobody read them', fields: ['lines'] },
+  'internal.error': { level: 'error', message: 'unexpected error', fields: ['reason'] },
+} as const satisfies Record<string, EventEntry>;
+
+export type EventName = keyof typeof events;
+
+/** What an event must carry; more is welcome. */
+export type EventFields<N extends EventName> = Record<(typeof events)[N]['fields'][number], unknown> & Record<string, unknown>;
