@@ -2,7 +2,7 @@
  * Which test files run, and in which order: suites are the folders of test/. Files are found among the sources, so that what is left
  * over in build/ from a deleted test never runs.
  */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 
 export interface Suite {
@@ -34,6 +34,7 @@ export interface TestFile {
 export function findTests(root: string): TestFile[] {
   return SUITES.flatMap((suite) => {
     const directory = path.join(root, 'test', suite.name);
+    if (!existsSync(directory)) return [];
     const files = readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'));
     return files.sort().map((file) => {
       const source = path.join('test', suite.name, file);
