@@ -1,0 +1,158 @@
+/** The shell around one receiver machine: applies records, purges and compares for it, writes its answers. Decides nothing. */
+import type { Clock, Monotonic } from '../system/clock.js';
+import { createAlarm } from './alarm.js';
+import type { ControlMessage, FlowStore } from './api.js';
+import { decode, encode } from './codec.js';
+import type { DecodeReason, Hello, RouterDigest } from './frames.js';
+import { PURGE_RECORDS, PURGE_RETRY_MS } from './limits.js';
+import {
+  initialReceiver,
+  type ReceiverConfig,
+  type ReceiverEffect,
+  type ReceiverEvent,
+  type ReceiverState,
+  receiverDeadline,
+  stepReceiver,
+} from './receiver.js';
+import type { PeerStream, StreamHandlers } from './transport.js';
+
+export interface InboundParts {
+  config: ReceiverConfig;
+  clock: Clock;
+  store: Pick<FlowStore, 'apply' | 'purge' | 'digests'>;
+  slotOf(router: string): number | undefined;
+  /** True while this node's own table must still be read out before records may be purged. */
+  mustKeepTable(): boolean;
+  onControl(message: ControlMessage): void;
+  onChange(): void;
+  onRejected(reason: DecodeReason): void;
+  onApplied(result: { applied: number; stale: number; full: number; unknown: number }): void;
+}
+
+export interface Inbound {
+  /** A stream whose hello was checked; the previous one of this peer is closed. */
+  open(stream: PeerStream, hello: Hello): StreamHandlers;
+  feed(event: ReceiverEvent): void;
+  state(): Readonly<ReceiverState>;
+  close(): void;
+}
+
+export const digestHex = (digest: bigint): string => BigInt.asUintN(64, digest).toString(16).padStart(16, '0');
+
+export function createInbound(parts: InboundParts): Inbound {
+  const { clock, store } = parts;
+  let state = initialReceiver(parts.config);
+  let stream: PeerStream | null = null;
+  const pending: ReceiverEvent[] = [];
+  let isStepping = false;
+  const alarm = createAlarm(
+    clock,
+    () => receiverDeadline(state),
+    () => feed({ type: 'tick' }),
+  );
+
+  function feed(event: ReceiverEvent): void {
+    pending.push(event);
+    if (isStepping) return;
+    isStepping = true;
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      const step = stepReceiver(state, next, clock.now());
+      state = step.state;
+      for (const effect of step.effects) run(effect);
+    }
+    isStepping = false;
+    alarm.review();
+  }
+
+  function run(effect: ReceiverEffect): void {
+    switch (effect.type) {
+      case 'send':
+        stream?.write(encode(effect.frame));
+        return;
+      case 'hangUp':
+        return hangUp();
+      case 'apply':
+        return parts.onApplied(store.apply(effect.records, effect.mode, effect.epoch));
+      case 'purge':
+        return purge(effect.epoch, effect.routers, null);
+      case 'control':
+        return parts.onControl(effect.message);
+      case 'compare':
+        return feed({ type: 'compared', matched: compare(effect.routers) });
+      case 'changed':
+        return parts.onChange();
+    }
+  }
+
+  function hangUp(): void {
+    stream?.close();
+    stream = null;
+  }
+
+  /** One step of the purge, then the next one after whatever waits. A router that became ours meanwhile is left alone. */
+  function purge(epoch: number, routers: readonly string[], cursor: Buffer | null): void {
+    const go = (at: Monotonic, from: Buffer | null): void => void clock.at(at, () => purge(epoch, routers, from));
+    if (state.purge?.epoch !== epoch) return;
+    if (parts.mustKeepTable()) return go((clock.now() + PURGE_RETRY_MS) as Monotonic, cursor);
+    const slots = foreign(routers);
+    if (slots.length === 0) return feed({ type: 'purged', epoch });
+    const step = store.purge(cursor, PURGE_RECORDS, epoch, slots);
+    if (step.cursor === null) return feed({ type: 'purged', epoch });
+    go(clock.now(), step.cursor);
+  }
+
+  const isForeign = (router: string): boolean => !state.ownHolds.includes(router);
+
+  const foreign = (routers: readonly string[]): number[] =>
+    routers.filter(isForeign).flatMap((router) => {
+      const slot = parts.slotOf(router);
+      return slot === undefined ? [] : [slot];
+    });
+
+  function compare(routers: readonly RouterDigest[]): boolean | null {
+    const own = store.digests();
+    const comparable = routers.filter((router) => isForeign(router.router) && parts.slotOf(router.router) !== undefined);
+    if (comparable.length === 0) return null;
+    return comparable.every(({ router, digest, flows }) => {
+      const mine = own[parts.slotOf(router) ?? -1];
+      return digest === digestHex(mine?.digest ?? 0n) && flows === Number(mine?.flows ?? 0n);
+    });
+  }
+
+  function receive(message: Buffer): void {
+    const decoded = decode(message);
+    if (decoded.ok) return feed({ type: 'frame', frame: decoded.frame });
+    parts.onRejected(decoded.reason);
+    hangUp();
+    feed({ type: 'closed', reason: `the peer sent a malformed frame (${decoded.reason})` });
+  }
+
+  return {
+    open(opened, hello) {
+      const isCurrent = (): boolean => stream === opened;
+      if (stream !== null) {
+        hangUp();
+        feed({ type: 'closed', reason: 'replaced by a new stream' });
+      }
+      stream = opened;
+      feed({ type: 'opened', hello });
+      return {
+        onOpen: () => undefined,
+        onWritable: () => undefined,
+        onMessage: (message) => isCurrent() && receive(message),
+        onClose: (reason) => {
+          if (!isCurrent()) return;
+          stream = null;
+          feed({ type: 'closed', reason });
+        },
+      };
+    },
+    feed,
+    state: () => state,
+    close() {
+      hangUp();
+      feed({ type: 'closed', reason: 'stopped' });
+      alarm.cancel();
+    },
+  };
+}

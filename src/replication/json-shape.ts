@@ -1,0 +1,117 @@
+/**
+ * Checks the shape of JSON that came from a peer. Every reader answers `undefined` for anything that is not exactly right, so that a
+ * decoder can be written as one list of fields. Pure; never throws.
+ */
+import type { ControlMessage, PoolGeneration } from './api.js';
+import type { Hello, RouterDigest } from './frames.js';
+
+/** Longest name or reason accepted. */
+const MAX_TEXT = 1024;
+/** Longest list accepted: above the number of virtual routers, pools and gateways that the data plane can hold. */
+const MAX_LIST = 16_384;
+
+type Fields = Record<string, unknown>;
+
+export const fields = (value: unknown): Fields | undefined =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Fields) : undefined;
+
+export const text = (value: unknown): string | undefined => (typeof value === 'string' && value.length <= MAX_TEXT ? value : undefined);
+
+export const count = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+
+export const truth = (value: unknown): boolean | undefined => (typeof value === 'boolean' ? value : undefined);
+
+export function list<T>(value: unknown, read: (item: unknown) => T | undefined): T[] | undefined {
+  if (!Array.isArray(value) || value.length > MAX_LIST) return undefined;
+  const items: T[] = [];
+  for (const item of value) {
+    const read1 = read(item);
+    if (read1 === undefined) return undefined;
+    items.push(read1);
+  }
+  return items;
+}
+
+/** The object when no field of it is undefined. */
+function complete<T extends object>(candidate: { [K in keyof T]: T[K] | undefined }): T | undefined {
+  return Object.values(candidate).includes(undefined) ? undefined : (candidate as T);
+}
+
+export function readHello(value: unknown): Hello | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  const byteOrder = from.byteOrder === 'little' || from.byteOrder === 'big' ? from.byteOrder : undefined;
+  return complete<Hello>({
+    versionMin: count(from.versionMin),
+    versionMax: count(from.versionMax),
+    capabilities: count(from.capabilities),
+    node: text(from.node),
+    cluster: text(from.cluster),
+    configDigest: text(from.configDigest),
+    instance: text(from.instance),
+    abi: count(from.abi),
+    recordBytes: count(from.recordBytes),
+    byteOrder,
+    software: text(from.software),
+  });
+}
+
+export function readRouterDigest(value: unknown): RouterDigest | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  const digest = text(from.digest);
+  return complete<RouterDigest>({
+    router: text(from.router),
+    digest: digest !== undefined && /^[0-9a-f]{16}$/.test(digest) ? digest : undefined,
+    flows: typeof from.flows === 'number' && Number.isSafeInteger(from.flows) ? from.flows : undefined,
+  });
+}
+
+export function readControl(value: unknown): ControlMessage | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  switch (from.type) {
+    case 'pools': {
+      const generations = list(from.generations, readGeneration);
+      return generations && { type: 'pools', generations };
+    }
+    case 'nextHops': {
+      const addresses = list(from.addresses, text);
+      return addresses && { type: 'nextHops', addresses };
+    }
+    case 'holding': {
+      const routers = list(from.routers, text);
+      return routers && { type: 'holding', routers };
+    }
+    case 'takeOver': {
+      const routers = list(from.routers, text);
+      const reason = text(from.reason);
+      return routers && reason !== undefined ? { type: 'takeOver', routers, reason } : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function readGeneration(value: unknown): PoolGeneration | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  return complete<PoolGeneration>({
+    pool: text(from.pool),
+    generation: count(from.generation),
+    members: list(from.members, readMember),
+  });
+}
+
+function readMember(value: unknown): PoolGeneration['members'][number] | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  return complete<PoolGeneration['members'][number]>({
+    name: text(from.name),
+    address: text(from.address),
+    port: count(from.port),
+    weight: count(from.weight),
+    alive: truth(from.alive),
+  });
+}

@@ -1,0 +1,118 @@
+/** The shell around one sender machine: dials, writes its frames, reads chunks of the table for it. Decides nothing. */
+import type { Clock } from '../system/clock.js';
+import { createAlarm } from './alarm.js';
+import type { FlowStore } from './api.js';
+import { splitChunk } from './bulk-split.js';
+import { decode, encode } from './codec.js';
+import type { DecodeReason } from './frames.js';
+import { CHUNK_RECORDS } from './limits.js';
+import {
+  initialSender,
+  type SenderConfig,
+  type SenderEffect,
+  type SenderEvent,
+  type SenderState,
+  senderDeadline,
+  stepSender,
+} from './sender.js';
+import type { PeerStream, StreamHandlers } from './transport.js';
+
+export interface OutboundParts {
+  config: SenderConfig;
+  clock: Clock;
+  store: Pick<FlowStore, 'readFlows'>;
+  /** Slots of all configured routers. */
+  allSlots: readonly number[];
+  dial(handlers: StreamHandlers): PeerStream;
+  onChange(): void;
+  onAcked(): void;
+  onRejected(reason: DecodeReason): void;
+}
+
+export interface Outbound {
+  feed(event: SenderEvent): void;
+  state(): Readonly<SenderState>;
+}
+
+export function createOutbound(parts: OutboundParts): Outbound {
+  const { clock } = parts;
+  let state = initialSender(parts.config);
+  let stream: PeerStream | null = null;
+  const pending: SenderEvent[] = [];
+  let isStepping = false;
+  const alarm = createAlarm(
+    clock,
+    () => senderDeadline(state),
+    () => feed({ type: 'tick' }),
+  );
+
+  function feed(event: SenderEvent): void {
+    pending.push(event);
+    if (isStepping) return;
+    isStepping = true;
+    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
+      const step = stepSender(state, next, clock.now());
+      state = step.state;
+      for (const effect of step.effects) run(effect);
+    }
+    isStepping = false;
+    alarm.review();
+  }
+
+  function run(effect: SenderEffect): void {
+    switch (effect.type) {
+      case 'dial':
+        return dial();
+      case 'hangUp':
+        stream?.close();
+        stream = null;
+        return;
+      case 'send':
+        if (stream !== null && !stream.write(encode(effect.frame))) feed({ type: 'blocked' });
+        return;
+      case 'readChunk':
+        clock.at(clock.now(), () => readChunk(effect));
+        return;
+      case 'acked':
+        return parts.onAcked();
+      case 'changed':
+        return parts.onChange();
+    }
+  }
+
+  function dial(): void {
+    const isCurrent = (): boolean => stream === opened;
+    const opened = parts.dial({
+      onOpen: () => isCurrent() && feed({ type: 'opened' }),
+      onWritable: () => isCurrent() && feed({ type: 'writable' }),
+      onClose: (reason) => {
+        if (!isCurrent()) return;
+        stream = null;
+        feed({ type: 'closed', reason });
+      },
+      onMessage: (message) => isCurrent() && receive(message),
+    });
+    stream = opened;
+  }
+
+  function receive(message: Buffer): void {
+    const decoded = decode(message);
+    if (decoded.ok) return feed({ type: 'frame', frame: decoded.frame });
+    parts.onRejected(decoded.reason);
+    stream?.close();
+    stream = null;
+    feed({ type: 'closed', reason: `the peer sent a malformed frame (${decoded.reason})` });
+  }
+
+  function readChunk(effect: Extract<SenderEffect, { type: 'readChunk' }>): void {
+    if (state.bulk?.id !== effect.bulk || state.bulk.stage !== 'chunkAsked') return;
+    const chunk = parts.store.readFlows(effect.cursor, CHUNK_RECORDS);
+    const split = splitChunk(chunk.records, effect.slots, parts.allSlots);
+    feed({ type: 'chunk', bulk: effect.bulk, parts: split, cursor: chunk.cursor });
+  }
+
+  return {
+    feed,
+    state: () => state,
+  };
+}

@@ -1,0 +1,341 @@
+/**
+ * The receiving side of one peer: what of its stream was applied, whether it is complete, and what to answer. It outlives streams, so
+ * that a sender that reconnects goes on where it was. A hole in the sequence is never applied over: the sender is asked to start over. Pure.
+ */
+import type { Monotonic } from '../system/clock.js';
+import type { ApplyMode } from '../l4/native.js';
+import type { ControlMessage } from './api.js';
+import type { Frame, Hello, RouterDigest, SequencedFrame } from './frames.js';
+import { isSequenced } from './frames.js';
+import {
+  ACK_DELAY_MS,
+  DIGEST_MISMATCHES,
+  DIGEST_RESYNC_GAP_MS,
+  EPOCH_COUNT,
+  LATE_WAKE_MS,
+  PING_MS,
+  RECORD_BYTES,
+  SILENCE_MS,
+} from './limits.js';
+
+export interface ReceiverConfig {
+  own: Hello;
+  /** Epochs of different peers never meet: each takes every `epochStride`-th. */
+  epochStart: number;
+  epochStride: number;
+}
+
+export interface Purge {
+  bulk: number;
+  epoch: number;
+  routers: string[];
+}
+
+export interface ReceiverState {
+  config: ReceiverConfig;
+  phase: { name: 'absent' } | { name: 'streaming'; silentAt: Monotonic; hasGrace: boolean };
+  reason: string;
+  /** Of the sender whose records were applied last. */
+  instance: string | null;
+  /** Last number applied. */
+  applied: number;
+  /** Everything up to `applied` is here: a bulk ended and its purge is done. */
+  isComplete: boolean;
+  /** The sender was asked to start over; everything before its gap mark is ignored. */
+  awaitsGap: boolean;
+  bulk: { id: number; nextIndex: number } | null;
+  bulks: number;
+  epoch: number;
+  purge: Purge | null;
+  /** Routers that the sender says it holds. */
+  senderHolds: string[];
+  /** Routers that this node holds. */
+  ownHolds: string[];
+  ackedAt: Monotonic;
+  ackDueAt: Monotonic | null;
+  mismatches: number;
+  /** The last comparison since the last bulk was a match. */
+  hasMatched: boolean;
+  digestResyncAt: Monotonic;
+  recordsReceived: number;
+  gaps: number;
+}
+
+export type ReceiverEvent =
+  | { type: 'opened'; hello: Hello }
+  | { type: 'frame'; frame: Frame }
+  | { type: 'closed'; reason: string }
+  | { type: 'holding'; routers: string[] }
+  | { type: 'purged'; epoch: number }
+  /** Answer to `compare`; null when the digests say nothing just now. */
+  | { type: 'compared'; matched: boolean | null }
+  | { type: 'tick' };
+
+export type ReceiverEffect =
+  | { type: 'send'; frame: Frame }
+  | { type: 'hangUp' }
+  | { type: 'apply'; records: Buffer; mode: ApplyMode; epoch: number }
+  | { type: 'purge'; epoch: number; routers: string[] }
+  | { type: 'control'; message: ControlMessage }
+  | { type: 'compare'; routers: RouterDigest[] }
+  | { type: 'changed' };
+
+export interface ReceiverStep {
+  state: ReceiverState;
+  effects: ReceiverEffect[];
+}
+
+export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
+  config,
+  phase: { name: 'absent' },
+  reason: 'not connected',
+  instance: null,
+  applied: 0,
+  isComplete: false,
+  awaitsGap: false,
+  bulk: null,
+  bulks: 0,
+  epoch: epochOf(config, 0),
+  purge: null,
+  senderHolds: [],
+  ownHolds: [],
+  ackedAt: Number.NEGATIVE_INFINITY as Monotonic,
+  ackDueAt: null,
+  mismatches: 0,
+  hasMatched: false,
+  digestResyncAt: Number.NEGATIVE_INFINITY as Monotonic,
+  recordsReceived: 0,
+  gaps: 0,
+});
+
+/** 1 to EPOCH_COUNT: 0 means "born here". */
+const epochOf = (config: ReceiverConfig, bulks: number): number =>
+  ((config.epochStart + bulks * config.epochStride) % EPOCH_COUNT) + 1;
+
+interface Draft {
+  s: ReceiverState;
+  out: ReceiverEffect[];
+  now: Monotonic;
+}
+
+export function stepReceiver(state: ReceiverState, event: ReceiverEvent, now: Monotonic): ReceiverStep {
+  const draft: Draft = { s: { ...state }, out: [], now };
+  handle(draft, event);
+  return { state: draft.s, effects: draft.out };
+}
+
+export function receiverDeadline({ phase, ackDueAt }: ReceiverState): Monotonic | null {
+  if (phase.name === 'absent') return null;
+  return ackDueAt === null ? phase.silentAt : (Math.min(ackDueAt, phase.silentAt) as Monotonic);
+}
+
+/** Everything the peer has sent us is here, and nothing says that it differs. */
+export const isReceivedInSync = (state: ReceiverState): boolean =>
+  state.phase.name === 'streaming' && state.isComplete && state.mismatches < DIGEST_MISMATCHES;
+
+function handle(draft: Draft, event: ReceiverEvent): void {
+  const { s } = draft;
+  switch (event.type) {
+    case 'opened':
+      return opened(draft, event.hello);
+    case 'frame':
+      return heard(draft, event.frame);
+    case 'closed':
+      return absent(draft, event.reason);
+    case 'holding':
+      s.ownHolds = event.routers;
+      return;
+    case 'purged':
+      return purged(draft, event.epoch);
+    case 'compared':
+      return compared(draft, event.matched);
+    case 'tick':
+      return tick(draft);
+  }
+}
+
+const later = (now: Monotonic, ms: number): Monotonic => (now + ms) as Monotonic;
+
+function absent(draft: Draft, reason: string): void {
+  if (draft.s.phase.name === 'absent') return;
+  draft.s.phase = { name: 'absent' };
+  draft.s.ackDueAt = null;
+  draft.s.reason = reason;
+  draft.out.push({ type: 'changed' });
+}
+
+/** The shell has checked the hello: say what is here of that sender. */
+function opened(draft: Draft, hello: Hello): void {
+  const { s, out, now } = draft;
+  if (hello.instance !== s.instance) forget(s, hello.instance);
+  s.phase = { name: 'streaming', silentAt: later(now, SILENCE_MS), hasGrace: false };
+  s.reason = 'connected';
+  s.ackDueAt = null;
+  s.awaitsGap = false;
+  out.push(
+    { type: 'send', frame: { type: 'hello', hello: s.config.own } },
+    { type: 'send', frame: { type: 'resume', instance: hello.instance, sequence: s.applied, complete: s.isComplete } },
+    { type: 'changed' },
+  );
+}
+
+function forget(s: ReceiverState, instance: string): void {
+  s.instance = instance;
+  s.applied = 0;
+  s.isComplete = false;
+  s.bulk = null;
+  s.purge = null;
+  s.mismatches = 0;
+  s.hasMatched = false;
+  s.senderHolds = [];
+}
+
+function tick(draft: Draft): void {
+  const { s, now } = draft;
+  if (s.phase.name === 'absent') return;
+  if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
+  if (now < s.phase.silentAt) return;
+  if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) return drop(draft, `silent for ${SILENCE_MS} ms`);
+  s.phase = { ...s.phase, silentAt: later(now, PING_MS), hasGrace: true };
+}
+
+function drop(draft: Draft, reason: string): void {
+  draft.out.push({ type: 'hangUp' });
+  absent(draft, reason);
+}
+
+function heard(draft: Draft, frame: Frame): void {
+  const { s, now } = draft;
+  if (s.phase.name === 'absent') return;
+  s.phase = { name: 'streaming', silentAt: later(now, SILENCE_MS), hasGrace: false };
+  if (frame.type === 'ping') return sendAck(draft);
+  if (!isSequenced(frame)) return drop(draft, `unexpected ${frame.type} from the peer`);
+  if (frame.type === 'gap') return gap(draft, frame);
+  if (s.awaitsGap) return;
+  if (frame.sequence <= s.applied) return oweAck(draft);
+  if (frame.sequence !== s.applied + 1) return askResync(draft, `frame ${frame.sequence} came after ${s.applied}`);
+  if (!apply(draft, frame)) return;
+  s.applied = frame.sequence;
+  oweAck(draft);
+}
+
+function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): void {
+  const { s } = draft;
+  if (frame.sequence <= s.applied) return oweAck(draft);
+  s.applied = frame.sequence;
+  s.gaps += 1;
+  s.awaitsGap = false;
+  s.isComplete = false;
+  s.bulk = null;
+  s.purge = null;
+  s.mismatches = 0;
+  s.hasMatched = false;
+  s.reason = frame.reason;
+  draft.out.push({ type: 'changed' });
+  oweAck(draft);
+}
+
+/** False when the frame makes no sense here; then nothing was applied. */
+function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): boolean {
+  const { s, out } = draft;
+  switch (frame.type) {
+    case 'records':
+      out.push({ type: 'apply', records: frame.records, mode: 'live', epoch: s.epoch });
+      s.recordsReceived += frame.records.length / RECORD_BYTES;
+      return true;
+    case 'control':
+      if (frame.message.type === 'holding') s.senderHolds = frame.message.routers;
+      out.push({ type: 'control', message: frame.message });
+      return true;
+    case 'skip':
+      return true;
+    case 'bulkBegin':
+      s.bulks += 1;
+      s.epoch = epochOf(s.config, s.bulks);
+      s.bulk = { id: frame.bulk, nextIndex: 0 };
+      return true;
+    case 'bulkChunk':
+      return applyChunk(draft, frame);
+    case 'bulkEnd':
+      return endBulk(draft, frame);
+    case 'digest':
+      if (s.isComplete) out.push({ type: 'compare', routers: frame.routers });
+      return true;
+  }
+}
+
+function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkChunk' }>): boolean {
+  const { s, out } = draft;
+  if (s.bulk?.id !== frame.bulk || s.bulk.nextIndex !== frame.index) {
+    askResync(draft, `chunk ${frame.index} of bulk ${frame.bulk} is not the next one`);
+    return false;
+  }
+  // Two nodes that both believe to be holder: the other's table only fills holes until one of them yields.
+  const mode = conflicts(s, s.senderHolds) ? 'merge' : frame.mode;
+  out.push({ type: 'apply', records: frame.records, mode, epoch: s.epoch });
+  s.recordsReceived += frame.records.length / RECORD_BYTES;
+  s.bulk = { id: frame.bulk, nextIndex: frame.index + 1 };
+  return true;
+}
+
+const conflicts = (s: ReceiverState, routers: string[]): boolean => routers.some((router) => s.ownHolds.includes(router));
+
+function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' }>): boolean {
+  const { s, out } = draft;
+  if (s.bulk?.id !== frame.bulk || s.bulk.nextIndex !== frame.chunks) {
+    askResync(draft, `bulk ${frame.bulk} ended after ${frame.chunks} chunks, ${s.bulk?.nextIndex ?? 0} were seen`);
+    return false;
+  }
+  s.bulk = null;
+  s.purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
+  out.push({ type: 'purge', epoch: s.epoch, routers: frame.routers });
+  return true;
+}
+
+function purged(draft: Draft, epoch: number): void {
+  const { s, out } = draft;
+  if (s.purge?.epoch !== epoch) return;
+  const { bulk } = s.purge;
+  s.purge = null;
+  s.isComplete = true;
+  s.reason = 'complete';
+  if (s.phase.name === 'streaming') out.push({ type: 'send', frame: { type: 'bulkDone', bulk } });
+  out.push({ type: 'changed' });
+}
+
+function compared(draft: Draft, matched: boolean | null): void {
+  const { s, out, now } = draft;
+  if (matched === null || s.phase.name === 'absent' || !s.isComplete) return;
+  const before = s.mismatches;
+  s.mismatches = matched ? 0 : before + 1;
+  s.hasMatched = matched;
+  out.push({ type: 'send', frame: { type: 'compared', matched } });
+  if (isMismatch(before) !== isMismatch(s.mismatches)) out.push({ type: 'changed' });
+  if (!isMismatch(s.mismatches) || now < s.digestResyncAt) return;
+  s.digestResyncAt = later(now, DIGEST_RESYNC_GAP_MS);
+  askResync(draft, `the digests differed ${s.mismatches} times in a row`);
+}
+
+const isMismatch = (mismatches: number): boolean => mismatches >= DIGEST_MISMATCHES;
+
+function askResync(draft: Draft, reason: string): void {
+  const { s, out } = draft;
+  s.awaitsGap = true;
+  s.isComplete = false;
+  s.reason = reason;
+  out.push({ type: 'send', frame: { type: 'resync', reason } }, { type: 'changed' });
+}
+
+/** At once when the last acknowledgement is a while ago; a burst shares one. */
+function oweAck(draft: Draft): void {
+  const { s, now } = draft;
+  if (now - s.ackedAt >= ACK_DELAY_MS) return sendAck(draft);
+  s.ackDueAt ??= later(s.ackedAt, ACK_DELAY_MS);
+}
+
+function sendAck(draft: Draft): void {
+  const { s, out, now } = draft;
+  s.ackedAt = now;
+  s.ackDueAt = null;
+  out.push({ type: 'send', frame: { type: 'ack', sequence: s.applied } });
+}
