@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * xdp-link.h: an XDP program on an interface by a BPF link. A pinned link outlives its process; the next one puts its own program into it
+ * without a gap.
+ */
+#ifndef TANDEM_ADDON_XDP_LINK_H
+#define TANDEM_ADDON_XDP_LINK_H
+
+#include <cstdint>
+#include <string>
+
+#include "pins.h"
+
+namespace tandem {
+
+enum class XdpMode { NATIVE, GENERIC, AUTO };
+
+struct XdpAttachment {
+  XdpMode mode = XdpMode::NATIVE;
+  bool adopted = false;
+  std::string fallback_reason;
+};
+
+/* The pinned link of this interface carries a program on an existing interface of this name. */
+bool is_linked(const Pins &pins, const std::string &interface_name);
+
+/* Takes over the pinned link, or makes and pins a new one. Throws BUSY, NO_INTERFACE, ATTACH_FAILED, NO_PRIVILEGE. */
+XdpAttachment link_program(const Pins &pins, const std::string &interface_name, uint32_t ifindex, int program, XdpMode mode);
+
+/* Takes the program off the interface at once, also when others hold the link open, and removes its pins. */
+void unlink_program(const Pins &pins, const std::string &interface_name);
+
+}  // namespace tandem
+
+#endif
