@@ -1,0 +1,107 @@
+/**
+ * What can happen to a node of the lab, and how it is mended. A fault's moment is taken just before its first effect.
+ *
+ * Killing or stopping a whole tree freezes it first: a program whose parent dies before it would otherwise say goodbye, which a power cut
+ * does not do. The tree is every process inside the node's namespace except the lab's own, so detached children are in it.
+ */
+import type { Lab } from './lab.js';
+import { type Leg, legOn } from './plan.js';
+import { isRunning, processesIn, signalAll } from './processes.js';
+import { waitFor } from './wait-for.js';
+
+/** `crash`: power cut, that is kill -9 of everything and both cables pulled in the same instant. */
+export const FAULTS = ['crash', 'kill', 'stop', 'cable'] as const;
+export type Fault = (typeof FAULTS)[number];
+
+const now = (): number => Number(process.hrtime.bigint()) / 1e6;
+
+/** Everything that runs as part of the node. */
+export const nodeProcesses = (lab: Lab, node: string): number[] => processesIn([lab.machine(node).namespace], lab.helpers);
+
+function freeze(lab: Lab, node: string): number[] {
+  const pids = nodeProcesses(lab, node);
+  signalAll(pids, 'SIGSTOP');
+  // What was forked between the look and the signal.
+  for (;;) {
+    const more = nodeProcesses(lab, node).filter((pid) => !pids.includes(pid));
+    if (more.length === 0) return pids;
+    signalAll(more, 'SIGSTOP');
+    pids.push(...more);
+  }
+}
+
+const cableScript = (legs: readonly Leg[], state: 'up' | 'down'): string =>
+  `ip -batch - <<'EOF'\n${legs.map((leg) => `link set ${leg.port} ${state}`).join('\n')}\nEOF`;
+
+/** kill -9 of the whole tree. Returns the moment of the fault. */
+export async function killNode(lab: Lab, node: string): Promise<number> {
+  const atMs = now();
+  const pids = freeze(lab, node);
+  signalAll(pids, 'SIGKILL');
+  await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
+  return atMs;
+}
+
+export async function crashNode(lab: Lab, node: string): Promise<number> {
+  const atMs = now();
+  const pids = freeze(lab, node);
+  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'down'));
+  signalAll(pids, 'SIGKILL');
+  await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
+  return atMs;
+}
+
+export function stopNode(lab: Lab, node: string): number {
+  const atMs = now();
+  freeze(lab, node);
+  return atMs;
+}
+
+export function continueNode(lab: Lab, node: string): number {
+  const atMs = now();
+  signalAll(nodeProcesses(lab, node), 'SIGCONT');
+  return atMs;
+}
+
+/** Pulls the cable at the switch: the node loses its carrier. */
+export async function pullCable(lab: Lab, node: string, sides: Leg['side'][] = ['client', 'server']): Promise<number> {
+  const legs = sides.map((side) => legOn(lab.machine(node), side));
+  const atMs = now();
+  await lab.switchShell.run(cableScript(legs, 'down'));
+  return atMs;
+}
+
+export async function plugCable(lab: Lab, node: string): Promise<void> {
+  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'up'));
+}
+
+const LOSS_TABLE = 'lab_loss';
+
+/**
+ * Drops what a node sends, or what is sent to it, on one side; the other direction works. At the switch, so that it hits every frame,
+ * whatever sent it. `what` narrows it down, in nftables' words, for example `ip protocol vrrp`.
+ */
+export async function loseFrames(
+  lab: Lab,
+  node: string,
+  { side, direction, what = '' }: { side: Leg['side']; direction: 'from' | 'to'; what?: string },
+): Promise<void> {
+  const { port } = legOn(lab.machine(node), side);
+  const match = direction === 'from' ? `iifname "${port}"` : `oifname "${port}"`;
+  await lab.switchShell.run(`nft -f - <<'EOF'
+table bridge ${LOSS_TABLE} {
+  chain forward { type filter hook forward priority 0; ${match} ${what} counter drop; }
+}
+EOF`);
+}
+
+export async function stopLosing(lab: Lab): Promise<void> {
+  await lab.switchShell.run(`nft delete table bridge ${LOSS_TABLE} 2> /dev/null || true`);
+}
+
+export async function applyFault(lab: Lab, node: string, fault: Fault): Promise<number> {
+  if (fault === 'crash') return crashNode(lab, node);
+  if (fault === 'kill') return killNode(lab, node);
+  if (fault === 'stop') return stopNode(lab, node);
+  return pullCable(lab, node);
+}

@@ -1,0 +1,75 @@
+/**
+ * The configuration of Tandem in a lab: every service of the workload on one virtual router. Pure.
+ */
+import { stringify } from 'yaml';
+import { INNER_VIP, legOn, type Machine, type Plan, PORTS, VIP, VRID } from './plan.js';
+import type { ElectionSettings } from './system-under-test.js';
+
+export interface TandemConfigOptions {
+  election: ElectionSettings;
+  scheduler: 'maglev' | 'roundRobin';
+  attach: 'auto' | 'native' | 'generic';
+  maxFlows: number;
+  unicast: boolean;
+}
+
+export const DEFAULT_TANDEM = { scheduler: 'maglev', attach: 'auto', maxFlows: 262_144, unicast: false } as const;
+
+/** Shorter than the defaults: a lab wants to be ready at once. */
+const HEALTH = { interval: '500ms', timeout: '400ms', rise: 1, fall: 3 };
+
+const byName = <T>(items: Machine[], value: (item: Machine, index: number) => T): Record<string, T> =>
+  Object.fromEntries(items.map((item, index) => [item.name, value(item, index)]));
+
+const duration = (ms: number): string => `${ms}ms`;
+
+export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
+  const { election, scheduler } = options;
+  const clientAddress = (machine: Machine): string => legOn(machine, 'client').address;
+  const pool = (name: string, side: 'client' | 'server', port: number, healthCheck: object): object => ({
+    name,
+    scheduler,
+    servers: plan.servers.map((server) => ({ name: server.name, address: `${legOn(server, side).address}:${port}` })),
+    healthCheck: { ...HEALTH, ...healthCheck },
+  });
+  const service = (name: string, listen: string, forward: 'nat' | 'dsr'): object => ({
+    name,
+    listen: `${VIP}:${listen}`,
+    forward,
+    pool: name,
+  });
+  return stringify({
+    cluster: { name: 'lab', nodes: byName(plan.nodes, (node) => ({ address: clientAddress(node) })) },
+    dataPlane: { interfaces: ['eth0', 'eth1'], attach: options.attach, maxFlows: options.maxFlows },
+    virtualRouters: [
+      {
+        name: 'front',
+        id: VRID,
+        interface: 'eth0',
+        addresses: [VIP],
+        otherAddresses: [{ address: INNER_VIP, interface: 'eth1' }],
+        advertInterval: duration(election.advertMs),
+        priority: byName(plan.nodes, (_, index) => election.priorities[index] ?? 100 - index),
+        preempt: election.preempt,
+        ...(options.unicast ? { unicastPeers: byName(plan.nodes, clientAddress) } : {}),
+        verifyAddresses: plan.clients.map(clientAddress),
+      },
+    ],
+    services: [
+      service('echo', `${PORTS.echo}/tcp`, 'nat'),
+      service('speak', `${PORTS.speak}/tcp`, 'nat'),
+      service('web', `${PORTS.web}/tcp`, 'nat'),
+      service('probe', `${PORTS.probe}/udp`, 'nat'),
+      service('direct', `${PORTS.direct}/tcp`, 'dsr'),
+      service('direct-probe', `${PORTS.directProbe}/udp`, 'dsr'),
+    ],
+    pools: [
+      pool('echo', 'server', PORTS.echo, { type: 'tcp' }),
+      pool('speak', 'server', PORTS.speak, { type: 'tcp' }),
+      pool('web', 'server', PORTS.webServer, { type: 'http', path: '/health' }),
+      pool('probe', 'server', PORTS.probe, { type: 'http', path: '/health', port: PORTS.webServer }),
+      pool('direct', 'client', PORTS.direct, { type: 'tcp' }),
+      pool('direct-probe', 'client', PORTS.directProbe, { type: 'http', path: '/health', port: PORTS.webServer }),
+    ],
+  });
+}

@@ -1,0 +1,178 @@
+/**
+ * Tandem in the lab: real daemons and heartbeats, one pair per node, each in its namespace.
+ */
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { adminClient } from '../../../src/cli/admin-client.js';
+import { initPki } from '../../../src/control/pki.js';
+import { openStateDir } from '../../../src/control/state-dir.js';
+import type { FlowRow, NodeStatus } from '../../../src/control/status.js';
+import { continueNode, nodeProcesses, plugCable } from './faults.js';
+import type { Lab, LabProcess } from './lab.js';
+import { legOn } from './plan.js';
+import { commandLine, isRunning, signalAll } from './processes.js';
+import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
+import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig } from './tandem-config.js';
+import { waitFor } from './wait-for.js';
+
+export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { election?: Partial<ElectionSettings> };
+
+/** The program as it was compiled together with this file. */
+export const tandemProgram = fileURLToPath(new URL('../../../src/bin/tandem.js', import.meta.url));
+
+const READY_LIMIT_MS = 30_000;
+
+export class TandemSystem implements SystemUnderTest {
+  readonly name = 'tandem';
+  readonly probeAnsweredBy = 'server';
+  readonly configFile: string;
+  readonly switchover: (node: string) => Promise<number>;
+  readonly #lab: Lab;
+  readonly #options: TandemConfigOptions;
+  readonly #daemons = new Map<string, LabProcess>();
+
+  constructor(lab: Lab, { election = {}, ...options }: TandemOptions = {}) {
+    this.#lab = lab;
+    this.#options = { ...DEFAULT_TANDEM, ...options, election: { ...DEFAULT_ELECTION, ...election } };
+    this.configFile = path.join(lab.workDir, 'tandem.yaml');
+    this.switchover = (node) => this.#switchover(node);
+  }
+
+  get nodes(): string[] {
+    return this.#lab.plan.nodes.map((node) => node.name);
+  }
+
+  stateDir(node: string): string {
+    return path.join(this.#lab.workDir, node);
+  }
+
+  logFile(node: string): string {
+    return path.join(this.#lab.workDir, `${node}-tandem.log`);
+  }
+
+  async start(): Promise<void> {
+    await this.#ensureBpffs();
+    writeFileSync(this.configFile, tandemConfig(this.#lab.plan, this.#options));
+    await initPki({
+      directory: path.join(this.#lab.workDir, 'pki'),
+      cluster: 'lab',
+      nodes: this.#lab.plan.nodes.map((node) => ({ name: node.name, address: legOn(node, 'client').address })),
+      force: true,
+      nowMs: Date.now(),
+    });
+    await Promise.all(this.nodes.map((node) => this.startNode(node)));
+    await this.waitReady();
+  }
+
+  async #ensureBpffs(): Promise<void> {
+    await this.#lab.shell(null).run("grep -q ' /sys/fs/bpf bpf ' /proc/mounts || mount -t bpf bpf /sys/fs/bpf");
+  }
+
+  async startNode(node: string): Promise<void> {
+    const stateDir = this.stateDir(node);
+    mkdirSync(stateDir, { recursive: true });
+    this.#lab.addPinDir(openStateDir(stateDir, node).pinRoot);
+    const command = [process.execPath, tandemProgram, 'run', '--config', this.configFile, '--node', node, '--state-dir', stateDir];
+    this.#daemons.set(node, this.#lab.start(node, command, { log: path.basename(this.logFile(node)) }));
+  }
+
+  status(node: string): Promise<NodeStatus> {
+    return adminClient(this.stateDir(node)).get<NodeStatus>('/v1/status');
+  }
+
+  flows(node: string, query = ''): Promise<FlowRow[]> {
+    return adminClient(this.stateDir(node)).get<FlowRow[]>(`/v1/flows${query}`);
+  }
+
+  daemon(node: string): LabProcess {
+    const daemon = this.#daemons.get(node);
+    if (daemon === undefined) throw new Error(`tandem was not started on ${node}`);
+    return daemon;
+  }
+
+  /** The heartbeat's process; null when it does not run. */
+  heartbeatPid(node: string): number | null {
+    return nodeProcesses(this.#lab, node).find((pid) => /heartbeat\.js\b/.test(commandLine(pid))) ?? null;
+  }
+
+  async waitReady(): Promise<string> {
+    return waitFor('tandem to have one active node and all nodes in sync', () => this.#readyActive(), {
+      limitMs: READY_LIMIT_MS,
+      everyMs: 50,
+    });
+  }
+
+  async #readyActive(): Promise<string | null> {
+    const all = await Promise.all(this.nodes.map((node) => this.status(node)));
+    const reasons = all.flatMap(notReady);
+    const active = all.filter(isActive);
+    if (active.length !== 1) reasons.push(`${active.length} active nodes`);
+    if (reasons.length > 0) throw new Error(reasons.join('; '));
+    return active[0]?.node ?? null;
+  }
+
+  async isActive(node: string): Promise<boolean> {
+    return this.status(node).then(isActive, () => false);
+  }
+
+  async stopGracefully(node: string): Promise<number> {
+    const atMs = Number(process.hrtime.bigint()) / 1e6;
+    this.daemon(node).kill('SIGTERM');
+    await waitFor(`tandem on ${node} to end`, () => !this.daemon(node).isRunning());
+    return atMs;
+  }
+
+  async #switchover(node: string): Promise<number> {
+    const atMs = Number(process.hrtime.bigint()) / 1e6;
+    const answer = await adminClient(this.stateDir(node)).post<{ ok: boolean; message: string }>('/v1/switchover', {});
+    if (!answer.ok) throw new Error(`switchover: ${answer.message}`);
+    return atMs;
+  }
+
+  async recover(node: string, event: Event): Promise<void> {
+    if (event === 'switchover') return;
+    if (event === 'stop') {
+      continueNode(this.#lab, node);
+      return;
+    }
+    if (event === 'cable') {
+      await plugCable(this.#lab, node);
+      return;
+    }
+    if (event === 'crash') {
+      await this.clear(node);
+      await plugCable(this.#lab, node);
+    }
+    await this.startNode(node);
+  }
+
+  /** Ends every process of a node and removes what it keeps in the kernel, as a power cut does. */
+  async clear(node: string): Promise<void> {
+    const pids = nodeProcesses(this.#lab, node);
+    signalAll(pids, 'SIGKILL');
+    await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
+    const { pinRoot } = openStateDir(this.stateDir(node), node);
+    for (const directory of [pinRoot, this.stateDir(node)]) rmSync(directory, { recursive: true, force: true });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => this.clear(node)));
+  }
+}
+
+const isActive = (status: NodeStatus): boolean => status.routers.length > 0 && status.routers.every((router) => router.role === 'active');
+
+/** What a node still lacks to take over without losing anything. */
+function notReady(status: NodeStatus): string[] {
+  const reasons: string[] = [];
+  if (!status.ready) reasons.push(`${status.node}: ${status.readyReason}`);
+  if (!status.inSync) reasons.push(`${status.node} is not in sync`);
+  for (const peer of status.peers) if (!peer.inSync) reasons.push(`${status.node}: peer ${peer.node} is not in sync (${peer.state})`);
+  for (const pool of status.pools) {
+    const dead = pool.servers.filter((server) => !server.alive || server.health === 'unknown');
+    if (dead.length > 0) reasons.push(`${status.node}: ${dead.map((server) => server.name).join(', ')} of ${pool.name} not up`);
+  }
+  if (status.routers.some((router) => router.role === 'initialize')) reasons.push(`${status.node} is starting`);
+  return reasons;
+}
