@@ -23,7 +23,7 @@ export interface Source {
 
 export function openSource(file: string, text: string): Source {
   const counter = new LineCounter();
-  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true });
+  const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true, logLevel: 'error' });
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''));
   const at = (severity: Problem['severity'], [start, end]: readonly [number, number], message: string): Problem => {
     const { line, col } = counter.linePos(Math.min(start, text.length));

@@ -1,0 +1,99 @@
+/**
+ * The heartbeat process: `heartbeat --state-dir DIR`. Wiring only; imports little, because every millisecond before the first
+ * advertisement counts against the lease when it is restarted.
+ *
+ * Ignores SIGHUP and SIGPIPE, stops gracefully on SIGTERM and SIGINT, and outlives the daemon.
+ */
+import { readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import path from 'node:path';
+import { limit } from '../l4/abi.gen.js';
+import { loadNative } from '../l4/native.js';
+import { type LineConnection, listenLines } from '../system/line-socket.js';
+import { preciseClock } from '../system/precise-clock.js';
+import { openVrrpSocket } from '../system/vrrp-socket.js';
+import { Heartbeat } from '../vrrp/heartbeat.js';
+import type { FromHeartbeat, HeartbeatConfig, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { Outbox } from '../vrrp/outbox.js';
+import type { InterfaceView } from '../vrrp/ports.js';
+
+/** Everything for the daemon, which prints it. */
+const report = new Outbox();
+
+function stateDirOf(args: readonly string[]): string {
+  const at = args.indexOf('--state-dir');
+  const value = at < 0 ? undefined : args[at + 1];
+  if (value === undefined) throw new Error('usage: heartbeat --state-dir DIR');
+  return value;
+}
+
+const readConfig = (file: string): HeartbeatConfig => JSON.parse(readFileSync(file, 'utf8')) as HeartbeatConfig;
+
+/** libuv lists only interfaces that are up and have carrier (IFF_RUNNING), with an address: exactly those that can be active. */
+function runningInterfaces(): Map<string, InterfaceView> {
+  const views = new Map<string, InterfaceView>();
+  for (const [name, entries] of Object.entries(networkInterfaces())) {
+    const addresses = (entries ?? []).filter((entry) => entry.family === 'IPv4').map((entry) => entry.address);
+    const mac = entries?.[0]?.mac;
+    if (mac !== undefined) views.set(name, { mac: Buffer.from(mac.replaceAll(':', ''), 'hex'), addresses });
+  }
+  return views;
+}
+
+function serve(config: HeartbeatConfig, heartbeat: Heartbeat): { close(): void } {
+  const readers = new Map<LineConnection, (message: FromHeartbeat) => void>();
+  return listenLines(config.socketPath, {
+    onConnect(connection) {
+      const read = (message: FromHeartbeat): void => connection.send(message);
+      readers.set(connection, read);
+      connection.send(heartbeat.status());
+      report.attach(read, preciseClock.wallMs());
+    },
+    onMessage: (_connection, message) => heartbeat.receive(message as ToHeartbeat),
+    onClose(connection) {
+      const read = readers.get(connection);
+      if (read !== undefined) report.detach(read);
+      readers.delete(connection);
+    },
+    onError: (error) => log('error', 'socketFailed', { path: config.socketPath, error: error.message }),
+  });
+}
+
+function log(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>): void {
+  report.push({ type: 'log', level, event, fields, atWallMs: preciseClock.wallMs() });
+}
+
+function main(): void {
+  const stateDir = path.resolve(stateDirOf(process.argv.slice(2)));
+  const configFile = path.join(stateDir, 'heartbeat.json');
+  const config = readConfig(configFile);
+  const native = loadNative();
+  const realtime =
+    config.realtimePriority > 0 ? native.setRealtime(config.realtimePriority) : { ok: false as const, reason: 'not asked for' };
+  let server: { close(): void } | null = null;
+  const heartbeat = new Heartbeat({
+    config,
+    isRealtime: realtime.ok,
+    pid: process.pid,
+    ports: {
+      clock: preciseClock,
+      openLeases: (pinDir) => native.openLeases(pinDir),
+      openFrames: (name) => native.openFrames(name, 0),
+      openVrrp: openVrrpSocket,
+      runningInterfaces,
+      verifyEchoId: limit.verifyEchoId,
+      report: (message) => report.push(message),
+    },
+    readConfig: () => readConfig(configFile),
+    onStopped: () => server?.close(),
+  });
+  process.on('SIGHUP', () => log('info', 'signalIgnored', { signal: 'SIGHUP' }));
+  process.on('SIGTERM', () => heartbeat.stop('signal'));
+  process.on('SIGINT', () => heartbeat.stop('signal'));
+  heartbeat.start();
+  server = serve(config, heartbeat);
+  if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
+  log('info', 'started', { sinceProcessStartMs: Math.round(performance.now()) });
+}
+
+main();

@@ -1,0 +1,59 @@
+/**
+ * Numbers, times and tables for people. Widths count what is seen: colour codes have none. Pure.
+ */
+
+const BYTES_PER_STEP = 1024;
+const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+const DURATION_UNITS: [string, number][] = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+];
+
+export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
+
+export function bytes(value: number): string {
+  let [amount, unit] = [value, 0];
+  while (amount >= BYTES_PER_STEP && unit < BYTE_UNITS.length - 1) {
+    amount /= BYTES_PER_STEP;
+    unit++;
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${BYTE_UNITS[unit]}`;
+}
+
+/** The two largest units: `3d 4h`, `12s`, `340ms`. */
+export function span(ms: number): string {
+  if (ms < 1000) return `${Math.max(0, Math.round(ms))}ms`;
+  const parts: string[] = [];
+  let rest = Math.floor(ms);
+  for (const [unit, size] of DURATION_UNITS) {
+    const amount = Math.floor(rest / size);
+    rest -= amount * size;
+    if (amount > 0) parts.push(`${amount}${unit}`);
+    else if (parts.length > 0) break;
+  }
+  return parts.slice(0, 2).join(' ');
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colour codes begin with
+const COLOR_CODE = /\u001b\[[0-9;]*m/g;
+const visibleWidth = (text: string): number => text.replace(COLOR_CODE, '').length;
+
+export interface Column {
+  title: string;
+  align?: 'left' | 'right';
+}
+
+/** Aligned columns with two spaces between them, each line indented by two. */
+export function table(columns: readonly Column[], rows: readonly (readonly string[])[], heading: (text: string) => string): string {
+  const widths = columns.map((column, i) => Math.max(column.title.length, ...rows.map((row) => visibleWidth(row[i] ?? ''))));
+  const line = (cells: readonly string[]): string => `  ${cells.map((cell, i) => pad(cell, widths[i] ?? 0, columns[i]?.align)).join('  ')}`.trimEnd();
+  const head = columns.map((column, i) => heading(pad(column.title, widths[i] ?? 0, column.align)));
+  return [`  ${head.join('  ')}`, ...rows.map(line)].join('\n');
+}
+
+function pad(text: string, width: number, align: Column['align']): string {
+  const space = ' '.repeat(Math.max(0, width - visibleWidth(text)));
+  return align === 'right' ? space + text : text + space;
+}

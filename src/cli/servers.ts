@@ -1,0 +1,63 @@
+/**
+ * `tandem servers`: the servers of every pool, what this node's checks say and what the pool generation in force says.
+ */
+import type { Command } from 'commander';
+import type { NodeStatus, PoolStatus, ServerStatus } from '../control/status.js';
+import { adminClient } from './admin-client.js';
+import { type CliContext, CliError } from './context.js';
+import { bytes, count, span, table } from './format.js';
+import { jsonOption, stateDirOption } from './options.js';
+
+export function addServersCommand(program: Command, context: CliContext): void {
+  program
+    .command('servers')
+    .description('list servers with health, weight and traffic')
+    .option('--pool <name>', 'only this pool')
+    .addOption(stateDirOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  tandem servers\n  tandem servers --pool web --json')
+    .action(async (options: { pool?: string; stateDir: string; json?: true }) => {
+      const { pools } = await adminClient(options.stateDir).get<NodeStatus>('/v1/status');
+      const wanted = pools.filter((pool) => options.pool === undefined || pool.name === options.pool);
+      if (options.pool !== undefined && wanted.length === 0) {
+        throw new CliError(`no pool is named "${options.pool}"; there are: ${pools.map((pool) => pool.name).join(', ') || 'none'}`);
+      }
+      context.out(options.json ? JSON.stringify(wanted, null, 2) : serversText(wanted, context));
+    });
+}
+
+type Look = Pick<CliContext, 'colors' | 'wallMs'>;
+
+export function serversText(pools: readonly PoolStatus[], look: Look): string {
+  if (pools.length === 0) return 'No pools.';
+  return pools.map((pool) => poolText(pool, look)).join('\n\n');
+}
+
+function poolText(pool: PoolStatus, look: Look): string {
+  const titles = ['SERVER', 'ADDRESS', 'WEIGHT', 'HEALTH', 'SINCE', 'NEW FLOWS TO IT', 'NEXT HOP', 'NEW FLOWS', 'IN', 'OUT', 'REASON'];
+  const right = new Set(['WEIGHT', 'NEW FLOWS', 'IN', 'OUT']);
+  const rows = pool.servers.map((server) => serverRow(server, look));
+  const body = table(
+    titles.map((title) => ({ title, align: right.has(title) ? 'right' : 'left' })),
+    rows,
+    look.colors.dim,
+  );
+  return `${look.colors.bold(`Pool ${pool.name}`)} (${pool.scheduler}, generation ${pool.generation})\n${body}`;
+}
+
+function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {
+  const health = server.health === 'up' ? colors.green('up') : server.health === 'down' ? colors.red('down') : server.health;
+  return [
+    server.name,
+    server.address,
+    String(server.weight),
+    health,
+    `${span(wallMs() - server.sinceWallMs)} ago`,
+    server.alive ? 'yes' : colors.red('no'),
+    server.nextHop === 'resolved' ? 'resolved' : colors.yellow('unresolved'),
+    count(server.traffic.newFlows),
+    bytes(server.traffic.bytesIn),
+    bytes(server.traffic.bytesOut),
+    server.reason,
+  ];
+}

@@ -1,0 +1,160 @@
+/**
+ * `tandem status`: what this node is, why, and how it stands with its peers.
+ */
+import type { Command } from 'commander';
+import type { NodeStatus, TransitionRow } from '../control/status.js';
+import { adminClient } from './admin-client.js';
+import type { CliContext } from './context.js';
+import { bytes, count, span, table } from './format.js';
+import { jsonOption, stateDirOption } from './options.js';
+
+/** Transitions shown below the tables. */
+const LAST_TRANSITIONS = 5;
+
+export function addStatusCommand(program: Command, context: CliContext): void {
+  program
+    .command('status')
+    .description('show role, lease, peers, services and flows of this node')
+    .addOption(stateDirOption())
+    .addOption(jsonOption())
+    .addHelpText('after', '\nExamples:\n  tandem status\n  tandem status --json | jq .routers\n  tandem status --state-dir /run/tandem/lb1')
+    .action(async (options: { stateDir: string; json?: true }) => {
+      const client = adminClient(options.stateDir);
+      const status = await client.get<NodeStatus>('/v1/status');
+      if (options.json) return context.out(JSON.stringify(status, null, 2));
+      const transitions = await client.get<TransitionRow[]>('/v1/transitions');
+      context.out(statusText(status, transitions, context));
+    });
+}
+
+type Look = Pick<CliContext, 'colors' | 'wallMs'>;
+
+export function statusText(status: NodeStatus, transitions: readonly TransitionRow[], look: Look): string {
+  const sections = [
+    headText(status, look),
+    section('Virtual routers', routersTable(status, look), look),
+    section('Peers', status.peers.length === 0 ? '  none' : peersTable(status, look), look),
+    section('Services', status.services.length === 0 ? '  none' : servicesTable(status, look), look),
+    section('Data plane', dataPlaneText(status, look), look),
+  ];
+  const last = transitions.slice(-LAST_TRANSITIONS);
+  if (last.length > 0) sections.push(section('Last transitions', transitionsTable(last, look), look));
+  return sections.join('\n\n');
+}
+
+const section = (title: string, body: string, { colors }: Look): string => `${colors.bold(title)}\n${body}`;
+
+function headText(status: NodeStatus, { colors, wallMs }: Look): string {
+  const ready = status.ready ? colors.green('ready') : colors.red('not ready');
+  const sync = status.inSync ? colors.green('in sync') : colors.yellow('not in sync');
+  const { heartbeat } = status;
+  const realtime = heartbeat.realtime ? 'real-time' : colors.yellow('no real-time priority');
+  const beat = heartbeat.connected ? `connected, pid ${heartbeat.pid ?? '?'}, ${realtime}` : colors.red('not connected');
+  return [
+    `Node ${colors.bold(status.node)} of cluster ${status.cluster}: ${ready} (${status.readyReason}), ${sync}`,
+    `  tandem ${status.version}, pid ${status.pid}, up ${span(wallMs() - status.startedAtWallMs)}; heartbeat ${beat}`,
+    `  configuration ${status.configFile}, digest ${status.configDigest.slice(0, 12)}; metrics on ${status.metricsAddress}`,
+  ].join('\n');
+}
+
+function roleText(role: string, { colors }: Look): string {
+  if (role === 'active') return colors.green(role);
+  return role === 'backup' ? colors.cyan(role) : colors.yellow(role);
+}
+
+function routersTable(status: NodeStatus, look: Look): string {
+  const rows = status.routers.map((router) => {
+    const lease = router.role === 'active' ? `${span(router.leaseAgeMs)}, ${span(router.leaseRemainingMs)} left` : '-';
+    const peer = router.activePeer === null ? '-' : `${router.activePeer.address} (${router.activePeer.priority}), ${span(router.activePeer.heardMsAgo)} ago`;
+    const after = router.verifiedAfterMs === null ? '' : ` after ${span(router.verifiedAfterMs)}`;
+    const verified = router.verified === 'notApplicable' ? '-' : `${router.verified === 'no' ? look.colors.red('no') : router.verified}${after}`;
+    const since = `${span(look.wallMs() - router.sinceWallMs)} ago`;
+    return [router.name, String(router.vrid), roleText(router.role, look), since, router.reason, String(router.priority), lease, verified, peer];
+  });
+  const titles = ['NAME', 'VRID', 'ROLE', 'SINCE', 'REASON', 'PRIORITY', 'LEASE AGE', 'VERIFIED', 'ACTIVE PEER'];
+  return table(
+    titles.map((title) => ({ title, align: title === 'VRID' || title === 'PRIORITY' ? 'right' : 'left' })),
+    rows,
+    look.colors.dim,
+  );
+}
+
+function peersTable(status: NodeStatus, look: Look): string {
+  const { colors } = look;
+  const match = (value: boolean | null): string => (value === null ? '-' : value ? 'yes' : colors.red('no'));
+  const yes = (value: boolean): string => (value ? colors.green('yes') : colors.yellow('no'));
+  const rows = status.peers.map((peer) => {
+    const state = peer.connected ? peer.state : colors.red(peer.state);
+    return [
+      peer.node,
+      peer.address,
+      state,
+      yes(peer.inSync),
+      yes(peer.receivedInSync),
+      `${Math.round(peer.lagMs)}ms`,
+      count(peer.queuedRecords),
+      count(peer.gaps),
+      count(peer.resyncs),
+      match(peer.digestMatch),
+      match(peer.configDigestMatch),
+      peer.reason,
+    ];
+  });
+  const left = new Set(['NODE', 'ADDRESS', 'STATE', 'REASON']);
+  const titles = ['NODE', 'ADDRESS', 'STATE', 'HAS OURS', 'WE HAVE ITS', 'LAG', 'QUEUE', 'GAPS', 'RESYNCS', 'DIGEST', 'CONFIG', 'REASON'];
+  return table(
+    titles.map((title) => ({ title, align: left.has(title) ? 'left' : 'right' })),
+    rows,
+    colors.dim,
+  );
+}
+
+function servicesTable(status: NodeStatus, look: Look): string {
+  const rows = status.services.map((service) => {
+    const servers = `${service.usableServers}/${service.servers}`;
+    const { traffic } = service;
+    return [
+      service.name,
+      service.listen,
+      service.forward,
+      service.pool,
+      service.usableServers === 0 ? look.colors.red(servers) : servers,
+      count(traffic.newFlows),
+      count(traffic.packetsIn),
+      bytes(traffic.bytesIn),
+      service.forward === 'nat' ? count(traffic.packetsOut) : '-',
+      service.forward === 'nat' ? bytes(traffic.bytesOut) : '-',
+    ];
+  });
+  const titles = ['NAME', 'LISTEN', 'FORWARD', 'POOL', 'SERVERS', 'NEW FLOWS', 'PACKETS IN', 'BYTES IN', 'PACKETS OUT', 'BYTES OUT'];
+  return table(
+    titles.map((title, i) => ({ title, align: i < 4 ? 'left' : 'right' })),
+    rows,
+    look.colors.dim,
+  );
+}
+
+function dataPlaneText(status: NodeStatus, { colors }: Look): string {
+  const { dataPlane } = status;
+  const interfaces = dataPlane.interfaces.map((each) => {
+    if (!each.attached) return `${each.name} ${colors.red('not attached')}`;
+    return each.fallbackReason === null ? `${each.name} ${each.mode}` : `${each.name} ${each.mode} (${each.fallbackReason})`;
+  });
+  const share = dataPlane.maxFlows === 0 ? 0 : (100 * dataPlane.flows) / dataPlane.maxFlows;
+  const drops = Object.entries(dataPlane.drops)
+    .filter(([, packets]) => packets > 0)
+    .map(([reason, packets]) => `${reason} ${count(packets)}`);
+  return [
+    `  interfaces  ${interfaces.join(', ')}`,
+    `  flows       ${count(dataPlane.flows)} of ${count(dataPlane.maxFlows)} (${share.toFixed(1)} %), ${bytes(dataPlane.flowTableBytes)}`,
+    `  drops       ${drops.length === 0 ? 'none' : drops.join(', ')}`,
+  ].join('\n');
+}
+
+function transitionsTable(rows: readonly TransitionRow[], look: Look): string {
+  return table(
+    [{ title: 'TIME' }, { title: 'ROUTER' }, { title: 'FROM' }, { title: 'TO' }, { title: 'REASON' }],
+    rows.map((row) => [new Date(row.atWallMs).toISOString(), row.router, row.from, roleText(row.to, look), row.reason]),
+    look.colors.dim,
+  );
+}
