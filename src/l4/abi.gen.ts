@@ -182,6 +182,7 @@ export const interfaceLayout = {
   ifindex: 0,
   mac: 4,
   repliesFirst: 10,
+  driverMode: 11,
 } as const;
 
 export const leaseLayout = {

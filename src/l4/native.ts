@@ -114,8 +114,10 @@ export interface DataPlane {
   mapEntries(map: string): [Buffer, Buffer][];
   /** A per-CPU array whose values are 64-bit words: the sum over CPUs, `words` per index. */
   sums(map: string): BigUint64Array;
-  /** Replaces one inner table (server slots) of `tables` atomically; an empty array removes it. */
+  /** Replaces one inner table (server slots) of `tables` atomically; an empty array removes it. The kernel takes about 10 ms for it. */
   setTable(index: number, slots: Uint32Array): void;
+  /** Many at once, for the price of one; each is replaced atomically. */
+  setTables(tables: readonly (readonly [index: number, slots: Uint32Array])[]): void;
   getTable(index: number): Uint32Array | null;
 
   /** Moves waiting flow events into a buffer. */
@@ -146,8 +148,8 @@ export interface DataPlane {
 
   /** Runs the program of an attached or test-loaded interface (`program` is the interface's name) on a packet (BPF_PROG_TEST_RUN). */
   testRun(program: string, packet: Buffer, repeat: number): TestRunResult;
-  /** Loads a program instance for `testRun` without attaching it. */
-  loadForTest(options: Omit<AttachOptions, 'mode'>): void;
+  /** Loads a program instance for `testRun` without attaching it, as for this mode (generic unless given). */
+  loadForTest(options: Omit<AttachOptions, 'mode'> & { mode?: XdpMode }): void;
 
   /** Pinned memory of the flow table, from the kernel's accounting. */
   memoryBytes(map: string): number;

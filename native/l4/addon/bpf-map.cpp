@@ -23,6 +23,20 @@ void require_length(const std::string &map, const char *what, size_t length, siz
     throw RangeMistake{std::string(what) + " of " + map + " must have " + std::to_string(wanted) + " bytes, not " + std::to_string(length)};
 }
 
+Fd make_table(std::span<const uint32_t> slots) {
+  const uint32_t size = static_cast<uint32_t>(slots.size());
+  bpf_map_create_opts options{};
+  options.sz = sizeof options;
+  options.map_flags = BPF_F_INNER_MAP; /* lets inner maps differ in size */
+  Fd table(bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(uint32_t), sizeof(uint32_t), size, &options));
+  if (!table) throw_errno("cannot create a table of " + std::to_string(size) + " entries", errno);
+  std::vector<uint32_t> keys(size);
+  for (uint32_t i = 0; i < size; i++) keys[i] = i;
+  uint32_t count = size;
+  if (bpf_map_update_batch(table.get(), keys.data(), slots.data(), &count, nullptr)) throw_errno("cannot fill a table", errno);
+  return table;
+}
+
 }  // namespace
 
 uint32_t possible_cpus() {
@@ -137,23 +151,28 @@ uint64_t BpfMap::memory_bytes() const {
   throw NativeError{"SYSCALL", "the kernel does not tell the memory of map " + name_, 0, "", ""};
 }
 
-void BpfMap::set_table(uint32_t index, std::span<const uint32_t> slots) const {
-  if (slots.empty()) {
-    if (bpf_map_delete_elem(fd(), &index) && errno != ENOENT) fail("delete from", errno);
-    return;
+void BpfMap::set_tables(std::span<const InnerTable> tables) const {
+  std::vector<Fd> owned;
+  std::vector<uint32_t> indexes, removed;
+  std::vector<int> inner;
+  for (const InnerTable &table : tables) {
+    if (table.slots.empty()) {
+      removed.push_back(table.index);
+      continue;
+    }
+    owned.push_back(make_table(table.slots));
+    indexes.push_back(table.index);
+    inner.push_back(owned.back().get());
   }
-  const uint32_t size = static_cast<uint32_t>(slots.size());
-  bpf_map_create_opts options{};
-  options.sz = sizeof options;
-  options.map_flags = BPF_F_INNER_MAP; /* lets inner maps differ in size */
-  Fd inner(bpf_map_create(BPF_MAP_TYPE_ARRAY, "table", sizeof(uint32_t), sizeof(uint32_t), size, &options));
-  if (!inner) throw_errno("cannot create a table of " + std::to_string(size) + " entries", errno);
-  std::vector<uint32_t> keys(size);
-  for (uint32_t i = 0; i < size; i++) keys[i] = i;
-  uint32_t count = size;
-  if (bpf_map_update_batch(inner.get(), keys.data(), slots.data(), &count, nullptr)) throw_errno("cannot fill a table", errno);
-  int inner_fd = inner.get();
-  if (bpf_map_update_elem(fd(), &index, &inner_fd, BPF_ANY)) fail("write", errno);
+  uint32_t count = static_cast<uint32_t>(indexes.size());
+  /* Kernels before 5.17 know no batches here: ENOTSUPP of the kernel has no name in user space. */
+  constexpr int KERNEL_ENOTSUPP = 524;
+  const int error = count && bpf_map_update_batch(fd(), indexes.data(), inner.data(), &count, nullptr) ? errno : 0;
+  if (error && error != KERNEL_ENOTSUPP && error != EOPNOTSUPP) fail("write", error);
+  for (size_t i = 0; error && i < indexes.size(); i++)
+    if (bpf_map_update_elem(fd(), &indexes[i], &inner[i], BPF_ANY)) fail("write", errno);
+  for (const uint32_t index : removed)
+    if (bpf_map_delete_elem(fd(), &index) && errno != ENOENT) fail("delete from", errno);
 }
 
 std::optional<std::vector<uint32_t>> BpfMap::table(uint32_t index) const {

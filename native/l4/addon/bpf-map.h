@@ -34,6 +34,11 @@ struct MapBatch {
   bool done = false;
 };
 
+struct InnerTable {
+  uint32_t index;
+  std::span<const uint32_t> slots;
+};
+
 class BpfMap {
  public:
   BpfMap(std::string name, Fd fd);
@@ -55,8 +60,11 @@ class BpfMap {
   /* Pinned kernel memory by the kernel's accounting. */
   uint64_t memory_bytes() const;
 
-  /* Map in map: replaces one inner table; none when empty. */
-  void set_table(uint32_t index, std::span<const uint32_t> slots) const;
+  /*
+   * Map in map: replaces inner tables, each atomically; an empty one is removed. The kernel waits for a grace period (about 10 ms) at the
+   * end of such a call: many tables in one call cost as much as one.
+   */
+  void set_tables(std::span<const InnerTable> tables) const;
   std::optional<std::vector<uint32_t>> table(uint32_t index) const;
 
  private:

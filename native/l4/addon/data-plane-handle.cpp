@@ -163,7 +163,8 @@ class DataPlaneHandle {
     DataPlane &plane = open();
     const Argument options = call.argument(0, "options");
     const std::string name = interface_name_of(options.property("interface"));
-    plane.load_for_test(name, interface_constants(options));
+    const Argument mode = options.property("mode");
+    plane.load_for_test(name, interface_constants(options), mode.is_nullish() ? XdpMode::GENERIC : xdp_mode_of(mode));
     return js_undefined(call.env());
   }
 
@@ -214,12 +215,20 @@ class DataPlaneHandle {
 
   napi_value set_table(Call &call) {
     const BpfMap &tables = open().map("tables");
-    const uint32_t index = call.argument(0, "index").integer(0, tables.shape().max_entries - 1);
-    const auto slots = call.argument(1, "slots").words();
-    if (slots.size() > MOST_TABLE_ENTRIES) throw RangeMistake{"slots must have at most " + std::to_string(MOST_TABLE_ENTRIES) + " entries"};
-    if (std::any_of(slots.begin(), slots.end(), [](uint32_t slot) { return slot >= TANDEM_MAX_SERVER_SLOTS; }))
-      throw RangeMistake{"slots must be below " + std::to_string(TANDEM_MAX_SERVER_SLOTS)};
-    tables.set_table(index, slots);
+    const InnerTable table = inner_table(tables, call.argument(0, "index"), call.argument(1, "slots"));
+    tables.set_tables({&table, 1});
+    return js_undefined(call.env());
+  }
+
+  napi_value set_tables(Call &call) {
+    const BpfMap &tables = open().map("tables");
+    std::vector<InnerTable> list;
+    for (const Argument &entry : call.argument(0, "tables").elements()) {
+      const std::vector<Argument> pair = entry.elements();
+      if (pair.size() != 2) throw TypeMistake{"tables must be pairs of an index and a Uint32Array"};
+      list.push_back(inner_table(tables, pair[0], pair[1]));
+    }
+    tables.set_tables(list);
     return js_undefined(call.env());
   }
 
@@ -338,6 +347,14 @@ class DataPlaneHandle {
     if (!plane_) throw NativeError{"CLOSED", "the data plane is closed", 0, "", ""};
     return *plane_;
   }
+  static InnerTable inner_table(const BpfMap &tables, const Argument &index, const Argument &slots) {
+    const InnerTable table{index.integer(0, tables.shape().max_entries - 1), slots.words()};
+    if (table.slots.size() > MOST_TABLE_ENTRIES)
+      throw RangeMistake{"slots must have at most " + std::to_string(MOST_TABLE_ENTRIES) + " entries"};
+    if (std::any_of(table.slots.begin(), table.slots.end(), [](uint32_t slot) { return slot >= TANDEM_MAX_SERVER_SLOTS; }))
+      throw RangeMistake{"slots must be below " + std::to_string(TANDEM_MAX_SERVER_SLOTS)};
+    return table;
+  }
   const BpfMap &map_of(Call &call) { return open().map(call.argument(0, "map").string()); }
   void stop_watches() {
     for (const auto &watch : watches_) watch->stop();
@@ -385,6 +402,7 @@ napi_value load_data_plane(Call &call) {
       method<H, &H::map_entries>("mapEntries"),
       method<H, &H::sums>("sums"),
       method<H, &H::set_table>("setTable"),
+      method<H, &H::set_tables>("setTables"),
       method<H, &H::get_table>("getTable"),
       method<H, &H::drain>("drain"),
       method<H, &H::drain_notices>("drainNotices"),

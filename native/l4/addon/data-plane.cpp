@@ -95,7 +95,8 @@ void DataPlane::adopt_maps_and_programs() {
   clock_program_ = std::move(*clock_program);
 }
 
-Fd DataPlane::load_program(const tandem_interface &interface) {
+Fd DataPlane::load_program(tandem_interface interface, XdpMode mode) {
+  interface.driver_mode = mode == XdpMode::NATIVE;
   BpfObject object(options_.object_path);
   object.select({XDP_PROGRAM});
   object.set_interface(interface);
@@ -105,15 +106,15 @@ Fd DataPlane::load_program(const tandem_interface &interface) {
 }
 
 XdpAttachment DataPlane::attach(const std::string &interface_name, const tandem_interface &interface, XdpMode mode) {
-  Fd program = load_program(interface);
   const Fd lock = pins_.lock();
-  const XdpAttachment result = link_program(pins_, interface_name, interface.ifindex, program.get(), mode);
-  programs_[interface_name] = std::move(program);
+  XdpAttachment result = link_program(pins_, interface_name, interface.ifindex, mode,
+                                      [&](XdpMode actual_mode) { return load_program(interface, actual_mode); });
+  programs_[interface_name] = duplicate(result.program.get());
   return result;
 }
 
-void DataPlane::load_for_test(const std::string &interface_name, const tandem_interface &interface) {
-  programs_[interface_name] = load_program(interface);
+void DataPlane::load_for_test(const std::string &interface_name, const tandem_interface &interface, XdpMode mode) {
+  programs_[interface_name] = load_program(interface, mode);
 }
 
 int DataPlane::program_of(const std::string &interface_name) {

@@ -40,7 +40,7 @@ class DataPlane {
   DataPlane &operator=(const DataPlane &) = delete;
 
   XdpAttachment attach(const std::string &interface_name, const tandem_interface &interface, XdpMode mode);
-  void load_for_test(const std::string &interface_name, const tandem_interface &interface);
+  void load_for_test(const std::string &interface_name, const tandem_interface &interface, XdpMode mode);
   /* The program of an interface: loaded here, or pinned by an earlier process. */
   int program_of(const std::string &interface_name);
   void detach(const std::string &interface_name);
@@ -60,7 +60,7 @@ class DataPlane {
  private:
   void load_maps_and_programs();
   void adopt_maps_and_programs();
-  Fd load_program(const tandem_interface &interface);
+  Fd load_program(tandem_interface interface, XdpMode mode);
   std::optional<std::vector<tandem_digest>> stable_digests() const;
 
   LoadOptions options_;

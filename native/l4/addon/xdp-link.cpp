@@ -52,31 +52,42 @@ Fd create_link(uint32_t ifindex, int program, XdpMode mode, int &error_number) {
                     mode == XdpMode::GENERIC ? "" : "set dataPlane.attach to auto or generic", ""};
 }
 
-XdpAttachment make_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, int program, XdpMode mode) {
+/* What is there already cannot be got rid of by another mode. */
+bool can_fall_back(int error_number) {
+  return error_number != EBUSY && error_number != EEXIST && error_number != ENODEV && error_number != EPERM && error_number != EACCES;
+}
+
+XdpAttachment make_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode, const ProgramLoader &load) {
   XdpAttachment result;
   result.mode = mode == XdpMode::AUTO ? XdpMode::NATIVE : mode;
+  result.program = load(result.mode);
+  /* Only now: whatever was attached worked on while the new program was verified. */
+  unlink_program(pins, interface_name);
   int error_number = 0;
-  Fd link = create_link(ifindex, program, result.mode, error_number);
-  const bool is_occupied = error_number == EBUSY || error_number == EEXIST;
-  if (!link && mode == XdpMode::AUTO && !is_occupied && error_number != ENODEV && error_number != EPERM) {
+  Fd link = create_link(ifindex, result.program.get(), result.mode, error_number);
+  if (!link && mode == XdpMode::AUTO && can_fall_back(error_number)) {
     result.fallback_reason = describe_errno("native XDP is refused by the driver of " + interface_name, error_number);
     result.mode = XdpMode::GENERIC;
-    link = create_link(ifindex, program, result.mode, error_number);
+    result.program = load(result.mode);
+    link = create_link(ifindex, result.program.get(), result.mode, error_number);
   }
   if (!link) throw_not_attached(interface_name, result.mode, error_number);
+  pins.replace(result.program.get(), pin_name(PIN_XDP_PREFIX, interface_name));
   pins.replace(link.get(), pin_name(PIN_LINK_PREFIX, interface_name));
   return result;
 }
 
 /* Nothing when there is no living link of this interface in the wanted mode. */
-std::optional<XdpAttachment> adopt_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, int program, XdpMode mode) {
+std::optional<XdpAttachment> adopt_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode,
+                                        const ProgramLoader &load) {
   const auto link = pins.open(pin_name(PIN_LINK_PREFIX, interface_name));
   if (!link || ifindex_of(link->get()) != ifindex) return std::nullopt;
   const XdpMode present = mode_of(ifindex);
   if (mode != XdpMode::AUTO && mode != present) return std::nullopt;
-  if (bpf_link_update(link->get(), program, nullptr)) throw_errno("cannot replace the program on " + interface_name, errno);
-  XdpAttachment result{present, true, ""};
+  XdpAttachment result{present, true, "", load(present)};
+  if (bpf_link_update(link->get(), result.program.get(), nullptr)) throw_errno("cannot replace the program on " + interface_name, errno);
   if (mode == XdpMode::AUTO && present == XdpMode::GENERIC) result.fallback_reason = "the link that was found is in generic mode";
+  pins.replace(result.program.get(), pin_name(PIN_XDP_PREFIX, interface_name));
   return result;
 }
 
@@ -88,15 +99,9 @@ bool is_linked(const Pins &pins, const std::string &interface_name) {
   return ifindex != 0 && if_nametoindex(interface_name.c_str()) == ifindex;
 }
 
-XdpAttachment link_program(const Pins &pins, const std::string &interface_name, uint32_t ifindex, int program, XdpMode mode) {
-  const std::string program_pin = pin_name(PIN_XDP_PREFIX, interface_name);
-  if (const auto adopted = adopt_link(pins, interface_name, ifindex, program, mode)) {
-    pins.replace(program, program_pin);
-    return *adopted;
-  }
-  unlink_program(pins, interface_name);
-  pins.replace(program, program_pin);
-  return make_link(pins, interface_name, ifindex, program, mode);
+XdpAttachment link_program(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode, const ProgramLoader &load) {
+  if (auto adopted = adopt_link(pins, interface_name, ifindex, mode, load)) return std::move(*adopted);
+  return make_link(pins, interface_name, ifindex, mode, load);
 }
 
 void unlink_program(const Pins &pins, const std::string &interface_name) {
