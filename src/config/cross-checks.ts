@@ -51,7 +51,7 @@ function checkInterfaces(config: ConfigDocument, report: Report): void {
   });
   const check = (name: string, path: Path): void => {
     if (known.includes(name)) return;
-    report.error(path, 'value', `interface "${name}" is not in dataPlane.interfaces, so nothing would answer there; add it, or ${suggestion(name, known, 'choose from')}`);
+    report.error(path, 'value', `interface "${name}" is not in dataPlane.interfaces, so nothing would answer there; add it, or ${suggestion(name, known, 'interfaces there')}`);
   };
   config.virtualRouters.forEach((router, i) => {
     check(router.interface, ['virtualRouters', i, 'interface']);

@@ -42,5 +42,5 @@ export function nearest(word: string, known: readonly string[]): string | null {
 export function suggestion(word: string, known: readonly string[], what: string): string {
   const near = nearest(word, known);
   if (near !== null) return `did you mean "${near}"?`;
-  return known.length === 0 ? `there is no ${what}` : `${what}: ${known.join(', ')}`;
+  return known.length === 0 ? `there are no ${what}` : `${what}: ${known.join(', ')}`;
 }

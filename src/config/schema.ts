@@ -306,7 +306,7 @@ export const configSchema = z.strictObject(
     services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
     pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
     metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
-    log: key(logSchema.prefault({}), { text: 'Logging.' }),
+    log: key(logSchema.prefault({}), { text: 'What is logged.' }),
   },
 );
 

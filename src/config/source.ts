@@ -1,7 +1,7 @@
 /**
  * A parsed YAML text that still knows where everything stands: turns a path such as ['pools', 0, 'scheduler'] into line and column.
  */
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
 import type { Problem } from './problem.js';
 
 export type Path = readonly (string | number)[];
@@ -71,8 +71,10 @@ function walk(document: Document, path: Path): Walk {
 function child(document: Document, parent: Node | null, step: string | number): { node: Node | null; pair: Pair | null } | null {
   const node = isAlias(parent) ? (parent.resolve(document) ?? null) : parent;
   if (isMap(node)) {
-    const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(step));
-    return pair === undefined ? null : { pair, node: isNode(pair.value) ? pair.value : null };
+    const pair = pairOf(node, String(step));
+    if (pair !== undefined) return { pair, node: isNode(pair.value) ? pair.value : null };
+    const merged = pairOf(node, '<<')?.value;
+    return isNode(merged) ? child(document, merged, step) : null;
   }
   if (isSeq(node)) {
     const item = node.items[Number(step)];
@@ -80,6 +82,8 @@ function child(document: Document, parent: Node | null, step: string | number): 
   }
   return null;
 }
+
+const pairOf = (map: YAMLMap, key: string): Pair | undefined => map.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
 
 function rangeOf(document: Document, path: Path, part: Part): readonly [number, number] {
   const { node, pair, complete } = walk(document, path);
