@@ -2,11 +2,9 @@
  * Parts of a chunk of the table by what the sender may say about it: records of routers it holds (the receiver believes them), of
  * routers it gave up since (they fill holes), and of others (somebody else's to send). Pure.
  */
+import { recordLayout } from '../l4/abi.gen.js';
 import type { ChunkPart } from './sender.js';
 import { RECORD_BYTES } from './limits.js';
-
-/** Offset of `virtual_router` in struct tandem_record. */
-const ROUTER_OFFSET = 2;
 
 export interface ChunkSlots {
   bulk: ReadonlySet<number>;
@@ -30,7 +28,7 @@ function pick(records: Buffer, slots: ReadonlySet<number>): Buffer {
   const picked = Buffer.allocUnsafe(records.length);
   let used = 0;
   for (let at = 0; at < records.length; at += RECORD_BYTES) {
-    if (!slots.has(records.readUInt8(at + ROUTER_OFFSET))) continue;
+    if (!slots.has(records.readUInt8(at + recordLayout.virtualRouter))) continue;
     records.copy(picked, used, at, at + RECORD_BYTES);
     used += RECORD_BYTES;
   }

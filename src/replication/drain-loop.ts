@@ -6,7 +6,7 @@
 import type { Digest } from '../l4/native.js';
 import type { Clock, Monotonic } from '../system/clock.js';
 import type { FlowStore } from './api.js';
-import { DIGEST_MS, DRAIN_GAP_MS, DRAIN_RECORDS, RECORD_BYTES } from './limits.js';
+import { DIGEST_MS, DRAIN_GAP_MS, DRAIN_RECORDS, RECORD_BYTES, WATCH_GAP_MS } from './limits.js';
 
 export interface DrainLoopParts {
   store: Pick<FlowStore, 'drain' | 'watch'>;
@@ -34,6 +34,7 @@ export function createDrainLoop(parts: DrainLoopParts): DrainLoop {
   let cancelTimer: (() => void) | null = null;
   let lost: bigint | null = null;
   let digestAt = clock.now();
+  let watchedAt = clock.now();
 
   const drain = (): number => {
     const now = clock.now();
@@ -70,11 +71,12 @@ export function createDrainLoop(parts: DrainLoopParts): DrainLoop {
     if (!isRunning) return;
     const count = drain();
     const now = clock.now();
-    if (count === 0) return idle(now);
+    if (count === 0 || now - watchedAt >= WATCH_GAP_MS) return idle(now);
     at((count < DRAIN_RECORDS ? now + DRAIN_GAP_MS : now) as Monotonic, work);
   };
 
   const idle = (now: Monotonic): void => {
+    watchedAt = now;
     watching = store.watch(wake);
     const wanted = Math.max(digestAt, now + DRAIN_GAP_MS);
     at((parts.wantsDigests() ? wanted : now + DIGEST_MS) as Monotonic, work);

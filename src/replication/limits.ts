@@ -2,6 +2,7 @@
  * Every limit of the replication protocol, with its unit and its reason. Relations between them are asserted in
  * test/unit/replication/limits.ts.
  */
+import { recordLayout } from '../l4/abi.gen.js';
 
 /** Versions of the protocol that this build speaks. Raise `PROTOCOL_MAX` with a new frame, `PROTOCOL_MIN` when an old one goes. */
 export const PROTOCOL_MIN = 1;
@@ -21,7 +22,7 @@ export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 /** Longest JSON payload accepted: far more than the largest pool list of a sensible cluster, far less than a memory attack needs. */
 export const MAX_JSON_BYTES = 1024 * 1024;
 /** Size of one opaque record (struct tandem_record); peers with another size are incompatible. */
-export const RECORD_BYTES = 56;
+export const RECORD_BYTES = recordLayout.size;
 
 /** Records taken from the event ring in one go: 224 KiB, where grpc-js reaches its best rate and one message stays below a millisecond. */
 export const DRAIN_RECORDS = 4096;
@@ -34,6 +35,8 @@ export const WINDOW_BYTES = 2 * 1024 * 1024;
 
 /** Least time between two drains under load: batches form, and waking for every single flow is avoided. */
 export const DRAIN_GAP_MS = 1;
+/** The ring is watched at least this often, also under load: whoever shares the watch must not starve. */
+export const WATCH_GAP_MS = 20;
 /** An acknowledgement waits at most this long for company. */
 export const ACK_DELAY_MS = 1;
 /** Keepalive when nothing else was sent. */

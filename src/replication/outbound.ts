@@ -5,7 +5,6 @@ import type { FlowStore } from './api.js';
 import { splitChunk } from './bulk-split.js';
 import { decode, encode } from './codec.js';
 import type { DecodeReason } from './frames.js';
-import { CHUNK_RECORDS } from './limits.js';
 import {
   initialSender,
   type SenderConfig,
@@ -17,8 +16,16 @@ import {
 } from './sender.js';
 import type { PeerStream, StreamHandlers } from './transport.js';
 
+export interface SessionSizes {
+  /** Records of the table read at a time. */
+  chunkRecords: number;
+  /** Bytes sent and not yet acknowledged. */
+  windowBytes: number;
+}
+
 export interface OutboundParts {
   config: SenderConfig;
+  chunkRecords: number;
   clock: Clock;
   store: Pick<FlowStore, 'readFlows'>;
   /** Slots of all configured routers. */
@@ -106,7 +113,7 @@ export function createOutbound(parts: OutboundParts): Outbound {
 
   function readChunk(effect: Extract<SenderEffect, { type: 'readChunk' }>): void {
     if (state.bulk?.id !== effect.bulk || state.bulk.stage !== 'chunkAsked') return;
-    const chunk = parts.store.readFlows(effect.cursor, CHUNK_RECORDS);
+    const chunk = parts.store.readFlows(effect.cursor, parts.chunkRecords);
     const split = splitChunk(chunk.records, effect.slots, parts.allSlots);
     feed({ type: 'chunk', bulk: effect.bulk, parts: split, cursor: chunk.cursor });
   }

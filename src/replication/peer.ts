@@ -3,7 +3,7 @@ import type { Clock, Monotonic } from '../system/clock.js';
 import type { ControlMessage, FlowStore, PeerStatus } from './api.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { createInbound } from './inbound.js';
-import { createOutbound } from './outbound.js';
+import { createOutbound, type SessionSizes } from './outbound.js';
 import { type PeerIdentity, peerStatus } from './peer-status.js';
 import { type Held, isLive, type SenderState } from './sender.js';
 import type { PeerStream, StreamHandlers, Transport } from './transport.js';
@@ -14,6 +14,7 @@ export interface PeerParts {
   own: Hello;
   routers: readonly Held[];
   queueRecords: number;
+  sizes: SessionSizes;
   epochStart: number;
   epochStride: number;
   random: () => number;
@@ -55,7 +56,8 @@ export function createPeer(parts: PeerParts): Peer {
   let keepUntil: Monotonic | null = null;
 
   const outbound = createOutbound({
-    config: { own, peer: identity.node, queueRecords: parts.queueRecords, random: parts.random },
+    config: { own, peer: identity.node, queueRecords: parts.queueRecords, windowBytes: parts.sizes.windowBytes, random: parts.random },
+    chunkRecords: parts.sizes.chunkRecords,
     clock,
     store: parts.store,
     allSlots: parts.routers.map((router) => router.slot),

@@ -244,7 +244,7 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.recordsReceived += frame.records.length / RECORD_BYTES;
       return true;
     case 'control':
-      if (frame.message.type === 'holding') s.senderHolds = frame.message.routers;
+      if (frame.message.type === 'holding') senderHolds(s, frame.message.routers);
       out.push({ type: 'control', message: frame.message });
       return true;
     case 'skip':
@@ -262,6 +262,12 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       if (s.isComplete) out.push({ type: 'compare', routers: frame.routers });
       return true;
   }
+}
+
+function senderHolds(s: ReceiverState, routers: string[]): void {
+  s.senderHolds = routers;
+  s.mismatches = 0;
+  s.hasMatched = false;
 }
 
 function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkChunk' }>): boolean {

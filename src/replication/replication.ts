@@ -10,7 +10,8 @@ import { createDrainLoop } from './drain-loop.js';
 import type { DecodeReason, Frame, Hello } from './frames.js';
 import { incompatibility } from './hello.js';
 import { digestHex } from './inbound.js';
-import { CAPABILITIES, CONNECT_MS, EPOCH_COUNT, PROTOCOL_MAX, PROTOCOL_MIN, RECORD_BYTES } from './limits.js';
+import { CAPABILITIES, CHUNK_RECORDS, CONNECT_MS, EPOCH_COUNT, PROTOCOL_MAX, PROTOCOL_MIN, RECORD_BYTES, WINDOW_BYTES } from './limits.js';
+import type { SessionSizes } from './outbound.js';
 import { createPeer, type Peer } from './peer.js';
 import type { PeerIdentity } from './peer-status.js';
 import type { IncomingStream, StreamHandlers, Transport } from './transport.js';
@@ -24,7 +25,7 @@ export interface ReplicationOptions {
   /** TANDEM_ABI_VERSION. */
   abi: number;
   /** All other nodes of the cluster. */
-  peers: readonly PeerIdentity[];
+  peers: readonly { name: string; address: string }[];
   /** All virtual routers, with their slots on this node. */
   routers: readonly { slot: number; name: string }[];
   queueRecords: number;
@@ -34,6 +35,8 @@ export interface ReplicationOptions {
   /** 0 (inclusive) to 1. */
   random: () => number;
   transport: Transport;
+  /** Other than the measured best. */
+  sizes?: Partial<SessionSizes>;
 }
 
 export interface ReplicationCounters {
@@ -59,11 +62,13 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
   };
   const peers = new Map<string, Peer>();
   const epochStart = Math.floor(options.random() * EPOCH_COUNT);
-  options.peers.forEach((identity, index) => {
+  options.peers.forEach(({ name, address }, index) => {
+    const identity: PeerIdentity = { node: name, address };
     const peer = createPeer({
       ...options,
       identity,
       own,
+      sizes: { chunkRecords: CHUNK_RECORDS, windowBytes: WINDOW_BYTES, ...options.sizes },
       epochStart: epochStart + index,
       epochStride: options.peers.length,
       onControl: (message) => events.onControl(identity.node, message),

@@ -15,7 +15,6 @@ import {
   RETRY_INCOMPATIBLE_MS,
   RETRY_MAX_MS,
   SILENCE_MS,
-  WINDOW_BYTES,
 } from './limits.js';
 import { acknowledge, clear, continues, emptyQueue, hasUnsent, type OutQueue, push, type QueueItem, rewind, take } from './out-queue.js';
 
@@ -49,6 +48,8 @@ export interface SenderConfig {
   peer: string;
   /** Live records queued before a gap is declared. */
   queueRecords: number;
+  /** Bytes sent and not yet acknowledged. */
+  windowBytes: number;
   /** 0 (inclusive) to 1: spreads reconnects. */
   random: () => number;
 }
@@ -293,6 +294,7 @@ function heard(draft: Draft, frame: Frame): void {
     case 'bulkDone':
       return bulkDone(draft, frame.bulk);
     case 'compared':
+      if (draft.s.held.length === 0) return;
       if (draft.s.digestMatch !== frame.matched) draft.out.push({ type: 'changed' });
       draft.s.digestMatch = frame.matched;
       return;
@@ -388,6 +390,8 @@ function holding(draft: Draft, held: Held[]): void {
   const { s } = draft;
   const slots = new Set(held.map((router) => router.slot));
   if (s.held.some((router) => !slots.has(router.slot))) s.settlesAt = s.sequence;
+  // Digests speak of routers held: what was found about others is no longer of interest.
+  s.digestMatch = null;
   s.held = held;
   s.owed = new Set([...s.owed, ...slots]);
   if (s.bulk !== null) s.bulk = { ...s.bulk, held: s.bulk.held.filter((router) => slots.has(router.slot)) };
@@ -470,7 +474,7 @@ function pump(draft: Draft): void {
     return;
   }
   let hasSent = false;
-  while (s.queue.bytesInFlight < WINDOW_BYTES) {
+  while (s.queue.bytesInFlight < s.config.windowBytes) {
     const item = take(s.queue);
     if (item === undefined) break;
     out.push({ type: 'send', frame: wanted(item, draft.now) });
@@ -478,7 +482,7 @@ function pump(draft: Draft): void {
     hasSent = true;
   }
   if (hasSent) s.phase = { ...s.phase, pingAt: later(draft.now, PING_MS) };
-  if (s.bulk?.stage === 'reading' && !hasUnsent(s.queue) && s.queue.bytesInFlight < WINDOW_BYTES) askChunk(draft, s.bulk);
+  if (s.bulk?.stage === 'reading' && !hasUnsent(s.queue) && s.queue.bytesInFlight < s.config.windowBytes) askChunk(draft, s.bulk);
 }
 
 const wanted = (item: QueueItem, now: Monotonic): SequencedFrame =>
