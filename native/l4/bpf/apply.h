@@ -48,7 +48,7 @@ INLINE void overwrite(struct tandem_flow *flow, const struct tandem_flow *with)
     flow->server_slot = 0;
   flow->last_seen_ns = with->last_seen_ns;
   flow->generation = with->generation;
-  *(word64 *)&flow->server_addr = *(const word64 *)&with->server_addr;
+  store64(&flow->server_addr, load64(&with->server_addr));
   flow->sync_epoch = with->sync_epoch;
 }
 

@@ -30,9 +30,8 @@ __noinline int other_mac(__be32 destination)
 
 INLINE void forward_key(struct tandem_flow_key *key, const struct packet *p)
 {
-  word64 *words = (word64 *)key;
-  words[0] = IPV4_ADDRESSES(p->ip);
-  words[1] = *(word32 *)p->l4 | (__u64)p->protocol << 32;
+  store64(key, load64(&p->ip->saddr));
+  store64(&key->client_port, load32(p->l4) | (__u64)p->protocol << 32);
 }
 
 /* VERDICT_FORWARD: the flow has a record now. */
@@ -48,54 +47,118 @@ INLINE int without_record(const struct packet *p, const struct tandem_flow_key *
   return admit(&request);
 }
 
-INLINE int segment(struct xdp_md *ctx, const struct packet *p)
+/* Finds or makes the record of a packet from a server. The slot, or minus a verdict. */
+INLINE int reply_slot(const struct packet *p, struct tandem_flow_key *key)
 {
-  struct tandem_flow_key key __attribute__((aligned(8)));
-  struct tandem_flow *flow = NULL;
-  forward_key(&key, p);
-  if (!interface_config.replies_first)
-    flow = bpf_map_lookup_elem(&flows, &key);
-  if (!flow) {
-    struct tandem_endpoint *endpoint = endpoint_get(p->ip->saddr, ((word16 *)p->l4)[0], p->protocol);
-    if (endpoint)
-      return reply(ctx, p, endpoint);
-    if (interface_config.replies_first)
-      flow = bpf_map_lookup_elem(&flows, &key);
-  }
-  bool is_restarted = flow && unlikely(is_opening(p->tcp_flags)) && is_restart(flow, &key);
+  struct request request = {
+    .server_addr = p->ip->saddr,
+    .server_port = source_port(p),
+    .tcp_flags = p->tcp_flags,
+    .has_payload = p->has_payload,
+    .ttl = p->ip->ttl,
+  };
+  client_key(&request.key, p);
+  int slot = seek_reply(&request);
+  *key = request.key;
+  return slot;
+}
+
+/* A reply that the hint names: the way of nearly all of them. */
+INLINE struct tandem_flow *hinted_reply(const struct packet *p, struct tandem_flow_key *key, __u32 *slot, struct tandem_server **server)
+{
+  *server = hinted_server(p, slot);
+  if (!*server)
+    return NULL;
+  client_key(key, p);
+  reply_key(key, *server);
+  struct tandem_flow *flow = bpf_map_lookup_elem(&flows, key);
+  return is_record_of_reply(flow, p->ip->saddr, source_port(p)) ? flow : NULL;
+}
+
+INLINE int forward(struct xdp_md *ctx, const struct packet *p, struct tandem_flow *flow, struct tandem_flow_key *key)
+{
+  bool is_restarted = flow && unlikely(is_opening(p->tcp_flags)) && is_restart(flow, key);
   if (!flow || is_restarted) {
-    int verdict = without_record(p, &key, is_restarted);
+    int verdict = without_record(p, key, is_restarted);
     if (verdict != VERDICT_FORWARD)
       return verdict;
-    flow = bpf_map_lookup_elem(&flows, &key);
+    flow = bpf_map_lookup_elem(&flows, key);
     if (!flow)
       return drop(TANDEM_DROP_TABLE_FULL);
   }
-  return hit_forward(ctx, p, flow, &key);
+  return hit_forward(ctx, p, flow, key);
+}
+
+INLINE bool is_from_endpoint(const struct packet *p)
+{
+  return endpoint_get(p->ip->saddr, source_port(p), p->protocol);
+}
+
+INLINE int segment(struct xdp_md *ctx, const struct packet *p)
+{
+  struct tandem_flow_key key __attribute__((aligned(8)));
+  struct tandem_server *server;
+  struct tandem_flow *flow;
+  __u32 slot = 0;
+  if (!interface_config.replies_first) {
+    forward_key(&key, p);
+    flow = bpf_map_lookup_elem(&flows, &key);
+    if (likely(flow))
+      return forward(ctx, p, flow, &key);
+  }
+  flow = hinted_reply(p, &key, &slot, &server);
+  if (unlikely(!flow)) {
+    forward_key(&key, p);
+    if (interface_config.replies_first)
+      flow = bpf_map_lookup_elem(&flows, &key);
+    if (flow || !is_from_endpoint(p))
+      return forward(ctx, p, flow, &key);
+    int found = reply_slot(p, &key);
+    if (found <= 0)
+      return -found;
+    slot = found;
+    server = server_get(slot);
+    flow = bpf_map_lookup_elem(&flows, &key);
+    if (!server || !is_record_of_reply(flow, p->ip->saddr, source_port(p)))
+      return drop(TANDEM_DROP_NO_RECORD);
+  }
+  return hit_reply(ctx, p, flow, &key, server, slot);
+}
+
+/* TCP and UDP each get their own copy of the hit path, without a question about the protocol in it. */
+INLINE int ipv4(struct xdp_md *ctx, struct packet *p, void *end)
+{
+  if (unlikely(!parse_ipv4(p, end)))
+    return refuse(p->ip->saddr, p->ip->daddr, TANDEM_DROP_MALFORMED);
+  if (unlikely(is_fragment(p)))
+    return refuse(p->ip->saddr, p->ip->daddr, TANDEM_DROP_FRAGMENT);
+  if (p->protocol == IPPROTO_TCP) {
+    p->protocol = IPPROTO_TCP;
+    return parse_tcp(p, end) ? segment(ctx, p) : refuse(p->ip->saddr, p->ip->daddr, TANDEM_DROP_MALFORMED);
+  }
+  if (p->protocol == IPPROTO_UDP) {
+    p->protocol = IPPROTO_UDP;
+    return parse_udp(p, end) ? segment(ctx, p) : refuse(p->ip->saddr, p->ip->daddr, TANDEM_DROP_MALFORMED);
+  }
+  return other_ip(p, end);
 }
 
 INLINE int balance(struct xdp_md *ctx)
 {
   void *end = frame_end(ctx);
   struct packet p = { .eth = frame_start(ctx) };
-  if ((void *)(p.eth + 1) > end)
+  p.ip = (void *)(p.eth + 1);
+  if (unlikely((void *)(p.eth + 1) > end))
     return XDP_PASS;
-  bool is_own = is_own_mac(p.eth);
-  if (unlikely(p.eth->h_proto != bpf_htons(ETH_P_IP))) {
-    if (p.eth->h_proto == bpf_htons(ETH_P_ARP) && (is_own || is_group_mac(p.eth)))
-      return arp(p.eth, end);
-    return XDP_PASS;
+  __be16 type = load16(&p.eth->h_proto);
+  if (likely(type == bpf_htons(ETH_P_IP))) {
+    if (unlikely((void *)(p.ip + 1) > end))
+      return XDP_PASS;
+    return likely(is_own_mac(p.eth)) ? ipv4(ctx, &p, end) : other_mac(p.ip->daddr);
   }
-  enum parsed parsed = parse_ipv4(&p, end);
-  if (unlikely(parsed == PARSED_NOT_IPV4))
-    return XDP_PASS;
-  if (unlikely(!is_own))
-    return other_mac(p.ip->daddr);
-  if (likely(parsed == PARSED_SEGMENT))
-    return segment(ctx, &p);
-  if (parsed == PARSED_OTHER_IP)
-    return other_ip(&p, end);
-  return refuse(p.ip->saddr, p.ip->daddr, parsed == PARSED_FRAGMENT ? TANDEM_DROP_FRAGMENT : TANDEM_DROP_MALFORMED);
+  if (type == bpf_htons(ETH_P_ARP) && (is_own_mac(p.eth) || is_group_mac(p.eth)))
+    return arp(p.eth, end);
+  return XDP_PASS;
 }
 
 #endif

@@ -63,7 +63,7 @@ __noinline int segment_sum(struct xdp_md *ctx, __u32 offset, __u32 length)
     OPAQUE(at);
     if ((void *)(at + 4) > end)
       return -1;
-    sum += *(word32 *)at;
+    sum += load32(at);
     at += 4;
   }
   for (__u32 i = 0; i < 3 && i < (length & 3); i++) {
@@ -88,7 +88,7 @@ INLINE void complete_checksum(struct xdp_md *ctx, const struct packet *p)
 {
   int sum = segment_sum(ctx, p->l4 - (__u8 *)p->eth, p->l4_length);
   if (sum >= 0)
-    *p->checksum = sum == 0xffff && p->protocol == IPPROTO_UDP ? 0xffff : ~sum;
+    store16(p->checksum, sum == 0xffff && p->protocol == IPPROTO_UDP ? 0xffff : ~sum);
 }
 
 #endif

@@ -31,10 +31,43 @@
 
 #define NANOSECONDS_PER_SECOND 1000000000ULL
 
-/* Whole-word access to fields that lie side by side in a packet or a record: one load in place of several. */
+/*
+ * Whole-word access to fields that lie side by side in a packet or a record: one load in place of several. Functions, because the compiler
+ * would otherwise carry the alignment of the field over and fall back to smaller loads.
+ */
 typedef __u64 __attribute__((__may_alias__)) word64;
 typedef __u32 __attribute__((__may_alias__)) word32;
 typedef __u16 __attribute__((__may_alias__)) word16;
+
+INLINE __u64 load64(const void *from)
+{
+  return *(const word64 *)from;
+}
+
+INLINE __u32 load32(const void *from)
+{
+  return *(const word32 *)from;
+}
+
+INLINE __u16 load16(const void *from)
+{
+  return *(const word16 *)from;
+}
+
+INLINE void store64(void *to, __u64 value)
+{
+  *(word64 *)to = value;
+}
+
+INLINE void store32(void *to, __u32 value)
+{
+  *(word32 *)to = value;
+}
+
+INLINE void store16(void *to, __u16 value)
+{
+  *(word16 *)to = value;
+}
 
 /* Returned by the slow functions when there is nothing more to decide and the packet is to be forwarded by its record. */
 enum { VERDICT_FORWARD = 64 };
@@ -59,10 +92,22 @@ INLINE __u64 exact_now(void)
   return bpf_ktime_get_ns();
 }
 
-/* Up to a scheduler tick (1 to 10 ms) behind, and several times cheaper: for idle times and the drain window. */
+/*
+ * One or two scheduler ticks (1 to 10 ms each) behind: for idle times and the drain window. The coarse clock only moves with the tick, and
+ * the tick count is a plain load, so the helper is called once per tick and CPU.
+ */
 INLINE __u64 coarse_now(void)
 {
-  return bpf_ktime_get_coarse_ns();
+  __u32 only = 0;
+  __u64 tick = bpf_jiffies64();
+  struct tick_clock *clock = bpf_map_lookup_elem(&tick_clocks, &only);
+  if (unlikely(!clock))
+    return bpf_ktime_get_coarse_ns();
+  if (unlikely(clock->tick != tick)) {
+    clock->now_ns = bpf_ktime_get_coarse_ns();
+    clock->tick = tick;
+  }
+  return clock->now_ns;
 }
 
 INLINE struct tandem_settings *settings_get(void)

@@ -24,9 +24,8 @@ INLINE __u64 mix_word(__u64 hash, __u64 word)
 
 INLINE __u64 record_digest(const struct tandem_flow_key *key, const struct tandem_flow *flow)
 {
-  const word64 *words = (const word64 *)key;
-  __u64 hash = mix_word(0x9e3779b97f4a7c15ULL, words[0]);
-  hash = mix_word(hash, words[1]);
+  __u64 hash = mix_word(0x9e3779b97f4a7c15ULL, load64(key));
+  hash = mix_word(hash, load64(&key->client_port));
   hash = mix_word(hash, (__u64)flow->server_addr | (__u64)flow->server_port << 32);
   return mix_word(hash, flow->generation);
 }

@@ -14,6 +14,9 @@
 
 #include "../../include/tandem_abi.h"
 
+#define ENDPOINT_HINT_BITS 12
+#define ENDPOINT_HINTS (1 << ENDPOINT_HINT_BITS)
+
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, TANDEM_DEFAULT_MAX_FLOWS);
@@ -137,6 +140,27 @@ struct {
   __type(key, __u32);
   __type(value, struct tandem_record);
 } inbox SEC(".maps");
+
+/* Where a server's address and port were last found in `endpoints`: spares the reply path a hash look-up. Verified on every use. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, ENDPOINT_HINTS);
+  __type(key, __u32);
+  __type(value, __u32);
+} endpoint_hints SEC(".maps");
+
+/* The coarse clock as this CPU read it in the current tick. */
+struct tick_clock {
+  __u64 tick;
+  __u64 now_ns;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct tick_clock);
+} tick_clocks SEC(".maps");
 
 /* Constants of this program instance, written before it is loaded. */
 const volatile struct tandem_interface interface_config = {};

@@ -18,39 +18,39 @@ INLINE void age_packet(const struct packet *p, __u64 address_change)
   p->ip->ttl--;
 }
 
-INLINE void translate_ports(const struct packet *p, enum direction direction, __be16 port)
+/* The port that changes lies behind the source port when the packet goes to the server. */
+INLINE __u8 *translated_port(const struct packet *p, enum direction direction)
 {
-  word16 *field = (word16 *)p->l4 + (direction == TO_SERVER);
-  *field = port;
+  return p->l4 + (direction == TO_SERVER ? 2 : 0);
 }
 
 INLINE void translate_partial(struct xdp_md *ctx, const struct packet *p, enum direction direction, __u32 pseudo, __u64 address_change,
                               __be16 port)
 {
-  translate_ports(p, direction, port);
-  *p->checksum = fold(pseudo + address_change);
+  store16(translated_port(p, direction), port);
+  store16(p->checksum, fold(pseudo + address_change));
   if (interface_config.driver_mode)
     complete_checksum(ctx, p);
 }
 
 INLINE void translate_l4(struct xdp_md *ctx, const struct packet *p, enum direction direction, __u64 address_change, __be16 port)
 {
-  __u16 before = *p->checksum;
+  __u16 before = load16(p->checksum);
   __u32 pseudo = pseudo_header_sum(p);
   if (unlikely(before == pseudo) && is_partial(ctx, p, pseudo)) {
     translate_partial(ctx, p, direction, pseudo, address_change, port);
     return;
   }
-  __u16 old_port = ((word16 *)p->l4)[direction == TO_SERVER];
-  translate_ports(p, direction, port);
-  __u16 after = updated(before, address_change + difference16(old_port, port));
+  __u8 *field = translated_port(p, direction);
+  __u16 after = updated(before, address_change + difference16(load16(field), port));
+  store16(field, port);
   if (p->protocol == IPPROTO_UDP) {
     if (before == 0)
       return; /* the sender chose to have none */
     if (after == 0)
       after = 0xffff;
   }
-  *p->checksum = after;
+  store16(p->checksum, after);
 }
 
 /* Rewrites all but TTL and header checksum; returns what they have to follow. */

@@ -9,15 +9,6 @@
 
 #include "common.h"
 
-enum parsed {
-  PARSED_SEGMENT,   /* TCP or UDP with whole headers */
-  PARSED_OTHER_IP,  /* a whole, unfragmented IPv4 packet of another protocol */
-  PARSED_MALFORMED, /* IPv4 with readable addresses, but contradictory or truncated beyond them */
-  PARSED_FRAGMENT,
-  PARSED_NOT_IPV4,  /* nothing that we can judge: the kernel's business */
-};
-
-#define IPV4_ADDRESSES(ip) (*(word64 *)&(ip)->saddr)
 #define FRAGMENT_BITS 0x3fff /* more-fragments flag and offset */
 #define IPV4_MIN_HEADER 20
 #define TCP_MIN_HEADER 20
@@ -30,7 +21,7 @@ struct packet {
   struct ethhdr *eth;
   struct iphdr *ip;
   __u8 *l4;          /* ports first, for TCP and UDP alike */
-  __u16 *checksum;   /* of TCP or UDP */
+  __u8 *checksum;    /* the field of TCP or UDP */
   __u32 total_length; /* of the IPv4 packet */
   __u32 l4_length;
   __u8 protocol;
@@ -48,12 +39,20 @@ INLINE void *frame_end(struct xdp_md *ctx)
   return (void *)(long)ctx->data_end;
 }
 
+INLINE __be16 source_port(const struct packet *p)
+{
+  return load16(p->l4);
+}
+
+INLINE __be16 destination_port(const struct packet *p)
+{
+  return load16(p->l4 + 2);
+}
+
 INLINE bool is_own_mac(const struct ethhdr *eth)
 {
-  const volatile __u8 *own = interface_config.mac;
-  __u32 head = own[0] | own[1] << 8 | own[2] << 16 | (__u32)own[3] << 24;
-  __u16 tail = own[4] | own[5] << 8;
-  return *(const word32 *)eth->h_dest == head && *(const word16 *)(eth->h_dest + 4) == tail;
+  return load32(eth) == *(const volatile word32 *)interface_config.mac &&
+         load16((const __u8 *)eth + 4) == *(const volatile word16 *)(interface_config.mac + 4);
 }
 
 INLINE bool is_group_mac(const struct ethhdr *eth)
@@ -61,56 +60,45 @@ INLINE bool is_group_mac(const struct ethhdr *eth)
   return eth->h_dest[0] & 1;
 }
 
-INLINE enum parsed parse_tcp(struct packet *p, void *end)
+/* Version, lengths: false when they contradict each other or the frame. The caller has checked that the fixed header is there. */
+INLINE bool parse_ipv4(struct packet *p, void *end)
 {
-  struct tcphdr *tcp = (void *)p->l4;
-  if ((void *)(tcp + 1) > end)
-    return PARSED_MALFORMED;
-  __u32 header_length = tcp->doff * 4;
-  if (unlikely(header_length < TCP_MIN_HEADER || header_length > p->l4_length))
-    return PARSED_MALFORMED;
-  p->tcp_flags = p->l4[13];
-  p->has_payload = p->l4_length > header_length;
-  p->checksum = &tcp->check;
-  return PARSED_SEGMENT;
-}
-
-INLINE enum parsed parse_udp(struct packet *p, void *end)
-{
-  struct udphdr *udp = (void *)p->l4;
-  if ((void *)(udp + 1) > end)
-    return PARSED_MALFORMED;
-  __u32 length = bpf_ntohs(udp->len);
-  if (unlikely(length < UDP_HEADER || length > p->l4_length))
-    return PARSED_MALFORMED;
-  p->l4_length = length;
-  p->tcp_flags = 0;
-  p->has_payload = true;
-  p->checksum = &udp->check;
-  return PARSED_SEGMENT;
-}
-
-INLINE enum parsed parse_ipv4(struct packet *p, void *end)
-{
-  p->ip = (void *)(p->eth + 1);
-  if ((void *)(p->ip + 1) > end)
-    return PARSED_NOT_IPV4;
   __u32 header_length = p->ip->ihl * 4;
   p->total_length = bpf_ntohs(p->ip->tot_len);
-  if (unlikely(p->ip->version != 4 || header_length < IPV4_MIN_HEADER || p->total_length < header_length))
-    return PARSED_MALFORMED;
-  if (unlikely(p->total_length > (__u64)(end - (void *)p->ip)))
-    return PARSED_MALFORMED;
-  if (unlikely(p->ip->frag_off & bpf_htons(FRAGMENT_BITS)))
-    return PARSED_FRAGMENT;
   p->protocol = p->ip->protocol;
   p->l4 = (__u8 *)p->ip + header_length;
   p->l4_length = p->total_length - header_length;
-  if (p->protocol == IPPROTO_TCP)
-    return parse_tcp(p, end);
-  if (p->protocol == IPPROTO_UDP)
-    return parse_udp(p, end);
-  return PARSED_OTHER_IP;
+  return p->ip->version == 4 && header_length >= IPV4_MIN_HEADER && p->total_length >= header_length &&
+         p->total_length <= (__u64)(end - (void *)p->ip);
+}
+
+INLINE bool is_fragment(const struct packet *p)
+{
+  return p->ip->frag_off & bpf_htons(FRAGMENT_BITS);
+}
+
+INLINE bool parse_tcp(struct packet *p, void *end)
+{
+  if ((void *)(p->l4 + TCP_MIN_HEADER) > end)
+    return false;
+  __u32 header_length = p->l4[12] >> 4 << 2;
+  p->tcp_flags = p->l4[13];
+  p->has_payload = p->l4_length > header_length;
+  p->checksum = p->l4 + offsetof(struct tcphdr, check);
+  return header_length >= TCP_MIN_HEADER && header_length <= p->l4_length;
+}
+
+INLINE bool parse_udp(struct packet *p, void *end)
+{
+  if ((void *)(p->l4 + UDP_HEADER) > end)
+    return false;
+  __u32 length = bpf_ntohs(load16(p->l4 + offsetof(struct udphdr, len)));
+  bool fits = length >= UDP_HEADER && length <= p->l4_length;
+  p->l4_length = length;
+  p->tcp_flags = 0;
+  p->has_payload = true;
+  p->checksum = p->l4 + offsetof(struct udphdr, check);
+  return fits;
 }
 
 #endif

@@ -67,64 +67,80 @@ __noinline int derive(struct request *request)
   return -reason;
 }
 
-/* Makes a record for a reply that has none. VERDICT_FORWARD: it is there, `slot` and the key of the request name it. */
-INLINE int reply_without_record(const struct packet *p, struct request *request, __u32 *slot)
+INLINE __u32 hint_index(__be32 addr, __be16 port)
 {
-  if (is_local(p->ip->daddr))
-    return XDP_PASS;
-  if (p->ip->ttl <= 1)
-    return drop(TANDEM_DROP_TTL);
-  int derived = derive(request);
-  if (derived <= 0)
-    return drop(-derived);
-  *slot = derived;
-  return VERDICT_FORWARD;
+  return (addr ^ (__u32)port << 16) * 0x9e3779b1 >> (32 - ENDPOINT_HINT_BITS);
 }
 
-/* The record of the reply, by the service slots that its endpoint serves; the first of one record is nearly always the only one. */
-INLINE struct tandem_flow *reply_record(const struct packet *p, const struct tandem_endpoint *endpoint, struct tandem_flow_key *key,
-                                        __u32 *slot)
+INLINE void remember_endpoint(__be32 addr, __be16 port, __u32 slot)
+{
+  __u32 index = hint_index(addr, port);
+  __u32 *hint = bpf_map_lookup_elem(&endpoint_hints, &index);
+  if (hint && *hint != slot)
+    *hint = slot;
+}
+
+/* The server that last sent from this address and port, unless it is not, or no longer, known. */
+INLINE struct tandem_server *hinted_server(const struct packet *p, __u32 *slot)
+{
+  __u32 index = hint_index(p->ip->saddr, source_port(p));
+  __u32 *hint = bpf_map_lookup_elem(&endpoint_hints, &index);
+  if (!hint)
+    return NULL;
+  *slot = *hint;
+  struct tandem_server *server = server_get(*slot);
+  if (!server || server->addr != p->ip->saddr || server->port != source_port(p) || server->protocol != p->protocol)
+    return NULL;
+  return server;
+}
+
+INLINE bool is_record_of_reply(const struct tandem_flow *flow, __be32 server_addr, __be16 server_port)
+{
+  return flow && flow_is_of(flow, server_addr, server_port) && !(flow->flags & TANDEM_FLOW_DSR);
+}
+
+/* The client's half of the key; the service's half depends on the slot. */
+INLINE void client_key(struct tandem_flow_key *key, const struct packet *p)
+{
+  store64(key, p->ip->daddr);
+  store64(&key->client_port, destination_port(p) | (__u64)p->protocol << 32);
+}
+
+/* The slot of the endpoint whose service has the record of this reply; 0: none has. */
+INLINE __u32 recorded_slot(struct request *request, const struct tandem_endpoint *endpoint)
 {
   for (__u32 i = 0; i < TANDEM_MAX_ENDPOINT_SLOTS && i < endpoint->count; i++) {
-    *slot = endpoint->slots[i];
-    struct tandem_server *server = server_get(*slot);
+    __u32 slot = endpoint->slots[i];
+    struct tandem_server *server = server_get(slot);
     if (!server)
       break;
-    reply_key(key, server);
-    struct tandem_flow *flow = bpf_map_lookup_elem(&flows, key);
-    if (flow && flow_is_of(flow, p->ip->saddr, ((word16 *)p->l4)[0]) && !(flow->flags & TANDEM_FLOW_DSR))
-      return flow;
+    reply_key(&request->key, server);
+    struct tandem_flow *flow = bpf_map_lookup_elem(&flows, &request->key);
+    if (is_record_of_reply(flow, request->server_addr, request->server_port))
+      return slot;
   }
-  return NULL;
+  return 0;
 }
 
-INLINE int reply(struct xdp_md *ctx, const struct packet *p, const struct tandem_endpoint *endpoint)
+/* Any reply that the hint did not lead to its record. The slot whose record exists now (the key names it), or minus a verdict. */
+__noinline int seek_reply(struct request *request)
 {
-  struct request request = {
-    .key = { .client_addr = p->ip->daddr, .client_port = ((word16 *)p->l4)[1], .protocol = p->protocol },
-    .server_addr = p->ip->saddr,
-    .server_port = ((word16 *)p->l4)[0],
-    .tcp_flags = p->tcp_flags,
-    .has_payload = p->has_payload,
-    .ttl = p->ip->ttl,
-  };
-  __u32 slot = 0;
-  struct tandem_flow *flow = reply_record(p, endpoint, &request.key, &slot);
-  if (unlikely(!flow)) {
-    int verdict = reply_without_record(p, &request, &slot);
-    if (verdict != VERDICT_FORWARD)
-      return verdict;
-  }
-  struct tandem_server *server = server_get(slot);
-  if (unlikely(!server))
-    return drop(TANDEM_DROP_NO_SERVER);
-  if (unlikely(!flow)) {
-    reply_key(&request.key, server);
-    flow = bpf_map_lookup_elem(&flows, &request.key);
-    if (!flow || !flow_is_of(flow, request.server_addr, request.server_port))
-      return drop(TANDEM_DROP_NO_RECORD);
-  }
-  return hit_reply(ctx, p, flow, &request.key, server, slot);
+  if (!request)
+    return -XDP_DROP;
+  struct tandem_endpoint *endpoint = endpoint_get(request->server_addr, request->server_port, request->key.protocol);
+  if (!endpoint)
+    return -XDP_DROP;
+  int slot = recorded_slot(request, endpoint);
+  if (!slot && is_local(request->key.client_addr))
+    return -XDP_PASS;
+  if (!slot && request->ttl <= 1)
+    return -drop(TANDEM_DROP_TTL);
+  if (!slot)
+    slot = derive(request);
+  if (slot <= 0)
+    return -drop(-slot);
+  remember_endpoint(request->server_addr, request->server_port, slot);
+  return slot;
 }
 
 #endif

@@ -11,8 +11,8 @@
 /* Destination and source MAC lie in a next hop as they do in a frame: twelve bytes, two stores. */
 INLINE int transmit(const struct packet *p, const struct tandem_next_hop *hop)
 {
-  *(word64 *)p->eth = *(const word64 *)hop->destination_mac;
-  *(word32 *)(p->eth->h_source + 2) = *(const word32 *)(hop->source_mac + 2);
+  store64(p->eth, load64(hop->destination_mac));
+  store32((__u8 *)p->eth + 8, load32(hop->destination_mac + 8));
   return bpf_redirect(hop->ifindex, 0);
 }
 

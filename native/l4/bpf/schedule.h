@@ -22,11 +22,10 @@ INLINE __u32 rotate_left(__u32 value, __u32 bits)
 /* murmur3_32 over the 16 bytes of the key. src/l4 has the same function. */
 INLINE __u32 flow_hash(const struct tandem_flow_key *key)
 {
-  const word32 *words = (const word32 *)key;
   __u32 hash = TABLE_HASH_SEED;
 #pragma unroll
   for (int i = 0; i < 4; i++) {
-    hash ^= rotate_left(words[i] * 0xcc9e2d51, 15) * 0x1b873593;
+    hash ^= rotate_left(load32((const __u8 *)key + 4 * i) * 0xcc9e2d51, 15) * 0x1b873593;
     hash = rotate_left(hash, 13) * 5 + 0xe6546b64;
   }
   hash ^= sizeof(*key);
