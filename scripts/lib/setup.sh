@@ -131,7 +131,7 @@ use_node() {
     nodedir="$(headers_of "$own")"
   fi
   # What node-gyp and native/Makefile compile against.
-  export npm_config_nodedir="$nodedir" NODE_INCLUDE="$nodedir/include/node"
+  export npm_config_nodedir="$nodedir"
 }
 
 # Debian 12 has Node.js 18. It is used once, to fetch the pinned Node.js from the npm registry; npm verifies its hash.
