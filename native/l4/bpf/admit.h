@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * admit.h: packets to a VIP without a record. Under a fresh lease and with a ready table they become records: new flows by the
+ * admit.h: packets to a VIP without a record. Under a lease that admits them and with a ready table they become records: new flows by the
  * scheduler, flows in progress by the hash. Nothing is ever answered with a reset.
  */
 #ifndef TANDEM_ADMIT_H
@@ -103,7 +103,7 @@ __noinline int admit(struct request *request)
   struct tandem_address *address = address_get(request->key.vip_addr);
   if (!address || address->kind == TANDEM_ADDRESS_LOCAL)
     return XDP_PASS;
-  if (!lease_is_fresh(address->virtual_router))
+  if (!lease_admits(address->virtual_router))
     return drop(TANDEM_DROP_NOT_ACTIVE);
   struct tandem_service *service = service_get(request->key.vip_addr, request->key.vip_port, request->key.protocol);
   if (!service)

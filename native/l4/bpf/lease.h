@@ -21,11 +21,20 @@ INLINE bool lease_is_fresh(__u32 virtual_router)
   return lease && exact_now() < lease->deadline_ns;
 }
 
+/* New flows: also for a moment after a planned release, until the successor has the addresses. */
+INLINE bool lease_admits(__u32 virtual_router)
+{
+  struct tandem_lease *lease = lease_get(virtual_router);
+  __u64 now = exact_now();
+  return lease && (now < lease->deadline_ns || now < lease->admit_until_ns);
+}
+
 INLINE __u32 lease_acquire(struct tandem_lease *lease, const struct tandem_lease_args *args, __u64 now)
 {
   lease->instance = args->instance;
   lease->started_ns = now;
   lease->verified_ns = 0;
+  lease->admit_until_ns = 0;
   lease->drain_until_ns = now + args->duration_ns + args->drain_ns;
   lease->deadline_ns = now + args->duration_ns;
   return TANDEM_LEASE_OK;
@@ -53,8 +62,9 @@ INLINE __u32 lease_release(struct tandem_lease *lease, const struct tandem_lease
   __u32 refusal = lease_refusal(lease, args->instance, now);
   if (refusal)
     return refusal;
-  lease->deadline_ns = now;
   lease->drain_until_ns = now + args->drain_ns;
+  lease->admit_until_ns = now + args->admit_ns;
+  lease->deadline_ns = now;
   return TANDEM_LEASE_OK;
 }
 

@@ -33,7 +33,7 @@ __noinline int derive_for(struct request *request, __u32 slot)
   struct tandem_service *service = service_get(server->vip_addr, server->vip_port, server->protocol);
   if (!service)
     return TANDEM_DROP_NO_RECORD;
-  if (!lease_is_fresh(service->virtual_router))
+  if (!lease_admits(service->virtual_router))
     return TANDEM_DROP_NOT_ACTIVE;
   struct tandem_settings *settings = settings_get();
   if (!settings || !settings->ready)
