@@ -1,5 +1,6 @@
 /** The shell around one receiver machine: applies records, purges and compares for it, writes its answers. Decides nothing. */
 import type { Clock, Monotonic } from '../system/clock.js';
+import type { ApplyMode, ApplyResult } from '../l4/native.js';
 import { createAlarm } from './alarm.js';
 import type { ControlMessage, FlowStore } from './api.js';
 import { decode, encode } from './codec.js';
@@ -26,7 +27,9 @@ export interface InboundParts {
   onControl(message: ControlMessage): void;
   onChange(): void;
   onRejected(reason: DecodeReason): void;
-  onApplied(result: { applied: number; stale: number; full: number; unknown: number }): void;
+  onApplied(result: ApplyResult): void;
+  /** A bulk of a former holder brought flows that were not here. */
+  onMerged(): void;
 }
 
 export interface Inbound {
@@ -43,6 +46,7 @@ export function createInbound(parts: InboundParts): Inbound {
   const { clock, store } = parts;
   let state = initialReceiver(parts.config);
   let stream: PeerStream | null = null;
+  let merged = 0;
   const pending: ReceiverEvent[] = [];
   let isStepping = false;
   const alarm = createAlarm(
@@ -72,7 +76,7 @@ export function createInbound(parts: InboundParts): Inbound {
       case 'hangUp':
         return hangUp();
       case 'apply':
-        return parts.onApplied(store.apply(effect.records, effect.mode, effect.epoch));
+        return apply(effect.records, effect.mode, effect.epoch);
       case 'purge':
         return purge(effect.epoch, effect.routers, null);
       case 'control':
@@ -82,6 +86,18 @@ export function createInbound(parts: InboundParts): Inbound {
       case 'changed':
         return parts.onChange();
     }
+  }
+
+  function apply(records: Buffer, mode: ApplyMode, epoch: number): void {
+    const result = store.apply(records, mode, epoch);
+    if (mode === 'merge') merged += result.applied;
+    parts.onApplied(result);
+  }
+
+  function purged(epoch: number): void {
+    feed({ type: 'purged', epoch });
+    if (merged > 0) parts.onMerged();
+    merged = 0;
   }
 
   function hangUp(): void {
@@ -95,9 +111,9 @@ export function createInbound(parts: InboundParts): Inbound {
     if (state.purge?.epoch !== epoch) return;
     if (parts.mustKeepTable()) return go((clock.now() + PURGE_RETRY_MS) as Monotonic, cursor);
     const slots = foreign(routers);
-    if (slots.length === 0) return feed({ type: 'purged', epoch });
+    if (slots.length === 0) return purged(epoch);
     const step = store.purge(cursor, PURGE_RECORDS, epoch, slots);
-    if (step.cursor === null) return feed({ type: 'purged', epoch });
+    if (step.cursor === null) return purged(epoch);
     go(clock.now(), step.cursor);
   }
 

@@ -1,5 +1,6 @@
 /** One peer: the machine that sends to it, the machine that receives from it, and those who wait for an acknowledgement. */
 import type { Clock, Monotonic } from '../system/clock.js';
+import type { ApplyResult } from '../l4/native.js';
 import type { ControlMessage, FlowStore, PeerStatus } from './api.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { createInbound } from './inbound.js';
@@ -24,7 +25,9 @@ export interface PeerParts {
   onControl(message: ControlMessage): void;
   onChange(): void;
   onRejected(reason: DecodeReason): void;
-  onApplied(result: { applied: number; stale: number; full: number; unknown: number }): void;
+  onApplied(result: ApplyResult): void;
+  /** A bulk of a former holder brought flows that were not here. */
+  onMerged(): void;
 }
 
 export interface Peer {
@@ -34,8 +37,10 @@ export interface Peer {
   /** A stream that this peer dialled; its hello was checked. */
   accept(stream: PeerStream, hello: Hello): StreamHandlers;
   records(records: Buffer, count: number): void;
-  lost(): void;
+  /** Our table changed in a way that no record told of. */
+  lost(reason: string): void;
   hold(held: Held[]): void;
+  holds(): boolean;
   /** True when comparing digests with this peer makes sense now. */
   wantsDigests(): boolean;
   digests(digestOf: (slot: number) => Omit<RouterDigest, 'router'>): void;
@@ -79,6 +84,7 @@ export function createPeer(parts: PeerParts): Peer {
     onChange: parts.onChange,
     onRejected: parts.onRejected,
     onApplied: parts.onApplied,
+    onMerged: parts.onMerged,
   });
 
   /** Flows of routers that were given up while apart: the peer gets them before they may be purged here. */
@@ -104,7 +110,8 @@ export function createPeer(parts: PeerParts): Peer {
       return inbound.open(stream, peerHello);
     },
     records: (records, count) => outbound.feed({ type: 'records', records, count }),
-    lost: () => outbound.feed({ type: 'lost' }),
+    lost: (reason) => outbound.feed({ type: 'lost', reason }),
+    holds: () => outbound.state().held.length > 0,
     hold(held) {
       outbound.feed({ type: 'holding', held });
       inbound.feed({ type: 'holding', routers: held.map((router) => router.name) });

@@ -61,6 +61,7 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
     records: { applied: 0, stale: 0, full: 0, unknown: 0 },
   };
   const peers = new Map<string, Peer>();
+  const all: Peer[] = [];
   const epochStart = Math.floor(options.random() * EPOCH_COUNT);
   options.peers.forEach(({ name, address }, index) => {
     const identity: PeerIdentity = { node: name, address };
@@ -75,16 +76,18 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       onChange: () => events.onPeerChange(identity.node, peer.status()),
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
+      // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
+      onMerged: () => all.forEach((other) => other.holds() && other.lost(`${identity.node} had flows that nobody else had`)),
     });
     peers.set(identity.node, peer);
+    all.push(peer);
   });
-  const all = [...peers.values()];
 
   const drainLoop = createDrainLoop({
     store: options.store,
     clock,
     onRecords: (records, recordCount) => all.forEach((peer) => void peer.records(records, recordCount)),
-    onLost: () => all.forEach((peer) => void peer.lost()),
+    onLost: () => all.forEach((peer) => void peer.lost('the kernel lost flow events')),
     wantsDigests: () => all.some((peer) => peer.wantsDigests()),
     onDigests: (digests) => {
       const digestOf = (slot: number) => ({ digest: digestHex(digests[slot]?.digest ?? 0n), flows: Number(digests[slot]?.flows ?? 0n) });

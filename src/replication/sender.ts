@@ -97,8 +97,8 @@ export type SenderEvent =
   | { type: 'blocked' }
   | { type: 'writable' }
   | { type: 'records'; records: Buffer; count: number }
-  /** The kernel's ring overflowed. */
-  | { type: 'lost' }
+  /** Our table changed in a way that no record told of. */
+  | { type: 'lost'; reason: string }
   | { type: 'control'; message: ControlMessage; expiresAt: Monotonic }
   | { type: 'holding'; held: Held[] }
   | { type: 'digests'; routers: RouterDigest[] }
@@ -195,7 +195,7 @@ function handle(draft: Draft, event: SenderEvent): void {
     case 'records':
       return records(draft, event.records, event.count);
     case 'lost':
-      return breakStream(draft, 'the kernel lost flow events');
+      return breakStream(draft, event.reason);
     case 'control':
       enqueue(draft, { type: 'control', sequence: 0, message: event.message }, event.expiresAt);
       return pump(draft);
