@@ -79,9 +79,9 @@ install_packages() {
     trap - EXIT
   fi
   for package in "$@"; do
-    if [[ -e /lib/systemd/system/$package.service ]] && command -v systemctl >/dev/null; then
-      quietly systemctl disable "$package.service" || warn "could not disable $package.service: run 'systemctl disable $package' yourself"
-    fi
+    [[ -e /lib/systemd/system/$package.service ]] || continue
+    { quietly deb-systemd-helper disable "$package.service" && quietly update-rc.d "$package" disable; } ||
+      warn "could not disable $package.service: run 'systemctl disable $package' yourself"
   done
   return "$status"
 }

@@ -22,6 +22,8 @@ export function runFile(root: string, file: TestFile): Promise<FileResult> {
   const child = spawn(process.execPath, ['--enable-source-maps', file.compiled], {
     cwd: root,
     detached: true,
+    // Without it tap gives a file 30 seconds.
+    env: { ...process.env, TAP_TIMEOUT: String(file.suite.fileLimitMs / 1000) },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const counter = createTally();

@@ -1,5 +1,5 @@
 /** The project's own Markdown files. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { projectRoot } from '../../../src/system/paths.js';
 import { type Document, readMarkdown } from './markdown.js';
@@ -14,6 +14,9 @@ export interface NamedDocument extends Document {
 export function readDocuments(): NamedDocument[] {
   const list = (folder: string, recursive: boolean): string[] =>
     readdirSync(path.join(projectRoot, folder), { recursive, encoding: 'utf8' }).map((file) => path.posix.join(folder, file));
-  const files = [...list('.', false), ...FOLDERS.flatMap((folder) => list(folder, true))].filter((file) => file.endsWith('.md'));
+  const files = [
+    ...list('.', false),
+    ...FOLDERS.filter((folder) => existsSync(path.join(projectRoot, folder))).flatMap((folder) => list(folder, true)),
+  ].filter((file) => file.endsWith('.md'));
   return files.sort().map((file) => ({ file, ...readMarkdown(readFileSync(path.join(projectRoot, file), 'utf8')) }));
 }
