@@ -27,6 +27,9 @@ export class ReplicationListenError extends Error {
   }
 }
 
+// Every failure is told to the caller, once; the library's own lines on stderr would be a second voice.
+grpc.setLogVerbosity(grpc.logVerbosity.NONE);
+
 const same = (message: Buffer): Buffer => message;
 
 const STREAM: grpc.MethodDefinition<Buffer, Buffer> = {
@@ -59,7 +62,8 @@ export function createGrpcTransport(options: GrpcTransportOptions): Transport {
       const credentials = grpc.credentials.createSsl(ca, key, cert, {
         checkServerIdentity: (_host, certificate) => checkServerIdentity(peer.node, certificate),
       });
-      const client = new grpc.Client(`${peer.address}:${options.port}`, credentials, CHANNEL_OPTIONS);
+      const names = { 'grpc.ssl_target_name_override': peer.node, 'grpc.default_authority': peer.node };
+      const client = new grpc.Client(`${peer.address}:${options.port}`, credentials, { ...CHANNEL_OPTIONS, ...names });
       return dialled(client, handlers);
     },
     listen(accept) {

@@ -1,6 +1,6 @@
 /**
  * Every limit of the replication protocol, with its unit and its reason. Relations between them are asserted in
- * test/unit/replication/limits.ts.
+ * test/unit/replication/limits.test.ts.
  */
 import { recordLayout } from '../l4/abi.gen.js';
 
