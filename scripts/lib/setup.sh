@@ -80,8 +80,10 @@ install_packages() {
   fi
   for package in "$@"; do
     [[ -e /lib/systemd/system/$package.service ]] || continue
-    { quietly deb-systemd-helper disable "$package.service" && quietly update-rc.d "$package" disable; } ||
-      warn "could not disable $package.service: run 'systemctl disable $package' yourself"
+    if command -v systemctl >/dev/null; then quietly systemctl disable "$package.service" || true; fi
+    # Without systemd (in a container, say) nothing is there to do it, and the links would wait for a systemd to come.
+    rm -f /etc/systemd/system/*.wants/"$package.service"
+    quietly update-rc.d "$package" disable || warn "could not disable $package: run 'update-rc.d $package disable' yourself"
   done
   return "$status"
 }
