@@ -73,7 +73,8 @@ function child(document: Document, parent: Node | null, step: string | number): 
   if (isMap(node)) {
     const pair = pairOf(node, String(step));
     if (pair !== undefined) return { pair, node: isNode(pair.value) ? pair.value : null };
-    const merged = pairOf(node, '<<')?.value;
+    // The library keeps the merge key as a symbol; only its text in the file is plain.
+    const merged = node.items.find((item) => isScalar(item.key) && item.key.source === '<<')?.value;
     return isNode(merged) ? child(document, merged, step) : null;
   }
   if (isSeq(node)) {

@@ -1,0 +1,190 @@
+/**
+ * Commands from outside: arguments in, exit status and text out, against a stand-in for the daemon on a Unix socket.
+ */
+import { join } from 'node:path';
+import t from 'tap';
+import type { PkiOptions, RunOptions } from '../../../src/cli/context.js';
+import { projectRoot } from '../../../src/system/paths.js';
+import { fakeAdmin, tandem } from '../../support/cli-run.js';
+import { flowRows, nodeStatus, transitionRows } from '../../support/node-status.js';
+
+const example = join(projectRoot, 'config/nat-pair.yaml');
+
+const running = async (t: { teardown(close: () => unknown): void }, extra: Record<string, unknown> = {}) => {
+  const admin = await fakeAdmin({ 'GET /v1/status': nodeStatus(), 'GET /v1/flows': flowRows(), 'GET /v1/transitions': transitionRows(), ...extra });
+  t.teardown(() => admin.close());
+  return admin;
+};
+
+t.test('usage: help, version, mistakes', async (t) => {
+  const commands = ['run', 'check', 'status', 'flows', 'servers', 'switchover', 'pki', 'unload', 'completion'];
+  const help = await tandem(['--help']);
+  t.equal(help.status, 0);
+  for (const name of commands) t.match(help.out, new RegExp(`^ {2}${name} `, 'm'), name);
+  for (const name of commands.filter((each) => each !== 'pki')) {
+    const own = await tandem([name, '--help']);
+    t.equal(own.status, 0, name);
+    t.match(own.out, 'Examples:', `${name} has examples`);
+  }
+  t.match((await tandem(['pki', 'init', '--help'])).out, 'Examples:');
+  t.same(await tandem(['--version']), { status: 0, out: '0.1.0\n', err: '' });
+  t.match(await tandem(['statsu']), { status: 2, err: "error: unknown command 'statsu'\n(Did you mean status?)" });
+  t.match(await tandem(['status', '--josn']), { status: 2, err: 'Did you mean --json?' });
+  t.match(await tandem(['flows', '--limit', 'all']), { status: 2, err: 'expected a whole number from 1' });
+  t.match(await tandem(['completion', 'tcsh']), { status: 2, err: 'Allowed choices are bash, zsh, fish' });
+  t.match(await tandem(['check']), { status: 2, err: "missing required argument 'file'" });
+  t.equal((await tandem([])).status, 2, 'nothing at all shows the help as a mistake');
+});
+
+t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
+  for (const command of ['status', 'flows', 'servers', 'switchover']) {
+    const result = await tandem([command, '--state-dir', '/no/such/dir']);
+    t.equal(result.status, 1, command);
+    t.equal(result.out, '');
+    t.equal(result.err, 'tandem: no daemon is running with the state directory /no/such/dir: start it with `tandem run`, or name another with --state-dir\n');
+  }
+});
+
+t.test('status', async (t) => {
+  const { stateDir } = await running(t);
+  const { status, out, err } = await tandem(['status', '--state-dir', stateDir]);
+  t.equal(status, 0);
+  t.equal(err, '');
+  const lines = [
+    'Node lb1 of cluster shop: ready (synced from lb2), in sync',
+    /tandem 0\.1\.0, pid 4711, up 1h 2m; heartbeat connected, pid 4712, real-time/,
+    /^ {2}front {4}51 {2}active {2}1m ago {2}peerSilent {7}200 {2}1m, 280ms left {2}yes after 13ms {2}-$/m,
+    /^ {2}lb2 .*live .*yes +yes +2ms +17 +1 +2 +yes +no {2}synced$/m,
+    /^ {2}web {3}10\.1\.0\.100:80\/tcp {2}nat {6}web {7}1\/2 {10}3 {10}30 {3}2\.9 KiB {11}60 {3}58\.6 KiB$/m,
+    'interfaces  eth0 native, eth1 generic (driver has no XDP)',
+    'flows       1,234 of 1,048,576 (0.1 %), 150.0 MiB',
+    'drops       noService 7',
+    /2026-01-02T03:03:05\.000Z {2}front {3}backup {2}active {2}peerSilent/,
+  ];
+  for (const line of lines) t.match(out, line);
+  t.notMatch(out, '\u001b', 'no colours unless on a terminal');
+});
+
+t.test('status --json is the status itself', async (t) => {
+  const { stateDir } = await running(t);
+  const { status, out } = await tandem(['status', '--json', '--state-dir', stateDir]);
+  t.equal(status, 0);
+  t.same(JSON.parse(out), nodeStatus());
+});
+
+t.test('colours on a terminal do not move the columns', async (t) => {
+  const { stateDir } = await running(t);
+  const plain = await tandem(['status', '--state-dir', stateDir]);
+  const coloured = await tandem(['status', '--state-dir', stateDir], { colors: true });
+  t.match(coloured.out, '\u001b[32mactive\u001b[39m');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colour codes begin with
+  t.equal(coloured.out.replace(/\u001b\[[0-9;]*m/g, '').replace(/ +$/gm, ''), plain.out.replace(/ +$/gm, ''));
+});
+
+t.test('flows: filters go to the daemon, rows come out', async (t) => {
+  const admin = await running(t);
+  const { status, out } = await tandem(['flows', '--service', 'web', '--server', 'be1', '--client', '10.1.0.50', '--state', 'established', '--limit', '2', '--state-dir', admin.stateDir]);
+  t.equal(status, 0);
+  t.same([...new URL(admin.requests[0]?.url ?? '', 'http://admin').searchParams], [
+    ['limit', '2'],
+    ['service', 'web'],
+    ['server', 'be1'],
+    ['client', '10.1.0.50'],
+    ['state', 'established'],
+  ]);
+  t.match(out, /^ {2}tcp {7}10\.1\.0\.50:40001 {2}10\.1\.0\.100:80 {2}10\.2\.0\.21:8080 {2}established {2}nat {6}1m 30s {2}lb1$/m);
+  t.match(out, 'the first 2 flows; --limit shows more');
+  t.same(JSON.parse((await tandem(['flows', '--json', '--state-dir', admin.stateDir])).out), flowRows());
+  const empty = await running(t, { 'GET /v1/flows': [] });
+  t.same(await tandem(['flows', '--state-dir', empty.stateDir]), { status: 0, out: 'No flows.\n', err: '' });
+});
+
+t.test('servers', async (t) => {
+  const { stateDir } = await running(t);
+  const { out } = await tandem(['servers', '--state-dir', stateDir]);
+  t.match(out, 'Pool web (maglev, generation 6)');
+  t.match(out, /^ {2}be2 {5}10\.2\.0\.22:8080 {7}3 {2}down {4}1m 30s ago {2}no .* unresolved .*connection refused$/m);
+  t.same(JSON.parse((await tandem(['servers', '--pool', 'web', '--json', '--state-dir', stateDir])).out), nodeStatus().pools);
+  t.match(await tandem(['servers', '--pool', 'wbe', '--state-dir', stateDir]), { status: 1, err: 'tandem: no pool is named "wbe"; there are: web\n' });
+});
+
+t.test('switchover: asks, says the answer, fails when refused', async (t) => {
+  const done = await running(t, { 'POST /v1/switchover': { ok: true, message: 'front: lb2 is active now' } });
+  t.same(await tandem(['switchover', '--to', 'lb2', '--router', 'front', '--state-dir', done.stateDir]), { status: 0, out: 'front: lb2 is active now\n', err: '' });
+  t.same(JSON.parse(done.requests[0]?.body ?? ''), { to: 'lb2', router: 'front' });
+  await tandem(['switchover', '--state-dir', done.stateDir]);
+  t.same(JSON.parse(done.requests[1]?.body ?? ''), {});
+  const refused = await running(t, { 'POST /v1/switchover': { ok: false, message: 'lb2 is not in sync' } });
+  t.same(await tandem(['switchover', '--state-dir', refused.stateDir]), { status: 1, out: '', err: 'tandem: lb2 is not in sync\n' });
+  const json = await tandem(['switchover', '--json', '--state-dir', refused.stateDir]);
+  t.equal(json.status, 1);
+  t.same(JSON.parse(json.out), { ok: false, message: 'lb2 is not in sync' });
+});
+
+t.test('a daemon that answers nonsense is told so', async (t) => {
+  const strange = await running(t, { 'GET /v1/status': 'hello' });
+  t.match(await tandem(['status', '--state-dir', strange.stateDir]), { status: 1, err: 'the daemon answered with status 200 and no JSON' });
+  const older = await fakeAdmin({});
+  t.teardown(() => older.close());
+  t.match(await tandem(['status', '--state-dir', older.stateDir]), { status: 1, err: 'no such request: GET /v1/status' });
+});
+
+t.test('check', async (t) => {
+  const fine = await tandem(['check', example]);
+  t.equal(fine.status, 0);
+  t.match(fine.out, /nat-pair\.yaml: ok, 1 warning \(2 nodes, 1 virtual router, 1 service, 2 servers; digest [0-9a-f]{12}\)/);
+  t.match(fine.err, /warning: ca file .*pki\/ca\.pem is not there/);
+  t.match(await tandem(['check', example, '--strict']), { status: 2 });
+  t.match(await tandem(['check', '/no/such.yaml']), { status: 2, out: '', err: '/no/such.yaml: error: there is no such file' });
+  const json = await tandem(['check', example, '--json']);
+  t.match(JSON.parse(json.out), { ok: true, digest: /^[0-9a-f]{64}$/, problems: [{ severity: 'warning' }] });
+  const bad = await tandem(['check', join(projectRoot, 'package.json'), '--json']);
+  t.equal(bad.status, 2);
+  t.match(JSON.parse(bad.out), { ok: false, digest: null });
+  const asNode = await tandem(['check', example, '--node', 'lb3']);
+  t.match(asNode, { status: 2, err: 'no node "lb3"; did you mean "lb1"?' });
+});
+
+t.test('run: refuses a bad configuration before the daemon starts', async (t) => {
+  const started: RunOptions[] = [];
+  const actions = { run: async (options: RunOptions) => started.push(options) && 0 };
+  t.match(await tandem(['run', '--config', '/no/such.yaml'], { actions }), { status: 2, err: 'there is no such file' });
+  t.match(await tandem(['run', '--config', example], { actions }), { status: 2, err: 'error: key file' }, 'TLS files must be there');
+  t.same(started, []);
+});
+
+t.test('pki init: nodes from the list or from the configuration', async (t) => {
+  const asked: PkiOptions[] = [];
+  const actions = {
+    initPki: async (options: PkiOptions) => {
+      asked.push(options);
+      return ['pki/ca.pem', 'pki/ca.key'];
+    },
+  };
+  const nodes = [
+    { name: 'lb1', address: '10.1.0.11' },
+    { name: 'lb2', address: '10.1.0.12' },
+  ];
+  const listed = await tandem(['pki', 'init', '--dir', 'd', '--nodes', 'lb1=10.1.0.11, lb2=10.1.0.12', '--force'], { actions });
+  t.same(listed, { status: 0, out: 'wrote pki/ca.pem\nwrote pki/ca.key\n', err: '' });
+  t.equal((await tandem(['pki', 'init', '--config', example], { actions })).status, 0);
+  t.same(asked, [
+    { dir: 'd', cluster: 'tandem', nodes, force: true },
+    { dir: 'pki', cluster: 'shop', nodes, force: false },
+  ]);
+  for (const list of ['lb1', 'lb1=', '=10.1.0.1', 'lb1=10.1.0.300', 'lb1=10.1.0.1=2', 'lb 1=10.1.0.1', 'lb1=10.1.0.1,', 'lb1=10.1.0.1,lb1=10.1.0.2']) {
+    t.match(await tandem(['pki', 'init', '--nodes', list], { actions }), { status: 2, err: /^tandem: --nodes: / }, list);
+  }
+  t.equal((await tandem(['pki', 'init'], { actions })).status, 2);
+  t.equal(asked.length, 2, 'mistakes reach nobody');
+  const exists = { initPki: () => Promise.reject(new Error('pki/ca.pem exists')) };
+  t.same(await tandem(['pki', 'init', '--nodes', 'lb1=10.1.0.11'], { actions: exists }), { status: 1, out: '', err: 'tandem: pki/ca.pem exists\n' });
+});
+
+t.test('unload: not while the node is running, unless forced', async (t) => {
+  const { stateDir } = await running(t);
+  const actions = { unload: async ({ node }: { node: string }) => `${node} is unloaded` };
+  t.match(await tandem(['unload', '--state-dir', stateDir], { actions }), { status: 1, err: 'is running: stop it first, or add --force' });
+  t.same(await tandem(['unload', '--force', '--state-dir', stateDir], { actions }), { status: 0, out: 'lb1 is unloaded\n', err: '' });
+  t.same(await tandem(['unload', '--node', 'lb2', '--state-dir', '/no/such/dir'], { actions }), { status: 0, out: 'lb2 is unloaded\n', err: '' });
+});
