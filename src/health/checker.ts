@@ -1,0 +1,156 @@
+/**
+ * Runs the checks of all servers of all pools and tells what changed. Timers, sockets and the log are here; when to probe and what a result
+ * means is the machine's business.
+ */
+import type { HealthCheckConfig, PoolConfig, ServerConfig } from '../config/model.js';
+import type { Clock } from '../system/clock.js';
+import type { Log } from '../telemetry/log.js';
+import { type CheckEffect, type CheckEvent, type CheckState, type HealthState, initialCheck, nextDeadline, stepCheck } from './machine.js';
+import { type CancelProbe, type Probe, probe as realProbe } from './probes.js';
+
+export interface HealthChange {
+  pool: string;
+  server: string;
+  from: HealthState;
+  to: HealthState;
+  reason: string;
+}
+
+export interface ServerHealth {
+  pool: string;
+  server: string;
+  state: HealthState;
+  /** What the last probe said. */
+  reason: string;
+  sinceWallMs: number;
+}
+
+export interface HealthCheckerOptions {
+  pools: readonly PoolConfig[];
+  clock: Clock;
+  onChange(change: HealthChange): void;
+  log: Pick<Log, 'event'>;
+  probe?: Probe;
+}
+
+export interface HealthChecker {
+  start(): void;
+  stop(): void;
+  /** Checks that did not change go on undisturbed; those that changed keep what they know. */
+  applyPools(pools: readonly PoolConfig[]): void;
+  status(pool: string, server: string): ServerHealth | undefined;
+  all(): ServerHealth[];
+}
+
+interface Check {
+  pool: string;
+  server: ServerConfig;
+  config: HealthCheckConfig | null;
+  state: CheckState;
+  sinceWallMs: number;
+  cancelTimer(): void;
+  cancelProbe: CancelProbe;
+}
+
+const nothing = (): void => undefined;
+const keyOf = (pool: string, server: string): string => `${pool}/${server}`;
+
+export function createHealthChecker({ pools, clock, onChange, log, probe = realProbe }: HealthCheckerOptions): HealthChecker {
+  const checks = new Map<string, Check>();
+  let isRunning = false;
+
+  const feed = (check: Check, event: CheckEvent): void => {
+    if (check.config === null) return;
+    const { state, effects } = stepCheck(check.state, event, clock.now(), check.config);
+    check.state = state;
+    for (const effect of effects) perform(check, check.config, effect);
+    check.cancelTimer();
+    const deadline = nextDeadline(check.state);
+    check.cancelTimer = deadline === null ? nothing : clock.at(deadline, () => feed(check, { type: 'wake' }));
+  };
+
+  const perform = (check: Check, config: HealthCheckConfig, effect: CheckEffect): void => {
+    switch (effect.type) {
+      case 'probe':
+        check.cancelProbe = probe(check.server, config, ({ ok, reason }) =>
+          feed(check, { type: 'result', probe: effect.probe, ok, reason }),
+        );
+        break;
+      case 'cancelProbe':
+        check.cancelProbe();
+        break;
+      case 'changed': {
+        const { from, to, reason } = effect;
+        check.sinceWallMs = clock.wallMs();
+        log.event(to === 'up' ? 'server.up' : 'server.down', { pool: check.pool, server: check.server.name, reason, from });
+        onChange({ pool: check.pool, server: check.server.name, from, to, reason });
+      }
+    }
+  };
+
+  const startAll = (started: readonly Check[]): void => {
+    started.forEach((check, index) => {
+      feed(check, { type: 'start', spread: index / started.length });
+    });
+  };
+
+  const apply = (wanted: readonly PoolConfig[]): Check[] => {
+    const fresh: Check[] = [];
+    const keys = new Set<string>();
+    for (const pool of wanted) {
+      for (const server of pool.servers) {
+        const key = keyOf(pool.name, server.name);
+        keys.add(key);
+        const old = checks.get(key);
+        if (old !== undefined && isSame(old, server, pool.healthCheck)) continue;
+        if (old !== undefined) feed(old, { type: 'stop' });
+        const state = old?.config && isSamePlace(old.server, server) ? old.state : initialCheck;
+        const check = newCheck(pool, server, state, old?.sinceWallMs ?? clock.wallMs());
+        checks.set(key, check);
+        fresh.push(check);
+      }
+    }
+    for (const [key, check] of checks) {
+      if (keys.has(key)) continue;
+      feed(check, { type: 'stop' });
+      checks.delete(key);
+    }
+    return fresh;
+  };
+  apply(pools);
+
+  return {
+    start() {
+      if (isRunning) return;
+      isRunning = true;
+      startAll([...checks.values()]);
+    },
+    stop() {
+      isRunning = false;
+      for (const check of checks.values()) feed(check, { type: 'stop' });
+    },
+    applyPools(wanted) {
+      const fresh = apply(wanted);
+      if (isRunning) startAll(fresh);
+    },
+    status(pool, server) {
+      const check = checks.get(keyOf(pool, server));
+      return check && describe(check);
+    },
+    all: () => [...checks.values()].map(describe),
+  };
+}
+
+function newCheck(pool: PoolConfig, server: ServerConfig, state: CheckState, sinceWallMs: number): Check {
+  return { pool: pool.name, server, config: pool.healthCheck, state, sinceWallMs, cancelTimer: nothing, cancelProbe: nothing };
+}
+
+function describe(check: Check): ServerHealth {
+  const { pool, server, config, state, sinceWallMs } = check;
+  if (config === null) return { pool, server: server.name, state: 'unchecked', reason: 'the pool has no health check', sinceWallMs };
+  return { pool, server: server.name, state: state.health, reason: state.reason, sinceWallMs };
+}
+
+const isSamePlace = (a: ServerConfig, b: ServerConfig): boolean => a.address === b.address && a.port === b.port;
+const isSame = (check: Check, server: ServerConfig, config: HealthCheckConfig | null): boolean =>
+  isSamePlace(check.server, server) && JSON.stringify(check.config) === JSON.stringify(config);

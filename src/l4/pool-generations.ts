@@ -1,0 +1,56 @@
+/**
+ * Pool generations as the engine sees them: which servers a pool consists of, what a restarted node takes over from the maps it finds, and
+ * which of the announced generations are news. Who decides a generation is not decided here. Pure.
+ */
+import type { Config, PoolConfig } from '../config/model.js';
+import type { PoolGeneration } from '../replication/api.js';
+import { serverFlag } from './abi.gen.js';
+import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
+
+export type PoolMember = PoolGeneration['members'][number];
+
+/**
+ * What was in force when the maps were last written: servers found there keep their state, servers that are new count as alive. A pool that
+ * no service uses was never written; it starts afresh.
+ */
+export function adoptGenerations(config: Config, present: Contents): PoolGeneration[] {
+  const wasAlive = new Map([...present.servers.values()].map((server) => [serverIdOf(server), (server.flags & serverFlag.alive) !== 0]));
+  return config.pools.map((pool) => {
+    const services = config.services.filter((service) => service.pool === pool.name).map(serviceId);
+    const members = pool.servers.map((server) => {
+      const found = services.flatMap((service) => wasAlive.get(serverId(service, server)) ?? []);
+      return { ...server, alive: found.length === 0 || found.includes(true) };
+    });
+    return { pool: pool.name, generation: 0, members };
+  });
+}
+
+/** Announced generations that say something else than those in force; generations of pools that the configuration does not know are not ours. */
+export function changedGenerations(
+  config: Config,
+  inForce: ReadonlyMap<string, PoolGeneration>,
+  announced: readonly PoolGeneration[],
+): PoolGeneration[] {
+  return announced.filter((generation) => {
+    const current = inForce.get(generation.pool);
+    if (!config.pools.some((pool) => pool.name === generation.pool)) return false;
+    return current === undefined || current.generation !== generation.generation || !sameMembers(current.members, generation.members);
+  });
+}
+
+/**
+ * Members of a pool on this node: those of the generation, and servers of the configuration that the generation does not know (dead to new
+ * flows until a generation names them, but their flows in progress are recognised).
+ */
+export function poolMembers(pool: PoolConfig, generation: PoolGeneration | undefined): PoolMember[] {
+  const members = generation?.members ?? pool.servers.map((server) => ({ ...server, alive: true }));
+  const names = new Set(members.map((member) => member.name));
+  const others = pool.servers.filter((server) => !names.has(server.name)).map((server) => ({ ...server, weight: 0, alive: false }));
+  return [...members, ...others];
+}
+
+const sameMembers = (a: readonly PoolMember[], b: readonly PoolMember[]): boolean =>
+  a.length === b.length && a.every((member, index) => describe(member) === describe(b[index]));
+
+const describe = (member: PoolMember | undefined): string =>
+  member === undefined ? '' : `${member.name} ${member.address}:${member.port} ${member.weight} ${member.alive}`;
