@@ -23,7 +23,7 @@ export interface CommandResult {
 
 export interface AdminActions {
   status(): Promise<NodeStatus>;
-  flows(filter: FlowFilter): FlowRow[];
+  flows(filter: FlowFilter): Promise<FlowRow[]>;
   transitions(): TransitionRow[];
   switchover(request: { router?: string; to?: string }): Promise<CommandResult>;
 }
@@ -65,12 +65,13 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
     case 'GET /v1/status':
       return reply(response, 200, await actions.status());
     case 'GET /v1/flows':
-      return reply(response, 200, actions.flows(flowFilter(url.searchParams)));
+      return reply(response, 200, await actions.flows(flowFilter(url.searchParams)));
     case 'GET /v1/transitions':
       return reply(response, 200, actions.transitions());
     case 'POST /v1/switchover': {
       const body = switchoverRequest(await readBody(request));
-      if (body === null) return reply(response, 400, { ok: false, message: 'expected a JSON object with optional strings "router" and "to"' });
+      if (body === null)
+        return reply(response, 400, { ok: false, message: 'expected a JSON object with optional strings "router" and "to"' });
       return reply(response, 200, await actions.switchover(body));
     }
     default:

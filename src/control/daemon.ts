@@ -1,14 +1,115 @@
 /**
- * `tandem run`: brings the parts of one node together and keeps them informed. Every decision is made elsewhere (readiness, pool-authority,
- * the machines behind replication, health and heartbeat); this file only carries news from one to the other.
+ * `tandem run`: reads the configuration, makes sure it fits this machine, starts the node and stops it on a signal. Says what is wrong in
+ * the words of the configuration file; exit status 0 after a graceful stop, 1 when the node could not start or go on, 2 for a configuration error.
  */
+import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
-import type { Config, NodeConfig } from '../config/model.js';
-import { loadConfig } from '../config/load.js';
-import { createHealthChecker } from '../health/checker.js';
-import { createEngine } from '../l4/engine.js';
-import { loadNative } from '../l4/native.js';
-import { createReplication } from '../replication/replication.js';
-import type { ControlMessage, PeerStatus } from '../replication/api.js';
-import { systemClock } from '../system/clock.js';
-import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { type LoadedConfig, loadConfig, missingFiles } from '../config/load.js';
+import { checkMachine, type Machine } from '../config/machine-checks.js';
+import { formatProblem, type Problem } from '../config/problem.js';
+import { createLinks, type Links } from '../system/links.js';
+import type { NetworkFacts } from '../system/network-facts.js';
+import { projectRoot } from '../system/paths.js';
+import { createLog } from '../telemetry/log.js';
+import { createNode } from './node.js';
+import { openStateDir, type StateDir } from './state-dir.js';
+
+export interface DaemonOptions {
+  configFile: string;
+  node: string;
+  stateDir: string;
+}
+
+const EXIT_OK = 0;
+const EXIT_FAILURE = 1;
+const EXIT_CONFIG = 2;
+
+export async function runDaemon(options: DaemonOptions): Promise<number> {
+  const loaded = loadConfig(options.configFile, { node: options.node });
+  if (!loaded.ok) return complain(loaded.problems);
+  const missing = missingFiles(loaded, 'error');
+  if (missing.length > 0) return complain(missing);
+  const links = await createLinks();
+  try {
+    const found = checkMachine(loaded, machineOf(links.facts()), options.node);
+    if (found.some((problem) => problem.severity === 'error')) return complain(found);
+    const stateDir = openStateDir(options.stateDir, options.node);
+    if (await isRunning(stateDir)) {
+      process.stderr.write(`a daemon is already running with the state directory ${stateDir.path}\n`);
+      return EXIT_FAILURE;
+    }
+    return await serve(loaded, [...loaded.warnings, ...found], { stateDir, links, name: options.node });
+  } finally {
+    links.stop();
+  }
+}
+
+const machineOf = ({ links }: NetworkFacts): Machine => ({
+  interfaces: links.map((link) => link.name),
+  addresses: links.flatMap((link) => link.addresses.map((each) => ({ interface: link.name, ...each }))),
+});
+
+function complain(problems: readonly Problem[]): number {
+  for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  return EXIT_CONFIG;
+}
+
+/** Runs the node until a signal or a failure ends it. */
+async function serve(
+  loaded: LoadedConfig,
+  warnings: readonly Problem[],
+  parts: { stateDir: StateDir; links: Links; name: string },
+): Promise<number> {
+  const { config } = loaded;
+  const { stateDir, links, name } = parts;
+  const log = createLog({ level: config.log.level, node: name });
+  const version = readVersion();
+  log.event('daemon.starting', { version, configFile: config.file, configDigest: config.digest, stateDir: stateDir.path });
+  for (const warning of warnings)
+    log.event('config.warning', { place: `${warning.file}:${warning.line}:${warning.column}`, reason: warning.message });
+
+  const node = createNode({ config, name, version, stateDir, links, log });
+  const signal = nextSignal();
+  try {
+    await node.start();
+    const reason = await signal;
+    log.event('daemon.stopping', { reason });
+    await node.stop(reason);
+    log.event('daemon.stopped', { reason });
+    return EXIT_OK;
+  } catch (error) {
+    log.event('daemon.failed', { reason: messageOf(error) });
+    process.stderr.write(`tandem: ${messageOf(error)}\n`);
+    return EXIT_FAILURE;
+  } finally {
+    log.flush();
+  }
+}
+
+/** A graceful stop is asked for by SIGTERM or, on a terminal, SIGINT. SIGHUP is not a reason to stop serving. */
+function nextSignal(): Promise<string> {
+  process.on('SIGHUP', () => undefined);
+  return new Promise((resolve) => {
+    for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+  });
+}
+
+/** Does somebody answer on the admin socket? A file left by a dead daemon does not. */
+function isRunning(stateDir: StateDir): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(stateDir.adminSocket);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+}
+
+function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

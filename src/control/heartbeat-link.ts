@@ -3,9 +3,9 @@
  * the socket. It is started anew only when nobody answers there. Decides nothing about roles.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { openSync, closeSync } from 'node:fs';
-import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { closeSync, openSync } from 'node:fs';
 import { connectLines, type LineConnection } from '../system/line-socket.js';
+import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
 
 /** Gap between attempts to reach a heartbeat that is starting: well under its start time, so that no lease lapses waiting for us. */
 const CONNECT_RETRY_MS = 5;

@@ -4,10 +4,10 @@
  * reflect-metadata comes first: the x509 library asks for it while it is loaded.
  */
 import 'reflect-metadata';
+import type { webcrypto } from 'node:crypto';
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
-import type { webcrypto } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 
 export interface PkiOptions {
@@ -75,7 +75,8 @@ interface Issued {
   keys: webcrypto.CryptoKeyPair;
 }
 
-const generateKeys = (): Promise<webcrypto.CryptoKeyPair> => crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+const generateKeys = (): Promise<webcrypto.CryptoKeyPair> =>
+  crypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
 
 const validity = (nowMs: number) => ({ notBefore: new Date(nowMs - BACKDATE_MS), notAfter: new Date(nowMs + VALID_MS) });
 

@@ -18,7 +18,11 @@ export interface ReadinessState {
 
 export const initialReadiness: ReadinessState = { compiledAt: null, ready: false, reason: 'data plane is not loaded yet' };
 
-export const compiled = (state: ReadinessState, now: Monotonic): ReadinessState => ({ ...state, compiledAt: now, reason: 'waiting for peers' });
+export const compiled = (state: ReadinessState, now: Monotonic): ReadinessState => ({
+  ...state,
+  compiledAt: now,
+  reason: 'waiting for peers',
+});
 
 /** The state after looking at the peers again; the caller acts when `ready` changes. */
 export function reviewReadiness(state: ReadinessState, peers: readonly PeerStatus[], now: Monotonic): ReadinessState {
@@ -37,10 +41,6 @@ export function reviewReadiness(state: ReadinessState, peers: readonly PeerStatu
   }
   return { ...state, reason: `syncing from ${names(connected.filter((peer) => !peer.receivedInSync))}` };
 }
-
-/** When to look again although nothing happened; null when only events matter. */
-export const readinessDeadline = (state: ReadinessState): Monotonic | null =>
-  state.ready || state.compiledAt === null ? null : ((state.compiledAt + ALONE_AFTER_MS) as Monotonic);
 
 /** May this node pre-empt an active one? Only when it has everything that the reachable peers know; never on hearsay of none. */
 export function isInSync(peers: readonly PeerStatus[]): boolean {

@@ -5,8 +5,8 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { PoolGeneration } from '../replication/api.js';
 import { limit } from '../l4/abi.gen.js';
+import type { PoolGeneration } from '../replication/api.js';
 
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 export const BPFFS_ROOT = '/sys/fs/bpf/tandem';

@@ -1,8 +1,11 @@
 /**
  * What `GET /v1/status` on the admin socket answers and `tandem status --json` prints. Types only; additive changes.
  */
+import type { FlowRow, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
 import type { RouterStatus } from '../vrrp/heartbeat-api.js';
+
+export type { FlowRow, Traffic };
 
 export interface NodeStatus {
   version: string;
@@ -30,14 +33,6 @@ export interface NodeStatus {
   services: ServiceStatus[];
   pools: PoolStatus[];
   metricsAddress: string;
-}
-
-export interface Traffic {
-  packetsIn: number;
-  bytesIn: number;
-  packetsOut: number;
-  bytesOut: number;
-  newFlows: number;
 }
 
 export interface ServiceStatus {
@@ -72,19 +67,6 @@ export interface ServerStatus {
   sinceWallMs: number;
   nextHop: 'resolved' | 'unresolved';
   traffic: Traffic;
-}
-
-/** One row of `GET /v1/flows?service=&server=&client=&state=&limit=`. */
-export interface FlowRow {
-  protocol: 'tcp' | 'udp';
-  client: string;
-  listen: string;
-  server: string;
-  state: string;
-  forward: 'nat' | 'dsr';
-  idleMs: number;
-  /** Node that created the record. */
-  origin: string;
 }
 
 export interface TransitionRow {

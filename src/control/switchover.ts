@@ -39,7 +39,8 @@ export async function switchover(parts: SwitchoverParts, request: SwitchoverRequ
   if ('refusal' in successor) return refuse(successor.refusal);
   const { node } = successor;
 
-  if (!(await parts.replication.flush(node, FLUSH_LIMIT_MS))) return refuse(`${node} did not confirm the flows within ${FLUSH_LIMIT_MS} ms; nothing was changed`);
+  if (!(await parts.replication.flush(node, FLUSH_LIMIT_MS)))
+    return refuse(`${node} did not confirm the flows within ${FLUSH_LIMIT_MS} ms; nothing was changed`);
   if (!parts.toHeartbeat({ type: 'yield', routers, reason: request.reason, holdDownMs: HELD_UNTIL_ASKED_MS })) {
     return refuse('the heartbeat is not reachable; nothing was changed');
   }
@@ -54,11 +55,16 @@ export async function switchover(parts: SwitchoverParts, request: SwitchoverRequ
 function chooseSuccessor(peers: readonly PeerStatus[], wanted: string | undefined): { node: string } | { refusal: string } {
   const candidates = wanted === undefined ? peers : peers.filter((peer) => peer.node === wanted);
   if (candidates.length === 0) {
-    return { refusal: wanted === undefined ? 'no peer is configured' : `${wanted} is not a peer; there are: ${peers.map((peer) => peer.node).join(', ')}` };
+    return {
+      refusal:
+        wanted === undefined ? 'no peer is configured' : `${wanted} is not a peer; there are: ${peers.map((peer) => peer.node).join(', ')}`,
+    };
   }
   const ready = candidates.find((peer) => peer.connected && peer.inSync);
   if (ready !== undefined) return { node: ready.node };
-  return { refusal: candidates.map((peer) => `${peer.node} is ${peer.connected ? 'not in sync' : 'not connected'} (${peer.reason})`).join('; ') };
+  return {
+    refusal: candidates.map((peer) => `${peer.node} is ${peer.connected ? 'not in sync' : 'not connected'} (${peer.reason})`).join('; '),
+  };
 }
 
 const refuse = (message: string): CommandResult => ({ ok: false, message });

@@ -1,5 +1,5 @@
-import { request } from 'node:http';
 import { statSync } from 'node:fs';
+import { request } from 'node:http';
 import { join } from 'node:path';
 import t from 'tap';
 import { type AdminActions, createAdminServer, type FlowFilter } from '../../../src/control/admin.js';
@@ -22,7 +22,7 @@ t.test('the admin socket answers reads and the one command', async (t) => {
   const commands: unknown[] = [];
   const actions: AdminActions = {
     status: async () => ({ node: 'lb1' }) as NodeStatus,
-    flows: (filter) => {
+    flows: async (filter) => {
       filters.push(filter);
       return [];
     },

@@ -5,7 +5,15 @@ import { createPoolKeeper } from '../../../src/control/pool-keeper.js';
 import type { PoolGeneration } from '../../../src/replication/api.js';
 
 const config = {
-  pools: [{ name: 'web', scheduler: 'maglev', servers: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1 }], healthCheck: null, onServerDown: 'keep' }],
+  pools: [
+    {
+      name: 'web',
+      scheduler: 'maglev',
+      servers: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1 }],
+      healthCheck: null,
+      onServerDown: 'keep',
+    },
+  ],
   services: [{ name: 'web', pool: 'web', virtualRouter: 'front' }],
 } as unknown as Config;
 const held = new Set(['front']);
@@ -54,7 +62,11 @@ t.test('a node that holds nothing changes nothing', async (t) => {
 
 t.test('an announcement is activated by others and ignored by the one who decides', async (t) => {
   const { keeper, steps } = setup();
-  const told: PoolGeneration = { pool: 'web', generation: 7, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
+  const told: PoolGeneration = {
+    pool: 'web',
+    generation: 7,
+    members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }],
+  };
   keeper.announced([told], held);
   t.same(steps, []);
   keeper.announced([told, { ...told, pool: 'unknown' }], none);
@@ -63,6 +75,10 @@ t.test('an announcement is activated by others and ignored by the one who decide
 });
 
 t.test('the last generation is taken up after a restart', async (t) => {
-  const saved: PoolGeneration = { pool: 'web', generation: 9, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
+  const saved: PoolGeneration = {
+    pool: 'web',
+    generation: 9,
+    members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }],
+  };
   t.same(setup([saved]).keeper.current(), [saved]);
 });

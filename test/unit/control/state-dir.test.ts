@@ -7,7 +7,9 @@ const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', addres
 
 t.test('pins are kept apart by node and directory', async (t) => {
   const dir = t.testdir({ a: {}, b: {} });
-  const pins = [openStateDir(join(dir, 'a'), 'lb1'), openStateDir(join(dir, 'a'), 'lb2'), openStateDir(join(dir, 'b'), 'lb1')].map((state) => state.pinDir);
+  const pins = [openStateDir(join(dir, 'a'), 'lb1'), openStateDir(join(dir, 'a'), 'lb2'), openStateDir(join(dir, 'b'), 'lb1')].map(
+    (state) => state.pinDir,
+  );
   t.equal(new Set(pins).size, 3);
   t.equal(openStateDir(join(dir, 'a'), 'lb1').pinDir, pins[0], 'the same again for the same');
   t.match(pins[0], /^\/sys\/fs\/bpf\/tandem\/lb1-[0-9a-f]{8}\/v\d+$/);

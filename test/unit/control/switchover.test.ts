@@ -7,7 +7,9 @@ import { peerStatus } from '../../support/peer-status.js';
 
 const router = (role: RouterStatus['role']) => ({ name: 'front', role }) as RouterStatus;
 
-function setup(overrides: { peers?: PeerStatus[]; flushed?: boolean; reachable?: boolean; taken?: boolean; role?: RouterStatus['role'] } = {}) {
+function setup(
+  overrides: { peers?: PeerStatus[]; flushed?: boolean; reachable?: boolean; taken?: boolean; role?: RouterStatus['role'] } = {},
+) {
   const steps: string[] = [];
   const roles = createRoles();
   roles.update({ type: 'status', pid: 1, realtime: false, routers: [router(overrides.role ?? 'active')] });

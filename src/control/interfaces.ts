@@ -1,0 +1,36 @@
+/**
+ * Attaches the XDP program to every data interface and says in which mode it runs.
+ */
+import type { Config } from '../config/model.js';
+import type { DataPlane, XdpMode } from '../l4/native.js';
+import { linkNamed, type NetworkFacts, nextHopTo } from '../system/network-facts.js';
+
+export interface AttachedInterface {
+  name: string;
+  mode: XdpMode;
+  adopted: boolean;
+  fallbackReason: string | null;
+}
+
+/** Throws NativeError when the kernel refuses, and when an interface is gone. */
+export function attachInterfaces(dataPlane: DataPlane, config: Config, facts: NetworkFacts): AttachedInterface[] {
+  const serverSides = serverInterfaces(config, facts);
+  return config.dataPlane.interfaces.map((name) => {
+    const link = linkNamed(facts, name);
+    if (link === undefined) throw new Error(`there is no interface ${name} on this machine`);
+    const { mode, adopted, fallbackReason } = dataPlane.attach({
+      interface: name,
+      ifindex: link.ifindex,
+      mac: Buffer.from(link.mac.replaceAll(':', ''), 'hex'),
+      repliesFirst: serverSides.has(name) && !config.virtualRouters.some((router) => router.interface === name),
+      mode: config.dataPlane.attach,
+    });
+    return { name, mode, adopted, fallbackReason: fallbackReason ?? null };
+  });
+}
+
+/** Interfaces by which servers are reached: where no virtual router lives, most packets there are replies. */
+function serverInterfaces(config: Config, facts: NetworkFacts): Set<string> {
+  const servers = config.pools.flatMap((pool) => pool.servers.map((server) => server.address));
+  return new Set(servers.flatMap((address) => nextHopTo(facts, address)?.interface ?? []));
+}

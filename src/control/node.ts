@@ -1,0 +1,459 @@
+/**
+ * One node at run time: brings its parts together and carries news between them. Every decision is made elsewhere (readiness,
+ * pool-authority, and the machines behind replication, health and heartbeat); what happens here is wiring, in an order that matters:
+ * tables before programs, programs before the heartbeat, everything before the first lease.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Config } from '../config/model.js';
+import { createHealthChecker, type HealthChecker } from '../health/checker.js';
+import { limit } from '../l4/abi.gen.js';
+import { createEngine, type L4Engine } from '../l4/engine.js';
+import { type DataPlane, loadNative } from '../l4/native.js';
+import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.js';
+import { createGrpcTransport } from '../replication/grpc-transport.js';
+import { createReplication, type ReplicationService } from '../replication/replication.js';
+import { systemClock } from '../system/clock.js';
+import type { Links } from '../system/links.js';
+import { createNeighbours } from '../system/neighbours.js';
+import { bpfObjectPath } from '../system/paths.js';
+import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
+import type { Log } from '../telemetry/log.js';
+import { createMetrics } from '../telemetry/metrics.js';
+import type { FromHeartbeat } from '../vrrp/heartbeat-api.js';
+import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
+import { heartbeatConfig } from './heartbeat-config.js';
+import { createHeartbeatLink, type HeartbeatLink } from './heartbeat-link.js';
+import { type AttachedInterface, attachInterfaces } from './interfaces.js';
+import { createPeersView } from './peers-view.js';
+import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
+import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
+import { createRoles } from './roles.js';
+import { bootInstance, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { buildStatus } from './status-builder.js';
+import { switchover } from './switchover.js';
+
+/** How often the heartbeat is asked for its status, and slow facts are looked at again. */
+const REVIEW_MS = 200;
+/** A heartbeat answers a status request within a scheduling delay; older numbers are shown after that. */
+const STATUS_LIMIT_MS = 100;
+/** Real-time priority of the heartbeat: above ordinary work, below the kernel's own threads. */
+const HEARTBEAT_REALTIME_PRIORITY = 50;
+/** Compiled beside this file. */
+const HEARTBEAT_PROGRAM = fileURLToPath(new URL('../bin/heartbeat.js', import.meta.url));
+/** A stopping node waits this long for its heartbeat to say goodbye. */
+const GOODBYE_LIMIT_MS = 1000;
+
+export interface NodeOptions {
+  config: Config;
+  name: string;
+  version: string;
+  stateDir: StateDir;
+  links: Links;
+  log: Log;
+}
+
+export interface TandemNode {
+  start(): Promise<void>;
+  /** Hands over to a peer in sync where there is one, then ends. The data plane stays pinned and drains by itself. */
+  stop(reason: string): Promise<void>;
+}
+
+export function createNode(options: NodeOptions): TandemNode {
+  return new Node(options);
+}
+
+class Node implements TandemNode {
+  private readonly config: Config;
+  private readonly name: string;
+  private readonly log: Log;
+  private readonly stateDir: StateDir;
+  private readonly options: NodeOptions;
+  private readonly startedAtWallMs = systemClock.wallMs();
+  private readonly roles = createRoles();
+  private readonly peersView = createPeersView();
+  private readiness: ReadinessState = initialReadiness;
+  private readonly links: Links;
+  private dataPlane!: DataPlane;
+  private interfaces: AttachedInterface[] = [];
+  private engine!: L4Engine;
+  private health!: HealthChecker;
+  private pools!: PoolKeeper;
+  private replication!: ReplicationService;
+  private heartbeat!: HeartbeatLink;
+  private admin!: AdminServer;
+  private metrics: TelemetryServer | null = null;
+  private reviewTimer: NodeJS.Timeout | null = null;
+  private tracked = '';
+  private heldNames = '';
+  private onStatus: (() => void)[] = [];
+  private onGoodbye: () => void = () => undefined;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.config = options.config;
+    this.name = options.name;
+    this.log = options.log;
+    this.stateDir = options.stateDir;
+    this.links = options.links;
+  }
+
+  async start(): Promise<void> {
+    await this.loadDataPlane();
+    this.startPools();
+    this.attach();
+    await this.startReplication();
+    this.startHeartbeat();
+    this.health.start();
+    await this.openDoors();
+    this.reviewTimer = setInterval(() => this.review(), REVIEW_MS);
+    this.review();
+  }
+
+  // --- data plane -------------------------------------------------------------------------------------------------------------------
+
+  private async loadDataPlane(): Promise<void> {
+    const native = loadNative();
+    this.dataPlane = native.load({ objectPath: bpfObjectPath, pinDir: this.stateDir.pinDir, maxFlows: this.config.dataPlane.maxFlows });
+    this.engine = createEngine({
+      dataPlane: this.dataPlane,
+      config: this.config,
+      node: this.name,
+      links: this.links,
+      neighbours: await createNeighbours(),
+      clock: systemClock,
+      log: this.log,
+    });
+    await this.engine.start();
+    this.engine.onLocalNextHops((addresses) => void this.replication?.broadcast({ type: 'nextHops', addresses }, 0));
+    this.readiness = compiled(this.readiness, systemClock.now());
+    // A restarted daemon finds a table that is serving: it goes on doing so.
+    if (this.engine.isReady()) this.readiness = { ...this.readiness, ready: true, reason: 'adopted a serving flow table' };
+  }
+
+  private attach(): void {
+    this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
+    for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
+      this.log.event('dataPlane.attached', { interface: name, mode, adopted });
+      if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+    }
+  }
+
+  // --- pools and health ---------------------------------------------------------------------------------------------------------------
+
+  private startPools(): void {
+    this.health = createHealthChecker({
+      pools: this.config.pools,
+      clock: systemClock,
+      log: this.log,
+      onChange: () => this.pools.review(this.roles.held()),
+    });
+    this.pools = createPoolKeeper({
+      config: this.config,
+      saved: loadPools(this.stateDir),
+      healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
+      broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
+      activate: (generations) => {
+        this.engine.setGenerations(generations);
+        for (const { pool, generation, members } of generations) {
+          const alive = members.filter((member) => member.alive).map((member) => member.name);
+          this.log.event('pool.generation', { pool, generation, alive, reason: 'changed' });
+        }
+      },
+      save: (generations) => savePools(this.stateDir, generations),
+      onError: (error) => this.unexpected(error),
+    });
+    this.engine.setGenerations(this.pools.current());
+  }
+
+  // --- replication --------------------------------------------------------------------------------------------------------------------
+
+  private async startReplication(): Promise<void> {
+    const { cluster, digest } = this.config;
+    const { port, tls, queueRecords } = cluster.replication;
+    const own = cluster.nodes.find((node) => node.name === this.name);
+    if (own === undefined) throw new Error(`${this.name} is not a node of the configuration`);
+    this.replication = createReplication({
+      node: this.name,
+      cluster: cluster.name,
+      configDigest: digest,
+      software: this.options.version,
+      abi: limit.abiVersion,
+      peers: cluster.nodes.filter((node) => node.name !== this.name),
+      routers: this.engine.routerSlots(),
+      queueRecords,
+      store: this.flowStore(),
+      events: {
+        onControl: (node, message) => this.heard(node, message),
+        onPeerChange: (node, status) => this.peerChanged(node, status),
+      },
+      clock: systemClock,
+      random: Math.random,
+      transport: createGrpcTransport({
+        address: own.address,
+        port,
+        tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
+      }),
+    });
+    await this.replication.start();
+  }
+
+  /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
+  private flowStore(): FlowStore {
+    const { dataPlane, engine } = this;
+    return {
+      drain: (maxRecords, wantDigests) => dataPlane.drain(maxRecords, wantDigests),
+      watch: (wake) =>
+        dataPlane.watch(() => {
+          engine.handleNotices(dataPlane.drainNotices());
+          wake();
+        }),
+      apply: (records, mode, syncEpoch) => dataPlane.apply(records, mode, syncEpoch),
+      readFlows: (cursor, maxRecords) => dataPlane.readFlows(cursor, maxRecords),
+      purge: (cursor, maxRecords, syncEpoch, routers) => dataPlane.purge(cursor, maxRecords, syncEpoch, routers),
+      digests: () => dataPlane.digests(),
+    };
+  }
+
+  private heard(node: string, message: ControlMessage): void {
+    switch (message.type) {
+      case 'pools':
+        return this.pools.announced(message.generations, this.roles.held());
+      case 'takeOver':
+        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
+        return;
+      case 'nextHops':
+      case 'holding':
+        this.peersView.heard(node, message);
+        if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
+        return;
+    }
+  }
+
+  private connectedPeers = new Set<string>();
+
+  private peerChanged(node: string, status: PeerStatus): void {
+    const { state, connected, inSync, reason } = status;
+    this.log.event('peer.changed', { peer: node, state, connected, inSync, reason });
+    if (status.configDigestMatch === false)
+      this.log.event('config.differs', { peer: node, reason: 'digest of the configuration is different' });
+    if (!connected) this.peersView.lost(node);
+    const isNew = connected && !this.connectedPeers.has(node);
+    if (connected) this.connectedPeers.add(node);
+    else this.connectedPeers.delete(node);
+    if (isNew) this.greet(node);
+    this.review();
+  }
+
+  /** What a peer must know that was said before it was there. */
+  private greet(node: string): void {
+    const generations = this.pools.decided(this.roles.held());
+    if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
+    const addresses = this.engine.localNextHops();
+    if (addresses.length > 0) void this.replication.send(node, { type: 'nextHops', addresses }, 0);
+  }
+
+  // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
+
+  private startHeartbeat(): void {
+    const slots = new Map(this.engine.routerSlots().map(({ name, slot }) => [name, slot]));
+    const config = heartbeatConfig(this.config, {
+      node: this.name,
+      instance: bootInstance(this.stateDir),
+      pinDir: this.stateDir.pinDir,
+      socketPath: this.stateDir.heartbeatSocket,
+      realtimePriority: HEARTBEAT_REALTIME_PRIORITY,
+      slotOf: (router) => slots.get(router) ?? -1,
+      addressOf: (name) => this.links.primaryAddress(name),
+    });
+    replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
+    this.heartbeat = createHeartbeatLink({
+      socketPath: this.stateDir.heartbeatSocket,
+      command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
+      crashLog: this.stateDir.crashLog,
+      now: () => systemClock.now(),
+      onMessage: (message) => this.fromHeartbeat(message),
+      onConnected: (adopted) => this.heartbeatConnected(adopted),
+      onLost: () => this.log.event('heartbeat.lost', { reason: 'its socket closed' }),
+    });
+    this.heartbeat.start();
+  }
+
+  private heartbeatConnected(adopted: boolean): void {
+    if (adopted) this.heartbeat.send({ type: 'reload' });
+    this.tracked = '';
+    this.track();
+    this.heartbeat.send({ type: 'status' });
+    this.log.event('heartbeat.connected', { pid: this.roles.process().pid, realtime: this.roles.process().realtime, adopted });
+  }
+
+  private fromHeartbeat(message: FromHeartbeat): void {
+    switch (message.type) {
+      case 'status':
+        this.roles.update(message);
+        for (const done of this.onStatus.splice(0)) done();
+        break;
+      case 'transition':
+        this.roles.transition(message);
+        this.log.event('router.transition', { router: message.router, from: message.from, to: message.to, reason: message.reason });
+        break;
+      case 'log':
+        this.log.relay(message.level, message.event, message.fields);
+        return;
+      case 'stopped':
+        this.onGoodbye();
+        return;
+    }
+    this.rolesChanged();
+  }
+
+  /** The data plane ages flows, replication sends and purges, and pools are decided where the lease is held. */
+  private rolesChanged(): void {
+    const held = this.roles.held();
+    const names = [...held].sort().join(' ');
+    if (names === this.heldNames) return;
+    this.heldNames = names;
+    const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
+    this.engine.setHolding(slots.map(({ slot }) => slot));
+    this.replication.setHolding(slots);
+    const generations = this.pools.decided(held);
+    if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
+    this.pools.review(held);
+    this.review();
+  }
+
+  private track(): void {
+    const peers = this.replication.peers();
+    const message = {
+      type: 'track' as const,
+      ready: this.readiness.ready,
+      inSync: isInSync(peers),
+      peerInSync: hasPeerInSync(peers),
+      verifyTargets: this.engine.verifyTargets(),
+    };
+    const text = JSON.stringify(message);
+    if (text === this.tracked) return;
+    if (this.heartbeat.send(message)) this.tracked = text;
+  }
+
+  // --- review -------------------------------------------------------------------------------------------------------------------------
+
+  /** Looks at what changes slowly, and tells the heartbeat what it must know. */
+  private review(): void {
+    if (this.reviewTimer === null) return;
+    const before = this.readiness.ready;
+    this.readiness = reviewReadiness(this.readiness, this.replication.peers(), systemClock.now());
+    if (this.readiness.ready && !before) {
+      this.engine.setReady(true);
+      this.log.event('daemon.ready', { reason: this.readiness.reason });
+    }
+    this.track();
+    if (this.heartbeat.isConnected()) this.heartbeat.send({ type: 'status' });
+  }
+
+  // --- doors --------------------------------------------------------------------------------------------------------------------------
+
+  private async openDoors(): Promise<void> {
+    const status = () => this.status();
+    this.admin = createAdminServer(
+      {
+        status,
+        flows: (filter) => this.engine.flows(filter, filter.limit),
+        transitions: () => this.roles.history(),
+        switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
+      },
+      (error) => this.log.event('admin.error', { reason: messageOf(error) }),
+    );
+    await this.admin.listen(this.stateDir.adminSocket);
+    this.metrics = await startTelemetryServer({
+      address: this.config.metrics.address,
+      port: this.config.metrics.port,
+      metrics: createMetrics({ status, logLinesDropped: () => this.log.dropped() }),
+      health: () => ({ ok: this.readiness.ready && this.heartbeat.isConnected(), reason: this.readiness.reason }),
+      onError: (error) => this.log.event('metrics.error', { reason: messageOf(error) }),
+    });
+  }
+
+  private async status() {
+    await this.freshRoles();
+    return buildStatus({
+      version: this.options.version,
+      config: this.config,
+      node: this.name,
+      startedAtWallMs: this.startedAtWallMs,
+      pinDir: this.stateDir.pinDir,
+      readiness: this.readiness,
+      isHeartbeatConnected: this.heartbeat.isConnected(),
+      roles: this.roles,
+      dataPlane: this.dataPlane,
+      interfaces: this.interfaces,
+      peers: this.replication.peers(),
+      engine: this.engine,
+      health: this.health,
+      pools: this.pools.current(),
+      metricsAddress: this.metrics?.address ?? '',
+    });
+  }
+
+  /** Asks the heartbeat and waits for its answer, briefly. */
+  private freshRoles(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, STATUS_LIMIT_MS);
+      this.onStatus.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (!this.heartbeat.send({ type: 'status' })) resolve();
+    });
+  }
+
+  private async switchover(request: { router?: string; to?: string; reason: string }): Promise<CommandResult> {
+    const result = await switchover(
+      {
+        roles: this.roles,
+        replication: this.replication,
+        toHeartbeat: (message) => this.heartbeat.send(message),
+        waitForPeerToHold: (node, routers, limitMs) => this.peersView.waitToHold(node, routers, limitMs),
+      },
+      request,
+    );
+    const routers = request.router ?? 'all';
+    if (result.ok) this.log.event('switchover.done', { routers, to: request.to ?? 'peer in sync', reason: request.reason });
+    else this.log.event('switchover.refused', { routers, reason: result.message });
+    return result;
+  }
+
+  // --- end ----------------------------------------------------------------------------------------------------------------------------
+
+  async stop(reason: string): Promise<void> {
+    if (this.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
+    await this.stopHeartbeat(reason);
+    if (this.reviewTimer !== null) clearInterval(this.reviewTimer);
+    this.reviewTimer = null;
+    this.health.stop();
+    await Promise.all([this.admin.close(), this.metrics?.close()]);
+    await this.replication.stop();
+    this.engine.stop();
+    this.dataPlane.close();
+  }
+
+  private stopHeartbeat(reason: string): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, GOODBYE_LIMIT_MS);
+      const { heartbeat } = this;
+      function done(): void {
+        clearTimeout(timer);
+        heartbeat.stop();
+        resolve();
+      }
+      this.onGoodbye = done;
+      if (!heartbeat.send({ type: 'stop', reason })) done();
+    });
+  }
+
+  private unexpected(error: unknown): void {
+    this.log.event('internal.error', { reason: messageOf(error) });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
