@@ -1,7 +1,10 @@
 /**
  * What replication needs from the node and offers to it. Types only; src/control joins them.
  */
+import type { PoolGeneration } from '../l4/api.js';
 import type { ApplyMode, ApplyResult, Drained, FlowChunk } from '../l4/native.js';
+
+export type { PoolGeneration };
 
 /** The flow table as replication sees it: opaque batches in ring order. */
 export interface FlowStore {
@@ -9,16 +12,13 @@ export interface FlowStore {
   watch(wake: () => void): { stop(): void };
   apply(records: Buffer, mode: ApplyMode, syncEpoch: number): ApplyResult;
   readFlows(cursor: Buffer | null, maxRecords: number): FlowChunk;
-  purge(cursor: Buffer | null, maxRecords: number, syncEpoch: number, virtualRouters: number[]): { scanned: number; purged: number; cursor: Buffer | null };
+  purge(
+    cursor: Buffer | null,
+    maxRecords: number,
+    syncEpoch: number,
+    virtualRouters: number[],
+  ): { scanned: number; purged: number; cursor: Buffer | null };
   digests(): { digest: bigint; flows: bigint }[];
-}
-
-/** One generation of one pool: what the lease holder decided, and every other node compiles from. */
-export interface PoolGeneration {
-  pool: string;
-  /** Grows by one with each change; compared within one holder's term. */
-  generation: number;
-  members: { name: string; address: string; port: number; weight: number; alive: boolean }[];
 }
 
 /** Small ordered messages that travel in the same stream as the records. */

@@ -3,8 +3,8 @@
  * routers it gave up since (they fill holes), and of others (somebody else's to send). Pure.
  */
 import { recordLayout } from '../l4/abi.gen.js';
-import type { ChunkPart } from './sender.js';
 import { RECORD_BYTES } from './limits.js';
+import type { ChunkPart } from './sender-state.js';
 
 export interface ChunkSlots {
   bulk: ReadonlySet<number>;

@@ -3,7 +3,7 @@
  * little-endian) and a payload that is opaque records or JSON. Decoding never throws and never copies records: they are a view of the
  * message. What is not exactly well-formed is refused with a reason.
  */
-import type { ChunkMode, DecodeReason, Decoded, Frame, FrameType } from './frames.js';
+import type { ChunkMode, Decoded, DecodeReason, Frame, FrameType } from './frames.js';
 import { count, fields, list, readControl, readHello, readRouterDigest, text, truth } from './json-shape.js';
 import { CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, MAX_JSON_BYTES, RECORD_BYTES } from './limits.js';
 

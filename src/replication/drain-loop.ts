@@ -71,7 +71,10 @@ export function createDrainLoop(parts: DrainLoopParts): DrainLoop {
     if (!isRunning) return;
     const count = drain();
     const now = clock.now();
-    if (count === 0 || now - watchedAt >= WATCH_GAP_MS) return idle(now);
+    if (count === 0 || now - watchedAt >= WATCH_GAP_MS) {
+      idle(now);
+      return;
+    }
     at((count < DRAIN_RECORDS ? now + DRAIN_GAP_MS : now) as Monotonic, work);
   };
 

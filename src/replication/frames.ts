@@ -79,4 +79,5 @@ export type DecodeReason =
 
 export type Decoded = { ok: true; frame: Frame } | { ok: false; reason: DecodeReason };
 
-export const isSequenced = (frame: Frame): frame is SequencedFrame => 'sequence' in frame && frame.type !== 'ack' && frame.type !== 'resume';
+export const isSequenced = (frame: Frame): frame is SequencedFrame =>
+  'sequence' in frame && frame.type !== 'ack' && frame.type !== 'resume';

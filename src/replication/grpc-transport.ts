@@ -3,8 +3,9 @@
  * has its own channel, so that a dead connection is never waited for. Both sides check who the other is: the dialled certificate must
  * name the node that was dialled, the names of the dialling one are handed on.
  */
-import grpc from '@grpc/grpc-js';
+
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import grpc from '@grpc/grpc-js';
 import { MAX_FRAME_BYTES, WINDOW_BYTES } from './limits.js';
 import type { IncomingStream, StreamHandlers, Transport } from './transport.js';
 

@@ -1,6 +1,7 @@
 /** The shell around one receiver machine: applies records, purges and compares for it, writes its answers. Decides nothing. */
-import type { Clock, Monotonic } from '../system/clock.js';
+
 import type { ApplyMode, ApplyResult } from '../l4/native.js';
+import type { Clock, Monotonic } from '../system/clock.js';
 import { createAlarm } from './alarm.js';
 import type { ControlMessage, FlowStore } from './api.js';
 import { decode, encode } from './codec.js';
@@ -74,17 +75,23 @@ export function createInbound(parts: InboundParts): Inbound {
         stream?.write(encode(effect.frame));
         return;
       case 'hangUp':
-        return hangUp();
+        hangUp();
+        return;
       case 'apply':
-        return apply(effect.records, effect.mode, effect.epoch);
+        apply(effect.records, effect.mode, effect.epoch);
+        return;
       case 'purge':
-        return purge(effect.epoch, effect.routers, null);
+        purge(effect.epoch, effect.routers, null);
+        return;
       case 'control':
-        return parts.onControl(effect.message);
+        parts.onControl(effect.message);
+        return;
       case 'compare':
-        return feed({ type: 'compared', matched: compare(effect.routers) });
+        feed({ type: 'compared', matched: compare(effect.routers) });
+        return;
       case 'changed':
-        return parts.onChange();
+        parts.onChange();
+        return;
     }
   }
 
@@ -109,11 +116,20 @@ export function createInbound(parts: InboundParts): Inbound {
   function purge(epoch: number, routers: readonly string[], cursor: Buffer | null): void {
     const go = (at: Monotonic, from: Buffer | null): void => void clock.at(at, () => purge(epoch, routers, from));
     if (state.purge?.epoch !== epoch) return;
-    if (parts.mustKeepTable()) return go((clock.now() + PURGE_RETRY_MS) as Monotonic, cursor);
+    if (parts.mustKeepTable()) {
+      go((clock.now() + PURGE_RETRY_MS) as Monotonic, cursor);
+      return;
+    }
     const slots = foreign(routers);
-    if (slots.length === 0) return purged(epoch);
+    if (slots.length === 0) {
+      purged(epoch);
+      return;
+    }
     const step = store.purge(cursor, PURGE_RECORDS, epoch, slots);
-    if (step.cursor === null) return purged(epoch);
+    if (step.cursor === null) {
+      purged(epoch);
+      return;
+    }
     go(clock.now(), step.cursor);
   }
 
@@ -137,7 +153,10 @@ export function createInbound(parts: InboundParts): Inbound {
 
   function receive(message: Buffer): void {
     const decoded = decode(message);
-    if (decoded.ok) return feed({ type: 'frame', frame: decoded.frame });
+    if (decoded.ok) {
+      feed({ type: 'frame', frame: decoded.frame });
+      return;
+    }
     parts.onRejected(decoded.reason);
     hangUp();
     feed({ type: 'closed', reason: `the peer sent a malformed frame (${decoded.reason})` });

@@ -5,15 +5,8 @@ import type { FlowStore } from './api.js';
 import { splitChunk } from './bulk-split.js';
 import { decode, encode } from './codec.js';
 import type { DecodeReason } from './frames.js';
-import {
-  initialSender,
-  type SenderConfig,
-  type SenderEffect,
-  type SenderEvent,
-  type SenderState,
-  senderDeadline,
-  stepSender,
-} from './sender.js';
+import { stepSender } from './sender.js';
+import { initialSender, type SenderConfig, type SenderEffect, type SenderEvent, type SenderState, senderDeadline } from './sender-state.js';
 import type { PeerStream, StreamHandlers } from './transport.js';
 
 export interface SessionSizes {
@@ -69,7 +62,8 @@ export function createOutbound(parts: OutboundParts): Outbound {
   function run(effect: SenderEffect): void {
     switch (effect.type) {
       case 'dial':
-        return dial();
+        dial();
+        return;
       case 'hangUp':
         stream?.close();
         stream = null;
@@ -81,9 +75,11 @@ export function createOutbound(parts: OutboundParts): Outbound {
         clock.at(clock.now(), () => readChunk(effect));
         return;
       case 'acked':
-        return parts.onAcked();
+        parts.onAcked();
+        return;
       case 'changed':
-        return parts.onChange();
+        parts.onChange();
+        return;
     }
   }
 
@@ -104,7 +100,10 @@ export function createOutbound(parts: OutboundParts): Outbound {
 
   function receive(message: Buffer): void {
     const decoded = decode(message);
-    if (decoded.ok) return feed({ type: 'frame', frame: decoded.frame });
+    if (decoded.ok) {
+      feed({ type: 'frame', frame: decoded.frame });
+      return;
+    }
     parts.onRejected(decoded.reason);
     stream?.close();
     stream = null;

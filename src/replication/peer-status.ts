@@ -4,7 +4,7 @@ import type { PeerStatus } from './api.js';
 import type { Hello } from './frames.js';
 import { oldest } from './out-queue.js';
 import { isReceivedInSync, type ReceiverState } from './receiver.js';
-import { isLive, type SenderState } from './sender.js';
+import { isLive, type SenderState } from './sender-state.js';
 
 export interface PeerIdentity {
   node: string;

@@ -1,12 +1,13 @@
 /** One peer: the machine that sends to it, the machine that receives from it, and those who wait for an acknowledgement. */
-import type { Clock, Monotonic } from '../system/clock.js';
+
 import type { ApplyResult } from '../l4/native.js';
+import type { Clock, Monotonic } from '../system/clock.js';
 import type { ControlMessage, FlowStore, PeerStatus } from './api.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { createInbound } from './inbound.js';
 import { createOutbound, type SessionSizes } from './outbound.js';
 import { type PeerIdentity, peerStatus } from './peer-status.js';
-import { type Held, isLive, type SenderState } from './sender.js';
+import { type Held, isLive, type SenderState } from './sender-state.js';
 import type { PeerStream, StreamHandlers, Transport } from './transport.js';
 import { createWaiters } from './waiters.js';
 

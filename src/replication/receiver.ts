@@ -2,8 +2,9 @@
  * The receiving side of one peer: what of its stream was applied, whether it is complete, and what to answer. It outlives streams, so
  * that a sender that reconnects goes on where it was. A hole in the sequence is never applied over: the sender is asked to start over. Pure.
  */
-import type { Monotonic } from '../system/clock.js';
+
 import type { ApplyMode } from '../l4/native.js';
+import type { Monotonic } from '../system/clock.js';
 import type { ControlMessage } from './api.js';
 import type { Frame, Hello, RouterDigest, SequencedFrame } from './frames.js';
 import { isSequenced } from './frames.js';
@@ -109,8 +110,7 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
 });
 
 /** 1 to EPOCH_COUNT: 0 means "born here". */
-const epochOf = (config: ReceiverConfig, bulks: number): number =>
-  ((config.epochStart + bulks * config.epochStride) % EPOCH_COUNT) + 1;
+const epochOf = (config: ReceiverConfig, bulks: number): number => ((config.epochStart + bulks * config.epochStride) % EPOCH_COUNT) + 1;
 
 interface Draft {
   s: ReceiverState;
@@ -137,20 +137,26 @@ function handle(draft: Draft, event: ReceiverEvent): void {
   const { s } = draft;
   switch (event.type) {
     case 'opened':
-      return opened(draft, event.hello);
+      opened(draft, event.hello);
+      return;
     case 'frame':
-      return heard(draft, event.frame);
+      heard(draft, event.frame);
+      return;
     case 'closed':
-      return absent(draft, event.reason);
+      absent(draft, event.reason);
+      return;
     case 'holding':
       s.ownHolds = event.routers;
       return;
     case 'purged':
-      return purged(draft, event.epoch);
+      purged(draft, event.epoch);
+      return;
     case 'compared':
-      return compared(draft, event.matched);
+      compared(draft, event.matched);
+      return;
     case 'tick':
-      return tick(draft);
+      tick(draft);
+      return;
   }
 }
 
@@ -195,7 +201,10 @@ function tick(draft: Draft): void {
   if (s.phase.name === 'absent') return;
   if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
   if (now < s.phase.silentAt) return;
-  if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) return drop(draft, `silent for ${SILENCE_MS} ms`);
+  if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) {
+    drop(draft, `silent for ${SILENCE_MS} ms`);
+    return;
+  }
   s.phase = { ...s.phase, silentAt: later(now, PING_MS), hasGrace: true };
 }
 
@@ -208,12 +217,27 @@ function heard(draft: Draft, frame: Frame): void {
   const { s, now } = draft;
   if (s.phase.name === 'absent') return;
   s.phase = { name: 'streaming', silentAt: later(now, SILENCE_MS), hasGrace: false };
-  if (frame.type === 'ping') return sendAck(draft);
-  if (!isSequenced(frame)) return drop(draft, `unexpected ${frame.type} from the peer`);
-  if (frame.type === 'gap') return gap(draft, frame);
+  if (frame.type === 'ping') {
+    sendAck(draft);
+    return;
+  }
+  if (!isSequenced(frame)) {
+    drop(draft, `unexpected ${frame.type} from the peer`);
+    return;
+  }
+  if (frame.type === 'gap') {
+    gap(draft, frame);
+    return;
+  }
   if (s.awaitsGap) return;
-  if (frame.sequence <= s.applied) return oweAck(draft);
-  if (frame.sequence !== s.applied + 1) return askResync(draft, `frame ${frame.sequence} came after ${s.applied}`);
+  if (frame.sequence <= s.applied) {
+    oweAck(draft);
+    return;
+  }
+  if (frame.sequence !== s.applied + 1) {
+    askResync(draft, `frame ${frame.sequence} came after ${s.applied}`);
+    return;
+  }
   if (!apply(draft, frame)) return;
   s.applied = frame.sequence;
   oweAck(draft);
@@ -221,7 +245,10 @@ function heard(draft: Draft, frame: Frame): void {
 
 function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): void {
   const { s } = draft;
-  if (frame.sequence <= s.applied) return oweAck(draft);
+  if (frame.sequence <= s.applied) {
+    oweAck(draft);
+    return;
+  }
   s.applied = frame.sequence;
   s.gaps += 1;
   s.awaitsGap = false;
@@ -335,7 +362,10 @@ function askResync(draft: Draft, reason: string): void {
 /** At once when the last acknowledgement is a while ago; a burst shares one. */
 function oweAck(draft: Draft): void {
   const { s, now } = draft;
-  if (now - s.ackedAt >= ACK_DELAY_MS) return sendAck(draft);
+  if (now - s.ackedAt >= ACK_DELAY_MS) {
+    sendAck(draft);
+    return;
+  }
   s.ackDueAt ??= later(s.ackedAt, ACK_DELAY_MS);
 }
 

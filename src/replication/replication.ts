@@ -2,8 +2,9 @@
  * Replication of one node: one event ring feeds the streams to all peers, and what comes from each peer goes into the flow table. The
  * machines (sender.ts, receiver.ts) decide; this file carries events between them, the flow table and the network.
  */
-import type { Clock, Monotonic } from '../system/clock.js';
+
 import type { ApplyResult } from '../l4/native.js';
+import type { Clock, Monotonic } from '../system/clock.js';
 import type { FlowStore, PeerStatus, Replication, ReplicationEvents } from './api.js';
 import { decode, encode } from './codec.js';
 import { createDrainLoop } from './drain-loop.js';
@@ -77,7 +78,9 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
       // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
-      onMerged: () => all.forEach((other) => other.holds() && other.lost(`${identity.node} had flows that nobody else had`)),
+      onMerged: () => {
+        for (const other of all) if (other.holds()) other.lost(`${identity.node} had flows that nobody else had`);
+      },
     });
     peers.set(identity.node, peer);
     all.push(peer);
@@ -163,13 +166,25 @@ function createReception(own: Hello, peers: ReadonlyMap<string, Peer>, clock: Cl
     };
 
     const greet = (frame: Frame): void => {
-      if (frame.type !== 'hello') return refuse('noHello', `${frame.type} came before the hello`);
+      if (frame.type !== 'hello') {
+        refuse('noHello', `${frame.type} came before the hello`);
+        return;
+      }
       const { hello } = frame;
       const peer = peers.get(hello.node);
-      if (peer === undefined) return refuse('unknownNode', `${hello.node} is not a node of this cluster here`);
-      if (!stream.certifiedNames.includes(hello.node)) return refuse('certificate', `the certificate does not name ${hello.node}`);
+      if (peer === undefined) {
+        refuse('unknownNode', `${hello.node} is not a node of this cluster here`);
+        return;
+      }
+      if (!stream.certifiedNames.includes(hello.node)) {
+        refuse('certificate', `the certificate does not name ${hello.node}`);
+        return;
+      }
       const problem = incompatibility(own, hello, null);
-      if (problem !== null) return refuse('incompatible', problem);
+      if (problem !== null) {
+        refuse('incompatible', problem);
+        return;
+      }
       cancelTimeout();
       accepted = peer.accept(stream, hello);
     };

@@ -5,142 +5,20 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import type { ControlMessage } from './api.js';
-import type { ChunkMode, Frame, Hello, RouterDigest, SequencedFrame } from './frames.js';
+import type { Frame, SequencedFrame } from './frames.js';
 import { incompatibility } from './hello.js';
+import { CONNECT_MS, LATE_WAKE_MS, PING_MS, RETRY_FIRST_MS, RETRY_INCOMPATIBLE_MS, RETRY_MAX_MS, SILENCE_MS } from './limits.js';
+import { acknowledge, clear, continues, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
 import {
-  CONNECT_MS,
-  LATE_WAKE_MS,
-  PING_MS,
-  RETRY_FIRST_MS,
-  RETRY_INCOMPATIBLE_MS,
-  RETRY_MAX_MS,
-  SILENCE_MS,
-} from './limits.js';
-import { acknowledge, clear, continues, emptyQueue, hasUnsent, type OutQueue, push, type QueueItem, rewind, take } from './out-queue.js';
-
-export interface Held {
-  slot: number;
-  name: string;
-}
-
-export type SenderPhase =
-  | { name: 'stopped' }
-  | { name: 'waiting'; until: Monotonic }
-  | { name: 'connecting'; until: Monotonic }
-  | { name: 'hello'; until: Monotonic; isAccepted: boolean }
-  | { name: 'streaming'; silentAt: Monotonic; pingAt: Monotonic; hasGrace: boolean }
-  | { name: 'incompatible'; until: Monotonic };
-
-export interface Bulk {
-  id: number;
-  cursor: Buffer | null;
-  /** Index of the next chunk. */
-  index: number;
-  /** Routers held from the beginning on. */
-  held: Held[];
-  stage: 'reading' | 'chunkAsked' | 'sent';
-  /** Number of its last frame; 0 before that was given. */
-  endSequence: number;
-}
-
-export interface SenderConfig {
-  own: Hello;
-  peer: string;
-  /** Live records queued before a gap is declared. */
-  queueRecords: number;
-  /** Bytes sent and not yet acknowledged. */
-  windowBytes: number;
-  /** 0 (inclusive) to 1: spreads reconnects. */
-  random: () => number;
-}
-
-export interface SenderState {
-  config: SenderConfig;
-  phase: SenderPhase;
-  /** Why it is in this phase, for people. */
-  reason: string;
-  attempt: number;
-  peerHello: Hello | null;
-  queue: OutQueue;
-  /** Last number given. */
-  sequence: number;
-  acked: number;
-  /** Last number sent on any stream. */
-  sentThrough: number;
-  isWritable: boolean;
-  /** Why the stream cannot simply go on; live records are not queued then, the coming bulk contains them. */
-  gap: string | null;
-  bulk: Bulk | null;
-  bulks: number;
-  held: Held[];
-  /** Slots of routers held since the peer last had everything of ours. */
-  owed: ReadonlySet<number>;
-  /** When this is acknowledged, only the routers held now are owed. */
-  settlesAt: number | null;
-  digestMatch: boolean | null;
-  gaps: number;
-  resyncs: number;
-  recordsSent: number;
-}
-
-export interface ChunkPart {
-  mode: ChunkMode;
-  records: Buffer;
-}
-
-export type SenderEvent =
-  | { type: 'start' }
-  | { type: 'stop' }
-  | { type: 'opened' }
-  | { type: 'frame'; frame: Frame }
-  | { type: 'closed'; reason: string }
-  | { type: 'blocked' }
-  | { type: 'writable' }
-  | { type: 'records'; records: Buffer; count: number }
-  /** Our table changed in a way that no record told of. */
-  | { type: 'lost'; reason: string }
-  | { type: 'control'; message: ControlMessage; expiresAt: Monotonic }
-  | { type: 'holding'; held: Held[] }
-  | { type: 'digests'; routers: RouterDigest[] }
-  | { type: 'chunk'; bulk: number; parts: ChunkPart[]; cursor: Buffer | null }
-  | { type: 'tick' };
-
-export type SenderEffect =
-  | { type: 'dial' }
-  | { type: 'hangUp' }
-  | { type: 'send'; frame: Frame }
-  /** Answer with a chunk event. `bulk` and `merge` are slots; records of other routers are left out. */
-  | { type: 'readChunk'; bulk: number; cursor: Buffer | null; slots: { bulk: ReadonlySet<number>; merge: ReadonlySet<number> } }
-  | { type: 'acked' }
-  | { type: 'changed' };
-
-export interface SenderStep {
-  state: SenderState;
-  effects: SenderEffect[];
-}
-
-export const initialSender = (config: SenderConfig): SenderState => ({
-  config,
-  phase: { name: 'stopped' },
-  reason: 'not started',
-  attempt: 0,
-  peerHello: null,
-  queue: emptyQueue(),
-  sequence: 0,
-  acked: 0,
-  sentThrough: 0,
-  isWritable: false,
-  gap: 'new stream',
-  bulk: null,
-  bulks: 0,
-  held: [],
-  owed: new Set(),
-  settlesAt: null,
-  digestMatch: null,
-  gaps: 0,
-  resyncs: 0,
-  recordsSent: 0,
-});
+  type Bulk,
+  type Held,
+  isLive,
+  type SenderEffect,
+  type SenderEvent,
+  type SenderPhase,
+  type SenderState,
+  type SenderStep,
+} from './sender-state.js';
 
 /** A step in the making: the functions below change `s` and append to `out`. */
 interface Draft {
@@ -155,21 +33,6 @@ export function stepSender(state: SenderState, event: SenderEvent, now: Monotoni
   return { state: draft.s, effects: draft.out };
 }
 
-export function senderDeadline(state: SenderState): Monotonic | null {
-  const { phase } = state;
-  switch (phase.name) {
-    case 'stopped':
-      return null;
-    case 'streaming':
-      return Math.min(phase.silentAt, phase.pingAt) as Monotonic;
-    default:
-      return phase.until;
-  }
-}
-
-/** The peer has everything, but for what is on its way. */
-export const isLive = (state: SenderState): boolean => state.phase.name === 'streaming' && state.gap === null && state.bulk === null;
-
 function handle(draft: Draft, event: SenderEvent): void {
   switch (event.type) {
     case 'start':
@@ -180,9 +43,11 @@ function handle(draft: Draft, event: SenderEvent): void {
       enter(draft, { name: 'stopped' }, 'stopped');
       return;
     case 'opened':
-      return opened(draft);
+      opened(draft);
+      return;
     case 'frame':
-      return heard(draft, event.frame);
+      heard(draft, event.frame);
+      return;
     case 'closed':
       if (isConnected(draft.s)) retry(draft, event.reason);
       return;
@@ -191,24 +56,32 @@ function handle(draft: Draft, event: SenderEvent): void {
       return;
     case 'writable':
       draft.s.isWritable = true;
-      return pump(draft);
+      pump(draft);
+      return;
     case 'records':
-      return records(draft, event.records, event.count);
+      records(draft, event.records, event.count);
+      return;
     case 'lost':
-      return breakStream(draft, event.reason);
+      breakStream(draft, event.reason);
+      return;
     case 'control':
       enqueue(draft, { type: 'control', sequence: 0, message: event.message }, event.expiresAt);
-      return pump(draft);
+      pump(draft);
+      return;
     case 'holding':
-      return holding(draft, event.held);
+      holding(draft, event.held);
+      return;
     case 'digests':
       if (!isLive(draft.s)) return;
       enqueue(draft, { type: 'digest', sequence: 0, routers: event.routers });
-      return pump(draft);
+      pump(draft);
+      return;
     case 'chunk':
-      return chunk(draft, event);
+      chunk(draft, event);
+      return;
     case 'tick':
-      return tick(draft);
+      tick(draft);
+      return;
   }
 }
 
@@ -265,7 +138,8 @@ function tick(draft: Draft): void {
       if (now >= phase.until) hangUp(draft, phase.name === 'hello' ? 'no answer to the hello' : 'no connection in time');
       return;
     case 'streaming':
-      return tickStreaming(draft, phase);
+      tickStreaming(draft, phase);
+      return;
     case 'stopped':
       return;
   }
@@ -274,7 +148,10 @@ function tick(draft: Draft): void {
 function tickStreaming(draft: Draft, phase: Extract<SenderPhase, { name: 'streaming' }>): void {
   const { now, s } = draft;
   if (now >= phase.silentAt) {
-    if (phase.hasGrace || now - phase.silentAt < LATE_WAKE_MS) return hangUp(draft, `silent for ${SILENCE_MS} ms`);
+    if (phase.hasGrace || now - phase.silentAt < LATE_WAKE_MS) {
+      hangUp(draft, `silent for ${SILENCE_MS} ms`);
+      return;
+    }
     s.phase = { ...phase, silentAt: later(now, PING_MS), hasGrace: true };
   }
   if (now >= phase.pingAt) {
@@ -285,14 +162,19 @@ function tickStreaming(draft: Draft, phase: Extract<SenderPhase, { name: 'stream
 
 function heard(draft: Draft, frame: Frame): void {
   const { phase } = draft.s;
-  if (phase.name === 'hello') return heardHello(draft, phase, frame);
+  if (phase.name === 'hello') {
+    heardHello(draft, phase, frame);
+    return;
+  }
   if (phase.name !== 'streaming') return;
   draft.s.phase = { ...phase, silentAt: later(draft.now, SILENCE_MS), hasGrace: false };
   switch (frame.type) {
     case 'ack':
-      return acked(draft, frame.sequence);
+      acked(draft, frame.sequence);
+      return;
     case 'bulkDone':
-      return bulkDone(draft, frame.bulk);
+      bulkDone(draft, frame.bulk);
+      return;
     case 'compared':
       if (draft.s.held.length === 0) return;
       if (draft.s.digestMatch !== frame.matched) draft.out.push({ type: 'changed' });
@@ -301,26 +183,41 @@ function heard(draft: Draft, frame: Frame): void {
     case 'resync':
       // It ignores everything before the gap mark, so nothing that is on its way will be acknowledged.
       draft.s.sentThrough = draft.s.acked;
-      if (draft.s.gap !== null) return pump(draft);
-      return breakStream(draft, `the peer asked: ${frame.reason}`);
+      if (draft.s.gap !== null) {
+        pump(draft);
+        return;
+      }
+      breakStream(draft, `the peer asked: ${frame.reason}`);
+      return;
     case 'refuse':
-      return refused(draft, `refused by the peer: ${frame.reason}`);
+      refused(draft, `refused by the peer: ${frame.reason}`);
+      return;
     default:
-      return hangUp(draft, `unexpected ${frame.type} from the peer`);
+      hangUp(draft, `unexpected ${frame.type} from the peer`);
+      return;
   }
 }
 
 function heardHello(draft: Draft, phase: Extract<SenderPhase, { name: 'hello' }>, frame: Frame): void {
   const { s } = draft;
-  if (frame.type === 'refuse') return refused(draft, `refused by the peer: ${frame.reason}`);
+  if (frame.type === 'refuse') {
+    refused(draft, `refused by the peer: ${frame.reason}`);
+    return;
+  }
   if (frame.type === 'hello' && !phase.isAccepted) {
     const problem = incompatibility(s.config.own, frame.hello, s.config.peer);
     s.peerHello = frame.hello;
-    if (problem !== null) return refused(draft, problem);
+    if (problem !== null) {
+      refused(draft, problem);
+      return;
+    }
     s.phase = { ...phase, isAccepted: true };
     return;
   }
-  if (frame.type === 'resume' && phase.isAccepted) return resume(draft, frame);
+  if (frame.type === 'resume' && phase.isAccepted) {
+    resume(draft, frame);
+    return;
+  }
   hangUp(draft, `unexpected ${frame.type} instead of a hello`);
 }
 
@@ -342,7 +239,8 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
   }
   if (s.gap !== null) {
     s.sentThrough = s.acked;
-    return startOver(draft);
+    startOver(draft);
+    return;
   }
   rewind(s.queue);
   acked(draft, frame.sequence);
@@ -351,7 +249,10 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
 
 function acked(draft: Draft, sequence: number): void {
   const { s } = draft;
-  if (sequence > s.sequence) return hangUp(draft, 'the peer acknowledged what was never sent');
+  if (sequence > s.sequence) {
+    hangUp(draft, 'the peer acknowledged what was never sent');
+    return;
+  }
   if (sequence > s.acked) {
     s.acked = sequence;
     acknowledge(s.queue, sequence);
@@ -382,7 +283,10 @@ function records(draft: Draft, buffer: Buffer, count: number): void {
   if (s.gap !== null) return;
   enqueue(draft, { type: 'records', sequence: 0, records: buffer });
   s.recordsSent += count;
-  if (s.queue.records > s.config.queueRecords) return breakStream(draft, 'the queue overflowed');
+  if (s.queue.records > s.config.queueRecords) {
+    breakStream(draft, 'the queue overflowed');
+    return;
+  }
   pump(draft);
 }
 

@@ -46,7 +46,9 @@ class Drill {
   hold(index: number): void {
     this.holder = index;
     this.holderSince = this.world.clock.now();
-    this.world.nodes.forEach((node, at) => node.isUp && node.replication.setHolding(at === index ? this.world.routers : []));
+    for (const [at, node] of this.world.nodes.entries()) {
+      if (node.isUp) node.replication.setHolding(at === index ? this.world.routers : []);
+    }
   }
 
   traffic(): void {
@@ -66,8 +68,10 @@ class Drill {
     const dice = this.random();
     if (dice < 0.35) return;
     if (dice < 0.6) return this.say('break', () => network.breakRandom());
-    if (dice < 0.7) return this.say(`stall ${victim}`, () => network.stalledUntil.set(this.world.node(victim).name, clock.now() + this.pick(600)));
-    if (dice < 0.78) return this.say(`cut ${victim}`, () => network.cutUntil.set(this.world.node(victim).name, clock.now() + this.pick(2500)));
+    if (dice < 0.7)
+      return this.say(`stall ${victim}`, () => network.stalledUntil.set(this.world.node(victim).name, clock.now() + this.pick(600)));
+    if (dice < 0.78)
+      return this.say(`cut ${victim}`, () => network.cutUntil.set(this.world.node(victim).name, clock.now() + this.pick(2500)));
     if (dice < 0.88) return this.restart(victim);
     if (dice < 0.95) return this.crash();
     this.say('switch over', () => this.hold((this.holder + 1) % nodes.length));
@@ -125,7 +129,11 @@ class Drill {
       const isEqual = content.length === expected.length && content.every((line, index) => line === expected[index]);
       const peers = node.replication.peers().filter((peer) => !peer.inSync || !peer.receivedInSync || peer.queuedRecords > 0);
       return [
-        ...(isEqual ? [] : [`${node.name} has ${content.length} flows, the holder ${expected.length}; first difference: ${firstDifference(content, expected)}`]),
+        ...(isEqual
+          ? []
+          : [
+              `${node.name} has ${content.length} flows, the holder ${expected.length}; first difference: ${firstDifference(content, expected)}`,
+            ]),
         ...peers.map((peer) => `${node.name} about ${peer.node}: ${peer.state} ${peer.reason} ${peer.inSync} ${peer.receivedInSync}`),
       ];
     });

@@ -22,4 +22,4 @@ export const FLOORS: ReadonlyMap<string, number> = new Map([
 export const FEATURES: readonly string[] = ['vrrp', 'replication', 'l4', 'l7', 'health'];
 
 /** Files of feature folders that hold sockets, files, processes, the addon or a library. */
-export const SHELLS: ReadonlySet<string> = new Set([]);
+export const SHELLS: ReadonlySet<string> = new Set(['replication/grpc-transport.ts']);
