@@ -3,9 +3,9 @@
  * same input gives the same contents, and contents that did not change come out equal, so that only differences are written.
  */
 import type { Config, PoolConfig, ServiceConfig } from '../config/model.js';
-import type { PoolGeneration } from '../replication/api.js';
 import { linkNamed, localAddresses, type NetworkFacts } from '../system/network-facts.js';
 import { addressKind, flowState, limit, scheduler as schedulers, serverFlag } from './abi.gen.js';
+import type { PoolGeneration } from './api.js';
 import { type Contents, emptyTables, type ServiceEntry, serverId, serviceId } from './contents.js';
 import { L4Error } from './l4-error.js';
 import type { MaglevMember } from './maglev.js';

@@ -4,14 +4,12 @@
  * decides neither who is alive nor who is active; `settings.ready` stays as it was found until setReady says otherwise.
  */
 import type { Config, NodeConfig } from '../config/model.js';
-import type { FlowRow } from '../control/status.js';
-import type { PoolGeneration } from '../replication/api.js';
 import type { Clock } from '../system/clock.js';
 import type { Links } from '../system/links.js';
 import type { Neighbours } from '../system/neighbours.js';
 import { defaultGateway, type Hop, nextHopTo } from '../system/network-facts.js';
 import type { Log } from '../telemetry/log.js';
-import type { VerifyTarget } from '../vrrp/heartbeat-api.js';
+import type { FlowRow, PoolGeneration, VerifyTarget } from './api.js';
 import { compile, compileSettings } from './compile.js';
 import { type Contents, emptyContents } from './contents.js';
 import { type FlowFilter, listFlows } from './flow-list.js';

@@ -2,9 +2,9 @@
  * Rows of `tandem flows`: reads the live table in chunks, giving way to other work between them, until enough rows match.
  */
 import type { Config } from '../config/model.js';
-import type { FlowRow } from '../control/status.js';
 import type { Clock } from '../system/clock.js';
 import { flowFlag, flowState, recordLayout } from './abi.gen.js';
+import type { FlowRow } from './api.js';
 import type { DataPlane } from './native.js';
 import { decodeRecord, type FlowRecord, originId } from './records.js';
 

@@ -3,8 +3,8 @@
  * which of the announced generations are news. Who decides a generation is not decided here. Pure.
  */
 import type { Config, PoolConfig } from '../config/model.js';
-import type { PoolGeneration } from '../replication/api.js';
 import { serverFlag } from './abi.gen.js';
+import type { PoolGeneration } from './api.js';
 import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
 
 export type PoolMember = PoolGeneration['members'][number];

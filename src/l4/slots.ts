@@ -3,8 +3,8 @@
  * keeps its slot (a daemon that starts again finds its own), newcomers take the lowest free one. Pure.
  */
 import type { Config } from '../config/model.js';
-import type { PoolGeneration } from '../replication/api.js';
 import { limit } from './abi.gen.js';
+import type { PoolGeneration } from './api.js';
 import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
 import { L4Error } from './l4-error.js';
 import { poolMembers } from './pool-generations.js';

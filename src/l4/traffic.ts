@@ -2,9 +2,8 @@
  * Counters of the data plane by the names of the configuration: traffic by service and server, drops by reason, flows by virtual router.
  */
 import type { Config } from '../config/model.js';
-import type { Traffic } from '../control/status.js';
-import type { PoolGeneration } from '../replication/api.js';
 import { drop, trafficLayout } from './abi.gen.js';
+import type { PoolGeneration, Traffic } from './api.js';
 import { type Contents, serverId, serviceId } from './contents.js';
 import type { DataPlane } from './native.js';
 import { poolMembers } from './pool-generations.js';

@@ -4,7 +4,7 @@
  */
 import type { VirtualRouterConfig } from '../config/model.js';
 import { defaultGateway, type Hop, type NetworkFacts, nextHopTo } from '../system/network-facts.js';
-import type { VerifyTarget } from '../vrrp/heartbeat-api.js';
+import type { VerifyTarget } from './api.js';
 
 /** One answer is enough; a few are asked because hosts may not answer pings. */
 export const MAX_TARGETS = 4;

@@ -2,6 +2,9 @@
  * What daemon and heartbeat tell each other: the heartbeat's configuration file and the messages on its Unix socket
  * (one JSON object per line, either side may reconnect at any time). Types only.
  */
+import type { VerifyTarget } from '../l4/api.js';
+
+export type { VerifyTarget };
 
 /** `${stateDir}/heartbeat.json`, written by the daemon before the heartbeat starts and on every change. */
 export interface HeartbeatConfig {
@@ -42,7 +45,7 @@ export interface HeartbeatRouter {
 
 /** Daemon -> heartbeat. */
 export type ToHeartbeat =
-  /** Sent on connect and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
+  /** Sent on connect, after every transition (a lapsed lease makes the heartbeat forget `inSync`), and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[] }
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
@@ -53,13 +56,6 @@ export type ToHeartbeat =
   /** Read heartbeat.json again. */
   | { type: 'reload' }
   | { type: 'status' };
-
-/** Who is asked, by an echo from the VIP, whether the take-over landed. */
-export interface VerifyTarget {
-  interface: string;
-  address: string;
-  mac: string;
-}
 
 export type RouterRole = 'initialize' | 'backup' | 'active';
 
@@ -93,6 +89,8 @@ export interface RouterCounters {
   advertsReceived: number;
   /** By reject reason of the codec and the shell. */
   advertsRejected: Record<string, number>;
+  /** Accepted with the pseudo-header checksum of RFC 5798. */
+  advertsOldChecksum?: number;
   sendErrors: number;
   announcementsSent: number;
   lateWakes: number;
