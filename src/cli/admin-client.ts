@@ -79,7 +79,9 @@ function unanswered(stateDir: string, error: Error): CliError {
   switch ((error as NodeJS.ErrnoException).code) {
     case 'ENOENT':
     case 'ECONNREFUSED':
-      return new CliError(`no daemon is running with the state directory ${stateDir}: start it with \`tandem run\`, or name another with --state-dir`);
+      return new CliError(
+        `no daemon is running with the state directory ${stateDir}: start it with \`tandem run\`, or name another with --state-dir`,
+      );
     case 'EACCES':
     case 'EPERM':
       return new CliError(`no permission to open ${socketPath}: run the command as the user of the daemon (root)`);

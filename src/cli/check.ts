@@ -2,7 +2,7 @@
  * `tandem check FILE`: everything that can be said about a configuration without starting it.
  */
 import type { Command } from 'commander';
-import { loadConfig, type LoadedConfig, missingFiles } from '../config/load.js';
+import { type LoadedConfig, loadConfig, missingFiles } from '../config/load.js';
 import { checkMachine } from '../config/machine-checks.js';
 import type { Config } from '../config/model.js';
 import type { Problem } from '../config/problem.js';
@@ -25,7 +25,10 @@ export function addCheckCommand(program: Command, context: CliContext): void {
     .option('--node <name>', 'check also what this machine must have to be that node: interfaces, networks, TLS files')
     .option('--strict', 'warnings are errors')
     .addOption(jsonOption())
-    .addHelpText('after', '\nExit status: 0 fine, 2 errors.\n\nExamples:\n  tandem check /etc/tandem/tandem.yaml\n  tandem check tandem.yaml --node lb1\n  tandem check tandem.yaml --strict --json')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 fine, 2 errors.\n\nExamples:\n  tandem check /etc/tandem/tandem.yaml\n  tandem check tandem.yaml --node lb1\n  tandem check tandem.yaml --strict --json',
+    )
     .action((file: string, options: CheckOptions) => {
       const { config, problems } = examine(file, options.node);
       const hasFailed = problems.some((problem) => problem.severity === 'error' || options.strict);
@@ -41,14 +44,18 @@ function examine(file: string, node: string | undefined): { config: Config | nul
   return { config: loaded.config, problems: [...loaded.warnings, ...missingFiles(loaded, 'warning'), ...onThisMachine(loaded, node)] };
 }
 
-const onThisMachine = (loaded: LoadedConfig, node: string | undefined): Problem[] => (node === undefined ? [] : checkMachine(loaded, readMachine(), node));
+const onThisMachine = (loaded: LoadedConfig, node: string | undefined): Problem[] =>
+  node === undefined ? [] : checkMachine(loaded, readMachine(), node);
 
 function tell(file: string, config: Config | null, problems: readonly Problem[], hasFailed: boolean, context: CliContext): void {
   printProblems(problems, context);
   const errors = problems.filter((problem) => problem.severity === 'error').length;
   const warnings = problems.length - errors;
   const found = [errors === 0 ? '' : plural(errors, 'error'), warnings === 0 ? '' : plural(warnings, 'warning')].filter(Boolean).join(', ');
-  if (hasFailed || config === null) return context.err(`${file}: ${context.colors.red(found)}`);
+  if (hasFailed || config === null) {
+    context.err(`${file}: ${context.colors.red(found)}`);
+    return;
+  }
   const servers = config.pools.reduce((sum, pool) => sum + pool.servers.length, 0);
   const parts = [
     plural(config.cluster.nodes.length, 'node'),
@@ -56,5 +63,7 @@ function tell(file: string, config: Config | null, problems: readonly Problem[],
     plural(config.services.length, 'service'),
     plural(servers, 'server'),
   ];
-  context.out(`${file}: ${context.colors.green('ok')}${found === '' ? '' : `, ${found}`} (${parts.join(', ')}; digest ${config.digest.slice(0, 12)})`);
+  context.out(
+    `${file}: ${context.colors.green('ok')}${found === '' ? '' : `, ${found}`} (${parts.join(', ')}; digest ${config.digest.slice(0, 12)})`,
+  );
 }

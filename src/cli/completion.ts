@@ -14,7 +14,7 @@ export function addCompletionCommand(program: Command, context: CliContext): voi
     .addArgument(new Argument('<shell>', 'the shell').choices([...SHELLS]))
     .addHelpText(
       'after',
-      '\nExamples:\n  tandem completion bash > /etc/bash_completion.d/tandem\n  tandem completion zsh > "${fpath[1]}/_tandem"\n  tandem completion fish > ~/.config/fish/completions/tandem.fish',
+      '\nExamples:\n  tandem completion bash > /etc/bash_completion.d/tandem\n  tandem completion zsh > /usr/local/share/zsh/site-functions/_tandem\n  tandem completion fish > ~/.config/fish/completions/tandem.fish',
     )
     .action((shell: Shell) => context.out(completionScript(program, shell)));
 }
@@ -57,7 +57,11 @@ const valueKind = (option: Option): 'none' | 'file' | 'directory' | 'text' => {
 
 /** Long options of all commands whose value is of one kind; the same name means the same kind everywhere. */
 const optionsOfKind = (entries: readonly Entry[], kind: string): string[] => [
-  ...new Set(entries.flatMap((entry) => entry.options.filter((option) => valueKind(option) === kind && option.long).map((option) => option.long ?? ''))),
+  ...new Set(
+    entries.flatMap((entry) =>
+      entry.options.filter((option) => valueKind(option) === kind && option.long).map((option) => option.long ?? ''),
+    ),
+  ),
 ];
 
 function bashScript(entries: readonly Entry[]): string {
@@ -116,7 +120,8 @@ function zshOptions(entry: Entry): string[] {
 }
 
 function zshLeaf(entry: Entry): string {
-  const positional = entry.choices.length > 0 ? [`    '1:value:(${entry.choices.join(' ')})'`] : entry.takesFile ? ["    '1:file:_files'"] : [];
+  const positional =
+    entry.choices.length > 0 ? [`    '1:value:(${entry.choices.join(' ')})'`] : entry.takesFile ? ["    '1:file:_files'"] : [];
   return `${zshName(entry.words)}() {\n  _arguments \\\n${[...zshOptions(entry), ...positional].join(' \\\n')}\n}`;
 }
 

@@ -31,7 +31,10 @@ export function addFlowsCommand(program: Command, context: CliContext): void {
     .option('--limit <number>', 'at most this many', positiveInteger, DEFAULT_LIMIT)
     .addOption(stateDirOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  tandem flows --service web --state established\n  tandem flows --client 10.1.0.50 --json\n  tandem flows --server be1 --limit 1000')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tandem flows --service web --state established\n  tandem flows --client 10.1.0.50 --json\n  tandem flows --server be1 --limit 1000',
+    )
     .action(async (options: FlowOptions) => {
       const rows = await adminClient(options.stateDir).get<FlowRow[]>(`/v1/flows?${query(options)}`);
       if (options.json) return context.out(JSON.stringify(rows, null, 2));
@@ -56,6 +59,9 @@ export function flowsText(rows: readonly FlowRow[], limit: number, { colors }: P
     rows.map((row) => [row.protocol, row.client, row.listen, row.server, row.state, row.forward, span(row.idleMs), row.origin]),
     colors.dim,
   );
-  const more = rows.length >= limit ? `the first ${count(rows.length)} flows; --limit shows more` : `${count(rows.length)} flow${rows.length === 1 ? '' : 's'}`;
+  const more =
+    rows.length >= limit
+      ? `the first ${count(rows.length)} flows; --limit shows more`
+      : `${count(rows.length)} flow${rows.length === 1 ? '' : 's'}`;
   return `${text}\n${colors.dim(more)}`;
 }

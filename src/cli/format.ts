@@ -48,7 +48,8 @@ export interface Column {
 /** Aligned columns with two spaces between them, each line indented by two. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], heading: (text: string) => string): string {
   const widths = columns.map((column, i) => Math.max(column.title.length, ...rows.map((row) => visibleWidth(row[i] ?? ''))));
-  const line = (cells: readonly string[]): string => `  ${cells.map((cell, i) => pad(cell, widths[i] ?? 0, columns[i]?.align)).join('  ')}`.trimEnd();
+  const line = (cells: readonly string[]): string =>
+    `  ${cells.map((cell, i) => pad(cell, widths[i] ?? 0, columns[i]?.align)).join('  ')}`.trimEnd();
   const head = columns.map((column, i) => heading(pad(column.title, widths[i] ?? 0, column.align)));
   return [`  ${head.join('  ')}`, ...rows.map(line)].join('\n');
 }

@@ -49,7 +49,8 @@ function pkiOptions(options: PkiCommandOptions, context: CliContext): PkiOptions
 }
 
 function clusterName(text: string): string {
-  if (!name().safeParse(text).success) throw new CliError(`"${text}" is no name of a cluster: letters, digits, "-", "_" and "."`, EXIT_USAGE);
+  if (!name().safeParse(text).success)
+    throw new CliError(`"${text}" is no name of a cluster: letters, digits, "-", "_" and "."`, EXIT_USAGE);
   return text;
 }
 

@@ -21,9 +21,17 @@ export function buildProgram(context: CliContext): Command {
     .version(context.version)
     .helpCommand(false)
     .exitOverride()
-    .configureOutput({ writeOut: trimmed(context.out), writeErr: trimmed(context.err), getOutHasColors: () => false, getErrHasColors: () => false })
+    .configureOutput({
+      writeOut: trimmed(context.out),
+      writeErr: trimmed(context.err),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
     .showSuggestionAfterError()
-    .addHelpText('after', '\n`tandem COMMAND --help` shows the options and examples of a command.\nExit status: 0 ok, 1 failure, 2 usage or configuration error.');
+    .addHelpText(
+      'after',
+      '\n`tandem COMMAND --help` shows the options and examples of a command.\nExit status: 0 ok, 1 failure, 2 usage or configuration error.',
+    );
   addRunCommand(program, context);
   addCheckCommand(program, context);
   addStatusCommand(program, context);

@@ -16,7 +16,10 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--config <file>', 'configuration file, the same on every node', DEFAULT_CONFIG_FILE)
     .option('--node <name>', 'which node of the file this is', context.hostname)
     .addOption(stateDirOption())
-    .addHelpText('after', '\nSIGTERM hands over to a peer and exits. Logs are JSON lines on standard output.\n\nExamples:\n  tandem run --config tandem.yaml --node lb1\n  tandem run --config tandem.yaml --node lb2 --state-dir /run/tandem/lb2')
+    .addHelpText(
+      'after',
+      '\nSIGTERM hands over to a peer and exits. Logs are JSON lines on standard output.\n\nExamples:\n  tandem run --config tandem.yaml --node lb1\n  tandem run --config tandem.yaml --node lb2 --state-dir /run/tandem/lb2',
+    )
     .action(async (options: { config: string; node: string; stateDir: string }) => {
       const request: RunOptions = { configFile: options.config, node: options.node, stateDir: options.stateDir };
       context.exit(isConfigFine(request, context) ? await context.actions.run(request) : EXIT_USAGE);

@@ -65,11 +65,25 @@ function roleText(role: string, { colors }: Look): string {
 function routersTable(status: NodeStatus, look: Look): string {
   const rows = status.routers.map((router) => {
     const lease = router.role === 'active' ? `${span(router.leaseAgeMs)}, ${span(router.leaseRemainingMs)} left` : '-';
-    const peer = router.activePeer === null ? '-' : `${router.activePeer.address} (${router.activePeer.priority}), ${span(router.activePeer.heardMsAgo)} ago`;
+    const peer =
+      router.activePeer === null
+        ? '-'
+        : `${router.activePeer.address} (${router.activePeer.priority}), ${span(router.activePeer.heardMsAgo)} ago`;
     const after = router.verifiedAfterMs === null ? '' : ` after ${span(router.verifiedAfterMs)}`;
-    const verified = router.verified === 'notApplicable' ? '-' : `${router.verified === 'no' ? look.colors.red('no') : router.verified}${after}`;
+    const verified =
+      router.verified === 'notApplicable' ? '-' : `${router.verified === 'no' ? look.colors.red('no') : router.verified}${after}`;
     const since = `${span(look.wallMs() - router.sinceWallMs)} ago`;
-    return [router.name, String(router.vrid), roleText(router.role, look), since, router.reason, String(router.priority), lease, verified, peer];
+    return [
+      router.name,
+      String(router.vrid),
+      roleText(router.role, look),
+      since,
+      router.reason,
+      String(router.priority),
+      lease,
+      verified,
+      peer,
+    ];
   });
   const titles = ['NAME', 'VRID', 'ROLE', 'SINCE', 'REASON', 'PRIORITY', 'LEASE AGE', 'VERIFIED', 'ACTIVE PEER'];
   return table(

@@ -19,10 +19,16 @@ export function addSwitchoverCommand(program: Command, context: CliContext): voi
     .option('--router <name>', 'only this virtual router (default: all that this node holds)')
     .addOption(stateDirOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nRun it on the active node.\n\nExamples:\n  tandem switchover\n  tandem switchover --to lb2\n  tandem switchover --router front')
+    .addHelpText(
+      'after',
+      '\nRun it on the active node.\n\nExamples:\n  tandem switchover\n  tandem switchover --to lb2\n  tandem switchover --router front',
+    )
     .action(async (options: { to?: string; router?: string; stateDir: string; json?: true }) => {
       const { to, router } = options;
-      const answer = await adminClient(options.stateDir).post<Answer>('/v1/switchover', { ...(to === undefined ? {} : { to }), ...(router === undefined ? {} : { router }) });
+      const answer = await adminClient(options.stateDir).post<Answer>('/v1/switchover', {
+        ...(to === undefined ? {} : { to }),
+        ...(router === undefined ? {} : { router }),
+      });
       if (options.json) context.out(JSON.stringify(answer, null, 2));
       else if (answer.ok) context.out(answer.message);
       else context.err(`tandem: ${answer.message}`);

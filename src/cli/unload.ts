@@ -14,7 +14,10 @@ export function addUnloadCommand(program: Command, context: CliContext): void {
     .option('--node <name>', 'which node', context.hostname)
     .addOption(stateDirOption())
     .option('--force', 'even while its processes are running')
-    .addHelpText('after', '\nConnections through this node end unless a peer has taken over.\n\nExamples:\n  tandem unload --node lb1\n  tandem unload --node lb1 --state-dir /run/tandem/lb1')
+    .addHelpText(
+      'after',
+      '\nConnections through this node end unless a peer has taken over.\n\nExamples:\n  tandem unload --node lb1\n  tandem unload --node lb1 --state-dir /run/tandem/lb1',
+    )
     .action(async (options: { node: string; stateDir: string; force?: true }) => {
       const running = options.force ? null : await runningProcess(options.stateDir);
       if (running !== null) {

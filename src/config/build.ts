@@ -24,7 +24,9 @@ export function buildConfig(document: ConfigDocument, file: string, node: string
       nodes: numberNodes(document.cluster.nodes),
       replication: { ...replication, tls: { ca: locate(tls.ca), cert: locate(tls.cert), key: locate(tls.key) } },
     },
-    services: document.services.map((service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' })),
+    services: document.services.map(
+      (service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' }),
+    ),
   };
 }
 
@@ -50,5 +52,7 @@ function canonical(value: unknown): unknown {
 }
 
 function digestOf(document: ConfigDocument): string {
-  return createHash('sha256').update(JSON.stringify(canonical(document))).digest('hex');
+  return createHash('sha256')
+    .update(JSON.stringify(canonical(document)))
+    .digest('hex');
 }

@@ -22,12 +22,13 @@ export function nearServer<T extends { address: string }>(servers: readonly T[],
 
 export function checkServices(config: ConfigDocument, report: Report): void {
   checkListens(config.services, report);
-  config.services.forEach((service, i) => checkService(config, service, ['services', i], report));
-  config.pools.forEach((pool, i) => checkPool(config, pool, ['pools', i], report));
+  for (const [i, service] of config.services.entries()) checkService(config, service, ['services', i], report);
+  for (const [i, pool] of config.pools.entries()) checkPool(config, pool, ['pools', i], report);
   checkEndpoints(config, report);
 }
 
-export const routerOf = (routers: readonly Router[], address: string): Router | undefined => routers.find((router) => router.addresses.includes(address));
+export const routerOf = (routers: readonly Router[], address: string): Router | undefined =>
+  routers.find((router) => router.addresses.includes(address));
 
 export const listenText = (service: Service): string => `${service.address}:${service.port}/${service.protocol}`;
 
@@ -42,7 +43,11 @@ function checkService(config: ConfigDocument, service: Service, path: Path, repo
   const router = routerOf(config.virtualRouters, service.address);
   if (router === undefined) {
     const vips = config.virtualRouters.flatMap((each) => each.addresses);
-    report.error([...path, 'listen'], 'value', `no virtual router has the address ${service.address}; ${suggestion(service.address, vips, 'virtual addresses')}`);
+    report.error(
+      [...path, 'listen'],
+      'value',
+      `no virtual router has the address ${service.address}; ${suggestion(service.address, vips, 'virtual addresses')}`,
+    );
   }
   const pool = config.pools.find((each) => each.name === service.pool);
   if (pool === undefined) {
@@ -87,7 +92,11 @@ function checkNat(service: Service, pool: Pool, router: Router, path: Path, repo
 function checkUdp(config: ConfigDocument, service: Service, pool: Pool, path: Path, report: Report): void {
   if (pool.healthCheck?.type !== 'http' || pool.healthCheck.port !== null) return;
   const at: Path = ['pools', config.pools.indexOf(pool), 'healthCheck'];
-  report.error([...at, 'type'], 'value', `service "${service.name}" (${String(path.join('.'))}) is UDP: an http check of its servers needs a \`port\` on which they speak HTTP`);
+  report.error(
+    [...at, 'type'],
+    'value',
+    `service "${service.name}" (${String(path.join('.'))}) is UDP: an http check of its servers needs a \`port\` on which they speak HTTP`,
+  );
 }
 
 function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Report): void {
@@ -95,16 +104,29 @@ function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Repor
   checkUnique(pool.servers, (server) => server.name, servers, 'name', 'server', report);
   checkUnique(pool.servers, (server) => `${server.address}:${server.port}`, servers, 'address', 'server', report);
   pool.servers.forEach((server, i) => {
-    const router = config.virtualRouters.find((each) => [...each.addresses, ...each.otherAddresses.map((o) => o.address)].includes(server.address));
-    if (router) report.error([...servers, i, 'address'], 'value', `${server.address} is an address of virtual router "${router.name}"; a server has its own address`);
+    const router = config.virtualRouters.find((each) =>
+      [...each.addresses, ...each.otherAddresses.map((o) => o.address)].includes(server.address),
+    );
+    if (router)
+      report.error(
+        [...servers, i, 'address'],
+        'value',
+        `${server.address} is an address of virtual router "${router.name}"; a server has its own address`,
+      );
   });
-  if (pool.servers.every((server) => server.weight === 0)) report.warning(servers, 'key', 'every server has weight 0: nothing new would be served');
+  if (pool.servers.every((server) => server.weight === 0))
+    report.warning(servers, 'key', 'every server has weight 0: nothing new would be served');
   const check = pool.healthCheck;
   if (check !== null && check.timeoutMs > check.intervalMs) {
-    report.error([...path, 'healthCheck', 'timeout'], 'value', `timeout (${check.timeoutMs} ms) is longer than interval (${check.intervalMs} ms); checks of one server must not overlap`);
+    report.error(
+      [...path, 'healthCheck', 'timeout'],
+      'value',
+      `timeout (${check.timeoutMs} ms) is longer than interval (${check.intervalMs} ms); checks of one server must not overlap`,
+    );
   }
   checkHttpKeys(pool, path, report);
-  if (!config.services.some((service) => service.pool === pool.name)) report.warning([...path, 'name'], 'value', `no service uses pool "${pool.name}"`);
+  if (!config.services.some((service) => service.pool === pool.name))
+    report.warning([...path, 'name'], 'value', `no service uses pool "${pool.name}"`);
 }
 
 /** Keys of the other type would be ignored silently. */
@@ -134,7 +156,9 @@ function checkEndpoints(config: ConfigDocument, report: Report): void {
     }
   }
   for (const [endpoint, count] of uses) {
-    if (count > MAX_SERVICES_PER_ENDPOINT) report.error(['services'], 'key', `${count} services share the server ${endpoint}; at most ${MAX_SERVICES_PER_ENDPOINT} can`);
+    if (count > MAX_SERVICES_PER_ENDPOINT)
+      report.error(['services'], 'key', `${count} services share the server ${endpoint}; at most ${MAX_SERVICES_PER_ENDPOINT} can`);
   }
-  if (slots > MAX_SERVER_SLOTS) report.error(['services'], 'key', `${slots - 1} servers over all services; the data plane holds ${MAX_SERVER_SLOTS - 1}`);
+  if (slots > MAX_SERVER_SLOTS)
+    report.error(['services'], 'key', `${slots - 1} servers over all services; the data plane holds ${MAX_SERVER_SLOTS - 1}`);
 }

@@ -3,10 +3,10 @@
  * not meet, election settings that must be apart. Every finding says where and how to mend it. Pure.
  */
 import { checkServices } from './check-services.js';
-import { formatDuration } from './scalars.js';
 import { MAX_ADDRESSES, MAX_NODES, MIN_SKEW_DISTANCE_MS, SKEW_PER_STEP } from './limits.js';
 import { suggestion } from './nearest.js';
 import { checkUnique, type Report } from './report.js';
+import { formatDuration } from './scalars.js';
 import type { ConfigDocument } from './schema.js';
 import type { Path } from './source.js';
 
@@ -34,13 +34,23 @@ function checkNodes(config: ConfigDocument, report: Report): void {
   for (const [i, node] of entries.entries()) {
     const earlier = entries.slice(0, i);
     const sameAddress = earlier.find((other) => other.address === node.address);
-    if (sameAddress) report.error(['cluster', 'nodes', node.name, 'address'], 'value', `node "${sameAddress.name}" has this address already`);
+    if (sameAddress)
+      report.error(['cluster', 'nodes', node.name, 'address'], 'value', `node "${sameAddress.name}" has this address already`);
     const sameId = node.id === undefined ? undefined : earlier.find((other) => other.id === node.id);
-    if (sameId) report.error(['cluster', 'nodes', node.name, 'id'], 'value', `node "${sameId.name}" has this id already; ids mark who created a record`);
+    if (sameId)
+      report.error(
+        ['cluster', 'nodes', node.name, 'id'],
+        'value',
+        `node "${sameId.name}" has this id already; ids mark who created a record`,
+      );
   }
   const numbered = entries.filter((node) => node.id !== undefined).length;
   if (numbered > 0 && numbered < entries.length) {
-    report.warning(['cluster', 'nodes'], 'key', 'some nodes have an id and some have none; write one for every node so that they stay the same');
+    report.warning(
+      ['cluster', 'nodes'],
+      'key',
+      'some nodes have an id and some have none; write one for every node so that they stay the same',
+    );
   }
 }
 
@@ -51,18 +61,28 @@ function checkInterfaces(config: ConfigDocument, report: Report): void {
   });
   const check = (name: string, path: Path): void => {
     if (known.includes(name)) return;
-    report.error(path, 'value', `interface "${name}" is not in dataPlane.interfaces, so nothing would answer there; add it, or ${suggestion(name, known, 'interfaces there')}`);
+    report.error(
+      path,
+      'value',
+      `interface "${name}" is not in dataPlane.interfaces, so nothing would answer there; add it, or ${suggestion(name, known, 'interfaces there')}`,
+    );
   };
   config.virtualRouters.forEach((router, i) => {
     check(router.interface, ['virtualRouters', i, 'interface']);
-    router.otherAddresses.forEach((other, j) => check(other.interface, ['virtualRouters', i, 'otherAddresses', j, 'interface']));
+    for (const [j, other] of router.otherAddresses.entries())
+      check(other.interface, ['virtualRouters', i, 'otherAddresses', j, 'interface']);
   });
 }
 
 function checkVrids(routers: readonly Router[], report: Report): void {
   routers.forEach((router, i) => {
     const earlier = routers.slice(0, i).find((other) => other.id === router.id && other.interface === router.interface);
-    if (earlier) report.error(['virtualRouters', i, 'id'], 'value', `VRID ${router.id} on ${router.interface} is used by virtual router "${earlier.name}"; choose another, 1 to 255`);
+    if (earlier)
+      report.error(
+        ['virtualRouters', i, 'id'],
+        'value',
+        `VRID ${router.id} on ${router.interface} is used by virtual router "${earlier.name}"; choose another, 1 to 255`,
+      );
   });
 }
 
@@ -73,7 +93,8 @@ function checkPriorities(config: ConfigDocument, router: Router, path: Path, rep
     if (!nodes.includes(name)) report.error([...at, name], 'key', `unknown node "${name}"; ${suggestion(name, nodes, 'nodes')}`);
   }
   const missing = nodes.filter((name) => router.priority[name] === undefined);
-  if (missing.length > 0) report.error(at, 'key', `no priority for ${missing.map((name) => `"${name}"`).join(', ')}; every node needs one, each different`);
+  if (missing.length > 0)
+    report.error(at, 'key', `no priority for ${missing.map((name) => `"${name}"`).join(', ')}; every node needs one, each different`);
   checkRanks(router, nodes, at, report);
 }
 
@@ -87,7 +108,12 @@ function checkRanks(router: Router, nodes: readonly string[], at: Path, report: 
     const higher = ranks[i];
     if (higher === undefined) return;
     const apart = higher.priority - lower.priority;
-    if (apart === 0) report.error([...at, lower.name], 'value', `"${lower.name}" and "${higher.name}" have the same priority ${lower.priority}; each node needs its own`);
+    if (apart === 0)
+      report.error(
+        [...at, lower.name],
+        'value',
+        `"${lower.name}" and "${higher.name}" have the same priority ${lower.priority}; each node needs its own`,
+      );
     else if (apart < distance) {
       const skewMs = (apart * stepMs).toFixed(2);
       report.error(
@@ -105,12 +131,18 @@ function checkUnicast(config: ConfigDocument, router: Router, path: Path, report
   const nodes = Object.keys(config.cluster.nodes);
   const at = [...path, 'unicastPeers'];
   const missing = nodes.filter((name) => router.unicastPeers[name] === undefined);
-  if (missing.length > 0) report.error(at, 'key', `no address for ${missing.map((name) => `"${name}"`).join(', ')}; list every node, also each one itself: the file is the same on all`);
+  if (missing.length > 0)
+    report.error(
+      at,
+      'key',
+      `no address for ${missing.map((name) => `"${name}"`).join(', ')}; list every node, also each one itself: the file is the same on all`,
+    );
   entries.forEach(([name, address], i) => {
     if (!nodes.includes(name)) report.error([...at, name], 'key', `unknown node "${name}"; ${suggestion(name, nodes, 'nodes')}`);
     const earlier = entries.slice(0, i).find(([, other]) => other === address);
     if (earlier) report.error([...at, name], 'value', `"${earlier[0]}" has this address already`);
-    if (router.addresses.includes(address)) report.error([...at, name], 'value', `${address} is a virtual address; adverts go to the addresses of the nodes themselves`);
+    if (router.addresses.includes(address))
+      report.error([...at, name], 'value', `${address} is a virtual address; adverts go to the addresses of the nodes themselves`);
   });
 }
 
@@ -123,12 +155,14 @@ function checkAddresses(config: ConfigDocument, report: Report): void {
     if (other === undefined) owners.set(address, owner);
     else report.error(path, 'value', `${address} is ${other} already; an address that moves belongs to one virtual router and to no node`);
   };
-  config.virtualRouters.forEach((router, i) => {
-    router.addresses.forEach((address, j) => claim(address, `an address of virtual router "${router.name}"`, ['virtualRouters', i, 'addresses', j]));
-    router.otherAddresses.forEach((other, j) =>
-      claim(other.address, `an address that moves with virtual router "${router.name}"`, ['virtualRouters', i, 'otherAddresses', j, 'address']),
-    );
-  });
+  for (const [i, router] of config.virtualRouters.entries()) {
+    const at: Path = ['virtualRouters', i];
+    for (const [j, address] of router.addresses.entries())
+      claim(address, `an address of virtual router "${router.name}"`, [...at, 'addresses', j]);
+    for (const [j, other] of router.otherAddresses.entries()) {
+      claim(other.address, `an address that moves with virtual router "${router.name}"`, [...at, 'otherAddresses', j, 'address']);
+    }
+  }
   const moving = config.virtualRouters.reduce((sum, router) => sum + router.addresses.length + router.otherAddresses.length, 0);
   if (moving > MAX_ADDRESSES) report.error(['virtualRouters'], 'key', `${moving} addresses; the data plane holds ${MAX_ADDRESSES}`);
 }

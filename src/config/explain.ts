@@ -11,7 +11,11 @@ type Schema = z.core.$ZodType;
 
 export function explainIssues(source: Source, schema: Schema, issues: readonly Issue[]): Problem[] {
   const misspelt = new Set(
-    issues.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys.map((key) => label([...issue.path, nearest(key, keysAt(schema, issue.path as Path)) ?? ''] as Path)) : [])),
+    issues.flatMap((issue) =>
+      issue.code === 'unrecognized_keys'
+        ? issue.keys.map((key) => label([...issue.path, nearest(key, keysAt(schema, issue.path as Path)) ?? ''] as Path))
+        : [],
+    ),
   );
   // "missing priority" beside "unknown key priorty; did you mean priority" would be one mistake told twice.
   const isToldAlready = (path: Path): boolean => path.length > 0 && !source.has(path) && misspelt.has(label(path));
@@ -48,7 +52,8 @@ function wrongChoice(source: Source, path: Path, issue: z.core.$ZodIssueInvalidV
 }
 
 function message(issue: Issue): string {
-  if (issue.code === 'invalid_type' && /^Invalid input/.test(issue.message)) return issue.expected === 'object' ? 'expected keys and values' : `expected ${issue.expected}`;
+  if (issue.code === 'invalid_type' && /^Invalid input/.test(issue.message))
+    return issue.expected === 'object' ? 'expected keys and values' : `expected ${issue.expected}`;
   return issue.message;
 }
 
@@ -57,7 +62,10 @@ export const label = (path: Path): string =>
   path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('') || 'the document';
 
 function valueAt(value: unknown, path: Path): unknown {
-  return path.reduce<unknown>((at, step) => (typeof at === 'object' && at !== null ? (at as Record<string | number, unknown>)[step] : undefined), value);
+  return path.reduce<unknown>(
+    (at, step) => (typeof at === 'object' && at !== null ? (at as Record<string | number, unknown>)[step] : undefined),
+    value,
+  );
 }
 
 /** The keys that the schema allows at this place; none when it is no object with fixed keys. */

@@ -39,7 +39,7 @@ function plain(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   const { [KIND_KEYWORD]: _, [WHY_KEYWORD]: why, [EXAMPLE_KEYWORD]: example, ...rest } = value as Record<string, unknown>;
   const result = Object.fromEntries(Object.entries(rest).map(([key, each]) => [key, plain(each)]));
-  if (typeof why === 'string') result['description'] = `${String(result['description'])} Default: ${why}.`;
-  if (example !== undefined) result['examples'] = [example];
+  if (typeof why === 'string') result.description = `${String(result.description)} Default: ${why}.`;
+  if (example !== undefined) result.examples = [example];
   return result;
 }

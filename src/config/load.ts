@@ -38,7 +38,10 @@ export function loadConfig(file: string, options: LoadOptions = {}): LoadResult 
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    return unreadable(file, code === 'ENOENT' ? 'there is no such file' : `cannot be read: ${error instanceof Error ? error.message : String(error)}`);
+    return unreadable(
+      file,
+      code === 'ENOENT' ? 'there is no such file' : `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    );
   }
   if (text.length > MAX_FILE_BYTES) return unreadable(file, `longer than ${MAX_FILE_BYTES} bytes`);
   return parseConfig(file, text, options);

@@ -34,11 +34,14 @@ export function checkMachine(loaded: LoadedConfig, machine: Machine, node: strin
   const problems: Problem[] = [];
   const report = reportInto(loaded.source, problems);
   checkInterfaces(loaded, machine, report);
-  loaded.config.virtualRouters.forEach((router, i) => {
+  for (const [i, router] of loaded.config.virtualRouters.entries()) {
     const at: Path = ['virtualRouters', i];
-    router.addresses.forEach((address, j) => checkNetwork(machine, address, router.interface, [...at, 'addresses', j], report));
-    router.otherAddresses.forEach((other, j) => checkNetwork(machine, other.address, other.interface, [...at, 'otherAddresses', j, 'address'], report));
-  });
+    for (const [j, address] of router.addresses.entries())
+      checkNetwork(machine, address, router.interface, [...at, 'addresses', j], report);
+    for (const [j, other] of router.otherAddresses.entries()) {
+      checkNetwork(machine, other.address, other.interface, [...at, 'otherAddresses', j, 'address'], report);
+    }
+  }
   checkNodeAddress(loaded, machine, node, report);
   checkOneArm(loaded, machine, report);
   return sortProblems(problems);
@@ -47,19 +50,35 @@ export function checkMachine(loaded: LoadedConfig, machine: Machine, node: strin
 function checkInterfaces(loaded: LoadedConfig, machine: Machine, report: Report): void {
   loaded.config.dataPlane.interfaces.forEach((name, i) => {
     if (machine.interfaces.includes(name)) return;
-    report.error(['dataPlane', 'interfaces', i], 'value', `this machine has no interface "${name}"; ${suggestion(name, machine.interfaces, 'interfaces')}`);
+    report.error(
+      ['dataPlane', 'interfaces', i],
+      'value',
+      `this machine has no interface "${name}"; ${suggestion(name, machine.interfaces, 'interfaces')}`,
+    );
   });
 }
 
 function checkNetwork(machine: Machine, address: string, interfaceName: string, path: Path, report: Report): void {
   if (!machine.interfaces.includes(interfaceName)) return;
   const networks = machine.addresses.filter((each) => each.interface === interfaceName);
-  if (networks.length === 0) return report.error(path, 'value', `${interfaceName} has no IPv4 address, so nothing says which network ${address} belongs to; give it one`);
+  if (networks.length === 0) {
+    report.error(path, 'value', `${interfaceName} has no IPv4 address, so nothing says which network ${address} belongs to; give it one`);
+    return;
+  }
   const own = networks.find((each) => each.address === address);
-  if (own) report.error(path, 'value', `${address} is configured on ${interfaceName}; an address that moves must not be: \`ip address del ${address}/${own.prefixLength} dev ${interfaceName}\``);
+  if (own)
+    report.error(
+      path,
+      'value',
+      `${address} is configured on ${interfaceName}; an address that moves must not be: \`ip address del ${address}/${own.prefixLength} dev ${interfaceName}\``,
+    );
   else if (!networks.some((each) => sameNetwork(address, each.address, each.prefixLength))) {
     const known = networks.map((each) => `${each.address}/${each.prefixLength}`).join(', ');
-    report.error(path, 'value', `${address} is outside the network of ${interfaceName} (${known}): neighbours would never ask for it there`);
+    report.error(
+      path,
+      'value',
+      `${address} is outside the network of ${interfaceName} (${known}): neighbours would never ask for it there`,
+    );
   }
 }
 
@@ -74,7 +93,9 @@ function checkOneArm(loaded: LoadedConfig, machine: Machine, report: Report): vo
   loaded.config.services.forEach((service, i) => {
     const router = loaded.config.virtualRouters.find((each) => each.name === service.virtualRouter);
     const pool = loaded.config.pools.find((each) => each.name === service.pool);
-    const networks = machine.addresses.filter((each) => each.interface === router?.interface && sameNetwork(service.address, each.address, each.prefixLength));
+    const networks = machine.addresses.filter(
+      (each) => each.interface === router?.interface && sameNetwork(service.address, each.address, each.prefixLength),
+    );
     const near = pool?.servers.find((server) => networks.some((each) => sameNetwork(server.address, each.address, each.prefixLength)));
     if (service.forward !== 'nat' || near === undefined || nearServer(pool?.servers ?? [], service.address) !== undefined) return;
     report.warning(

@@ -49,8 +49,13 @@ export function referenceText(): string {
 function collect(path: string, schema: JsonSchema): Section[] {
   const object = objectIn(path, schema);
   if (object === null) return [];
-  const inner = Object.entries(object.schema.properties ?? {}).flatMap(([key, each]) => collect(object.path === '' ? key : `${object.path}.${key}`, each));
-  return [{ ...object, schema: { ...object.schema, ...(schema.description === undefined ? {} : { description: schema.description }) } }, ...inner];
+  const inner = Object.entries(object.schema.properties ?? {}).flatMap(([key, each]) =>
+    collect(object.path === '' ? key : `${object.path}.${key}`, each),
+  );
+  return [
+    { ...object, schema: { ...object.schema, ...(schema.description === undefined ? {} : { description: schema.description }) } },
+    ...inner,
+  ];
 }
 
 /** The object behind a list or a map, with the path by which people call it. */
@@ -88,7 +93,8 @@ function typeText(schema: JsonSchema): string {
   if (schema.anyOf) return schema.anyOf.map(typeText).join(' or ');
   if (schema.type === 'array') return `list of ${schema.items === undefined ? 'values' : typeText(schema.items)}`;
   if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`;
-  if (schema.type === 'object' && typeof schema.additionalProperties === 'object') return `map of name to ${typeText(schema.additionalProperties)}`;
+  if (schema.type === 'object' && typeof schema.additionalProperties === 'object')
+    return `map of name to ${typeText(schema.additionalProperties)}`;
   if (schema.type === 'boolean') return '`true` or `false`';
   return schema.type === 'string' ? 'text' : 'object';
 }
@@ -97,7 +103,9 @@ function defaultText(schema: JsonSchema, isRequired: boolean): string {
   if (isRequired) return '**required**';
   if (schema.default === undefined) return 'none';
   if (schema.properties) return 'see there';
-  return Array.isArray(schema.default) || typeof schema.default === 'object' ? `\`${flow(schema.default)}\`` : `\`${String(schema.default)}\``;
+  return Array.isArray(schema.default) || typeof schema.default === 'object'
+    ? `\`${flow(schema.default)}\``
+    : `\`${String(schema.default)}\``;
 }
 
 /** YAML flow style, as the examples write it. */

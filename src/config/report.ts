@@ -21,7 +21,14 @@ export function reportInto(source: Source, problems: Problem[]): Report {
 }
 
 /** Reports the second and later bearers of the same word. */
-export function checkUnique<T>(items: readonly T[], wordOf: (item: T) => string, path: Path, part: string, what: string, report: Report): void {
+export function checkUnique<T>(
+  items: readonly T[],
+  wordOf: (item: T) => string,
+  path: Path,
+  part: string,
+  what: string,
+  report: Report,
+): void {
   const seen = new Map<string, number>();
   items.forEach((item, i) => {
     const word = wordOf(item);
@@ -30,4 +37,3 @@ export function checkUnique<T>(items: readonly T[], wordOf: (item: T) => string,
     else report.error([...path, i, part], 'value', `second ${what} with the ${part} "${word}"; ${path.join('.')}[${first}] has it already`);
   });
 }
-

@@ -46,13 +46,16 @@ function splitEndpoint(text: string): Endpoint {
   return { address: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
 }
 
-export const endpoint = () => addressText(endpointPattern, 'an IPv4 address and a port such as 10.2.0.21:8080', 'address:port').transform(splitEndpoint);
+export const endpoint = () =>
+  addressText(endpointPattern, 'an IPv4 address and a port such as 10.2.0.21:8080', 'address:port').transform(splitEndpoint);
 
 export const listen = () =>
-  addressText(listenPattern, 'an IPv4 address, a port and a protocol such as 10.1.0.100:80/tcp', 'address:port/protocol').transform((text): Listen => {
-    const [where = '', protocol = 'tcp'] = text.split('/');
-    return { ...splitEndpoint(where), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
-  });
+  addressText(listenPattern, 'an IPv4 address, a port and a protocol such as 10.1.0.100:80/tcp', 'address:port/protocol').transform(
+    (text): Listen => {
+      const [where = '', protocol = 'tcp'] = text.split('/');
+      return { ...splitEndpoint(where), protocol: protocol === 'udp' ? 'udp' : 'tcp' };
+    },
+  );
 
 export interface DurationLimits {
   minMs: number;
@@ -114,7 +117,8 @@ const nameError = 'expected a name of letters, digits, "-", "_" and "." (up to 6
 export const name = () => z.string({ error: nameError }).regex(namePattern, { error: nameError }).meta(kind('name'));
 
 const interfaceError = `expected the name of a network interface such as eth0 (up to ${MAX_INTERFACE_NAME} characters)`;
-export const interfaceName = () => z.string({ error: interfaceError }).regex(interfacePattern, { error: interfaceError }).meta(kind('interface'));
+export const interfaceName = () =>
+  z.string({ error: interfaceError }).regex(interfacePattern, { error: interfaceError }).meta(kind('interface'));
 
 /** An optional key whose absence the model writes as null. */
 export const orNull = <S extends z.ZodType>(schema: S) => schema.optional().transform((value): z.output<S> | null => value ?? null);

@@ -51,11 +51,17 @@ const tlsSchema = z.strictObject({
     text: 'Certificate of this node (PEM).',
     why: 'what `tandem pki init` writes; one path serves every node',
   }),
-  key: key(text('a file name').prefault('pki/{node}.key'), { text: 'Private key of this node (PEM).', why: 'what `tandem pki init` writes' }),
+  key: key(text('a file name').prefault('pki/{node}.key'), {
+    text: 'Private key of this node (PEM).',
+    why: 'what `tandem pki init` writes',
+  }),
 });
 
 const replicationSchema = z.strictObject({
-  port: key(port().prefault(7946), { text: 'TCP port on which every node accepts its peers, on its `address`.', why: 'not in use by common services' }),
+  port: key(port().prefault(7946), {
+    text: 'TCP port on which every node accepts its peers, on its `address`.',
+    why: 'not in use by common services',
+  }),
   tls: key(tlsSchema.prefault({}), { text: 'Mutual TLS between nodes; there is no replication without it.' }),
   queueRecords: key(integer(1024, 16777216).prefault(524288), {
     text: 'Records that may wait for a slow peer before a gap is declared and a resync follows.',
@@ -84,7 +90,10 @@ const timeoutsSchema = z
       text: 'An established TCP connection without packets.',
       why: 'the usual value of IPVS; with maglev an older connection is found again by its hash',
     }),
-    fin: key(duration({ minMs: 1000 }).prefault('2m'), { text: 'A TCP connection that one side has closed.', why: 'the usual value of IPVS' }),
+    fin: key(duration({ minMs: 1000 }).prefault('2m'), {
+      text: 'A TCP connection that one side has closed.',
+      why: 'the usual value of IPVS',
+    }),
     closed: key(duration({ minMs: 1000 }).prefault('10s'), {
       text: 'A TCP connection that both sides have closed or that was reset.',
       why: 'late packets of the last round trip still find their server',
@@ -160,14 +169,20 @@ const virtualRouterSchema = z
       example: [{ address: '10.2.0.1', interface: 'eth1' }],
     }),
     advertInterval: key(
-      duration({ minMs: limits.MIN_ADVERT_INTERVAL_MS, maxMs: limits.MAX_ADVERT_INTERVAL_MS, stepMs: limits.ADVERT_INTERVAL_STEP_MS }).prefault('100ms'),
+      duration({
+        minMs: limits.MIN_ADVERT_INTERVAL_MS,
+        maxMs: limits.MAX_ADVERT_INTERVAL_MS,
+        stepMs: limits.ADVERT_INTERVAL_STEP_MS,
+      }).prefault('100ms'),
       {
         text: 'Time between two adverts, 10ms to 40.95s in steps of 10ms. A crash is noticed after three of them.',
         why: 'a take-over in a third of a second without a second thought; 10ms wants real-time scheduling',
       },
     ),
     priority: key(
-      z.record(name(), integer(limits.MIN_PRIORITY, limits.MAX_PRIORITY), { error: 'expected priorities by node name, such as { lb1: 200, lb2: 100 }' }),
+      z.record(name(), integer(limits.MIN_PRIORITY, limits.MAX_PRIORITY), {
+        error: 'expected priorities by node name, such as { lb1: 200, lb2: 100 }',
+      }),
       {
         text: `Priority of every node, 1 to 254; the highest becomes active. Skew times of two nodes (interval x difference / 256) must differ by ${limits.MIN_SKEW_DISTANCE_MS} ms or more.`,
         example: { lb1: 200, lb2: 100 },
@@ -219,13 +234,9 @@ const serverSchema = z
   .transform(({ address: where, ...rest }) => ({ ...rest, ...where }));
 
 const STATUS_ERROR = 'expected a status such as 200 or a range such as 200-399';
-const statusSchema = z.union(
-  [
-    integer(100, 599),
-    z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/, { error: STATUS_ERROR }),
-  ],
-  { error: STATUS_ERROR },
-);
+const statusSchema = z.union([integer(100, 599), z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/, { error: STATUS_ERROR })], {
+  error: STATUS_ERROR,
+});
 
 function expandStatuses(items: (number | string)[]): number[] {
   const all = items.flatMap((item) => {
@@ -237,20 +248,43 @@ function expandStatuses(items: (number | string)[]): number[] {
 
 const healthCheckSchema = z
   .strictObject({
-    type: key(choice(['tcp', 'http']).prefault('tcp'), { text: '`tcp`: connects. `http`: asks for `path`.', why: 'works for every TCP service' }),
-    interval: key(duration({ minMs: 50 }).prefault('5s'), { text: 'Time between two checks of a server.', why: 'each node checks each server' }),
-    timeout: key(duration({ minMs: 10 }).prefault('3s'), { text: 'A check that takes longer has failed; not above `interval`.', why: 'below the interval' }),
+    type: key(choice(['tcp', 'http']).prefault('tcp'), {
+      text: '`tcp`: connects. `http`: asks for `path`.',
+      why: 'works for every TCP service',
+    }),
+    interval: key(duration({ minMs: 50 }).prefault('5s'), {
+      text: 'Time between two checks of a server.',
+      why: 'each node checks each server',
+    }),
+    timeout: key(duration({ minMs: 10 }).prefault('3s'), {
+      text: 'A check that takes longer has failed; not above `interval`.',
+      why: 'below the interval',
+    }),
     rise: key(integer(1, 100).prefault(2), { text: 'Good checks in a row that bring a server up.', why: 'one lucky answer is not enough' }),
-    fall: key(integer(1, 100).prefault(3), { text: 'Failed checks in a row that take a server down.', why: 'one lost packet is not enough' }),
+    fall: key(integer(1, 100).prefault(3), {
+      text: 'Failed checks in a row that take a server down.',
+      why: 'one lost packet is not enough',
+    }),
     path: key(
-      z.string({ error: 'expected a path that starts with /' }).regex(/^\/[\x21-\x7e]*$/, { error: 'expected a path that starts with /' }).prefault('/'),
+      z
+        .string({ error: 'expected a path that starts with /' })
+        .regex(/^\/[\x21-\x7e]*$/, { error: 'expected a path that starts with /' })
+        .prefault('/'),
       { text: 'Path of the request (http).', why: 'the start page' },
     ),
     status: key(
-      z.array(statusSchema, { error: 'expected a list such as [200, 204] or [200-399]' }).min(1, { error: 'accept at least one status' }).prefault(['200-399']).transform(expandStatuses),
+      z
+        .array(statusSchema, { error: 'expected a list such as [200, 204] or [200-399]' })
+        .min(1, { error: 'accept at least one status' })
+        .prefault(['200-399'])
+        .transform(expandStatuses),
       { text: 'Accepted statuses (http), numbers or ranges.', why: 'success and redirects, as HAProxy does', example: ['200-299', 401] },
     ),
-    body: key(orNull(text('a text')), { text: 'Text that the first 64 KiB of the body must contain (http).', why: 'any body', example: 'healthy' }),
+    body: key(orNull(text('a text')), {
+      text: 'Text that the first 64 KiB of the body must contain (http).',
+      why: 'any body',
+      example: 'healthy',
+    }),
     host: key(orNull(z.string({ error: 'expected a host name' }).regex(/^[A-Za-z0-9.:_-]+$/, { error: 'expected a host name' })), {
       text: 'Host header (http).',
       why: "the server's address",
@@ -269,7 +303,11 @@ const poolSchema = z.strictObject({
   servers: key(z.array(serverSchema, { error: 'expected a list of servers' }).min(1, { error: 'a pool needs at least one server' }), {
     text: 'The servers.',
   }),
-  healthCheck: key(orNull(healthCheckSchema), { text: 'How servers are checked.', why: 'without it every server counts as up', example: { type: 'tcp' } }),
+  healthCheck: key(orNull(healthCheckSchema), {
+    text: 'How servers are checked.',
+    why: 'without it every server counts as up',
+    example: { type: 'tcp' },
+  }),
   onServerDown: key(choice(['keep', 'drop']).prefault('keep'), {
     text: 'Connections in progress when their server goes down: `keep` forwards them on, `drop` drops their packets.',
     why: 'a failed check does not prove that a connection is broken',
@@ -295,20 +333,18 @@ const logSchema = z.strictObject({
 const list = <S extends z.ZodType>(item: S, what: string, max: number) =>
   z.array(item, { error: `expected a list of ${what}` }).max(max, { error: `at most ${max} ${what}` });
 
-export const configSchema = z.strictObject(
-  {
-    cluster: key(clusterSchema, { text: 'Who belongs together.' }),
-    dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
-    virtualRouters: key(
-      list(virtualRouterSchema, 'virtual routers', limits.MAX_VIRTUAL_ROUTERS).min(1, { error: 'name at least one virtual router' }),
-      { text: 'Addresses that move between nodes, elected by VRRPv3.' },
-    ),
-    services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
-    pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
-    metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
-    log: key(logSchema.prefault({}), { text: 'What is logged.' }),
-  },
-);
+export const configSchema = z.strictObject({
+  cluster: key(clusterSchema, { text: 'Who belongs together.' }),
+  dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
+  virtualRouters: key(
+    list(virtualRouterSchema, 'virtual routers', limits.MAX_VIRTUAL_ROUTERS).min(1, { error: 'name at least one virtual router' }),
+    { text: 'Addresses that move between nodes, elected by VRRPv3.' },
+  ),
+  services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
+  pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
+  metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
+  log: key(logSchema.prefault({}), { text: 'What is logged.' }),
+});
 
 /** One validated document, before names are resolved and the nodes are numbered (build.ts). */
 export type ConfigDocument = z.output<typeof configSchema>;

@@ -1,7 +1,19 @@
 /**
  * A parsed YAML text that still knows where everything stands: turns a path such as ['pools', 0, 'scheduler'] into line and column.
  */
-import { type Document, isAlias, isMap, isNode, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, type YAMLMap } from 'yaml';
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  type Pair,
+  parseDocument,
+  type YAMLMap,
+} from 'yaml';
 import type { Problem } from './problem.js';
 
 export type Path = readonly (string | number)[];
@@ -84,7 +96,8 @@ function child(document: Document, parent: Node | null, step: string | number): 
   return null;
 }
 
-const pairOf = (map: YAMLMap, key: string): Pair | undefined => map.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
+const pairOf = (map: YAMLMap, key: string): Pair | undefined =>
+  map.items.find((item) => isScalar(item.key) && String(item.key.value) === key);
 
 function rangeOf(document: Document, path: Path, part: Part): readonly [number, number] {
   const { node, pair, complete } = walk(document, path);
@@ -111,7 +124,8 @@ function keyAbove(document: Document, path: Path, complete: boolean): Node | nul
 function firstLine(document: Document, node: Node, range: readonly [number, number, number]): readonly [number, number] {
   if ((isMap(node) || isSeq(node)) && !node.flow) {
     const first = isMap(node) ? node.items[0]?.key : node.items[0];
-    if (isNode(first) && first !== node && first.range) return isMap(first) || isSeq(first) ? firstLine(document, first, first.range) : [first.range[0], first.range[1]];
+    if (isNode(first) && first !== node && first.range)
+      return isMap(first) || isSeq(first) ? firstLine(document, first, first.range) : [first.range[0], first.range[1]];
     return [range[0], range[0] + 1];
   }
   return [range[0], range[1]];

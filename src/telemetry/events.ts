@@ -24,7 +24,11 @@ export const events = {
   'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
   'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
   'dataPlane.eventsLost': { level: 'warn', message: 'flow events were lost in the kernel, resyncing', fields: ['lost', 'reason'] },
-  'address.foreignClaim': { level: 'error', message: 'somebody else claims an address that this node holds', fields: ['address', 'mac', 'interface', 'reason'] },
+  'address.foreignClaim': {
+    level: 'error',
+    message: 'somebody else claims an address that this node holds',
+    fields: ['address', 'mac', 'interface', 'reason'],
+  },
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
   'router.verified': { level: 'info', message: 'take-over was seen on the wire', fields: ['router', 'afterMs'] },

@@ -37,7 +37,16 @@ export function createLog(options: LogOptions): Log {
   let dropped = 0;
   let toldDropped = 0;
   const sink = options.sink ?? openStdout(() => dropped++);
-  const logger = pino({ level: options.level, base: { node: options.node, pid: process.pid }, redact: REDACTED, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } }, sink);
+  const logger = pino(
+    {
+      level: options.level,
+      base: { node: options.node, pid: process.pid },
+      redact: REDACTED,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (level) => ({ level }) },
+    },
+    sink,
+  );
   const log: Log = {
     event(name, fields) {
       const { level, message } = events[name];

@@ -19,7 +19,11 @@ export const metricTable = {
   tandem_heartbeat_realtime: { type: 'gauge', help: 'Whether the heartbeat runs with real-time priority.', labels: [] },
   tandem_heartbeat_late_wakes_total: { type: 'counter', help: 'Times the heartbeat woke late.', labels: ['router'] },
 
-  tandem_role: { type: 'gauge', help: 'Role of a virtual router on this node: 1 for the role it has, 0 for the others.', labels: ['router', 'role'] },
+  tandem_role: {
+    type: 'gauge',
+    help: 'Role of a virtual router on this node: 1 for the role it has, 0 for the others.',
+    labels: ['router', 'role'],
+  },
   tandem_role_since_timestamp_seconds: { type: 'gauge', help: 'Unix time of the last change of role.', labels: ['router'] },
   tandem_priority: { type: 'gauge', help: 'VRRP priority of this node.', labels: ['router'] },
   tandem_transitions_total: { type: 'counter', help: 'Changes of role, by new role and reason.', labels: ['router', 'to', 'reason'] },
@@ -28,14 +32,34 @@ export const metricTable = {
   tandem_adverts_rejected_total: { type: 'counter', help: 'VRRP advertisements not accepted, by reason.', labels: ['router', 'reason'] },
   tandem_advert_send_errors_total: { type: 'counter', help: 'VRRP advertisements that could not be sent.', labels: ['router'] },
   tandem_announcements_sent_total: { type: 'counter', help: 'Gratuitous ARP packets sent.', labels: ['router'] },
-  tandem_lease_age_seconds: { type: 'gauge', help: 'Time since the lease on the addresses was acquired; 0 when not held.', labels: ['router'] },
-  tandem_lease_remaining_seconds: { type: 'gauge', help: 'Time until the lease lapses unless it is renewed; 0 when not held.', labels: ['router'] },
+  tandem_lease_age_seconds: {
+    type: 'gauge',
+    help: 'Time since the lease on the addresses was acquired; 0 when not held.',
+    labels: ['router'],
+  },
+  tandem_lease_remaining_seconds: {
+    type: 'gauge',
+    help: 'Time until the lease lapses unless it is renewed; 0 when not held.',
+    labels: ['router'],
+  },
   tandem_lease_lapses_total: { type: 'counter', help: 'Leases that lapsed before they were renewed.', labels: ['router'] },
   tandem_address_conflicts_total: { type: 'counter', help: 'Claims of others on addresses held by this node.', labels: ['router'] },
-  tandem_takeover_verified: { type: 'gauge', help: 'Whether the last take-over was seen on the wire; absent when it does not apply.', labels: ['router'] },
-  tandem_takeover_verified_seconds: { type: 'gauge', help: 'Time from the last take-over until it was seen on the wire.', labels: ['router'] },
+  tandem_takeover_verified: {
+    type: 'gauge',
+    help: 'Whether the last take-over was seen on the wire; absent when it does not apply.',
+    labels: ['router'],
+  },
+  tandem_takeover_verified_seconds: {
+    type: 'gauge',
+    help: 'Time from the last take-over until it was seen on the wire.',
+    labels: ['router'],
+  },
 
-  tandem_interface_attached: { type: 'gauge', help: 'Whether an interface carries the XDP program, and in which mode.', labels: ['interface', 'mode'] },
+  tandem_interface_attached: {
+    type: 'gauge',
+    help: 'Whether an interface carries the XDP program, and in which mode.',
+    labels: ['interface', 'mode'],
+  },
   tandem_flows: { type: 'gauge', help: 'Records in the flow table.', labels: [] },
   tandem_flow_table_capacity: { type: 'gauge', help: 'Records the flow table can hold.', labels: [] },
   tandem_flow_table_bytes: { type: 'gauge', help: 'Kernel memory of the flow table.', labels: [] },
@@ -43,10 +67,26 @@ export const metricTable = {
 
   tandem_service_usable_servers: { type: 'gauge', help: 'Servers that get new flows of a service.', labels: ['service'] },
   tandem_new_flows_total: { type: 'counter', help: 'Flows created on this node.', labels: ['service', 'server'] },
-  tandem_packets_total: { type: 'counter', help: 'Packets forwarded; direction in is towards the server.', labels: ['service', 'server', 'direction'] },
-  tandem_bytes_total: { type: 'counter', help: 'Bytes forwarded; direction in is towards the server.', labels: ['service', 'server', 'direction'] },
-  tandem_server_health: { type: 'gauge', help: "Result of this node's health check: 1 for the state it is in, 0 for the others.", labels: ['pool', 'server', 'state'] },
-  tandem_server_alive: { type: 'gauge', help: 'Whether the pool generation in force gives new flows to a server.', labels: ['pool', 'server'] },
+  tandem_packets_total: {
+    type: 'counter',
+    help: 'Packets forwarded; direction in is towards the server.',
+    labels: ['service', 'server', 'direction'],
+  },
+  tandem_bytes_total: {
+    type: 'counter',
+    help: 'Bytes forwarded; direction in is towards the server.',
+    labels: ['service', 'server', 'direction'],
+  },
+  tandem_server_health: {
+    type: 'gauge',
+    help: "Result of this node's health check: 1 for the state it is in, 0 for the others.",
+    labels: ['pool', 'server', 'state'],
+  },
+  tandem_server_alive: {
+    type: 'gauge',
+    help: 'Whether the pool generation in force gives new flows to a server.',
+    labels: ['pool', 'server'],
+  },
   tandem_server_weight: { type: 'gauge', help: 'Weight of a server in the pool generation in force.', labels: ['pool', 'server'] },
   tandem_pool_generation: { type: 'gauge', help: 'Number of the pool generation in force.', labels: ['pool'] },
 
@@ -57,10 +97,22 @@ export const metricTable = {
   tandem_replication_queue_records: { type: 'gauge', help: 'Records waiting to be sent to a peer.', labels: ['peer'] },
   tandem_replication_records_sent_total: { type: 'counter', help: 'Flow records sent to a peer.', labels: ['peer'] },
   tandem_replication_records_received_total: { type: 'counter', help: 'Flow records received from a peer.', labels: ['peer'] },
-  tandem_replication_gaps_total: { type: 'counter', help: 'Times records to a peer were lost; each is followed by a resync.', labels: ['peer'] },
+  tandem_replication_gaps_total: {
+    type: 'counter',
+    help: 'Times records to a peer were lost; each is followed by a resync.',
+    labels: ['peer'],
+  },
   tandem_replication_resyncs_total: { type: 'counter', help: 'Bulk transfers of the flow table to a peer.', labels: ['peer'] },
-  tandem_digest_match: { type: 'gauge', help: 'Whether the last comparison of flow tables with a peer matched; absent before the first.', labels: ['peer'] },
-  tandem_config_digest_match: { type: 'gauge', help: 'Whether a peer runs the same configuration; absent before its first word.', labels: ['peer'] },
+  tandem_digest_match: {
+    type: 'gauge',
+    help: 'Whether the last comparison of flow tables with a peer matched; absent before the first.',
+    labels: ['peer'],
+  },
+  tandem_config_digest_match: {
+    type: 'gauge',
+    help: 'Whether a peer runs the same configuration; absent before its first word.',
+    labels: ['peer'],
+  },
 
   tandem_log_lines_dropped_total: { type: 'counter', help: 'Log lines dropped because nobody read them.', labels: [] },
 } as const satisfies Record<string, MetricEntry>;

@@ -94,7 +94,8 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
   put('tandem_heartbeat_late_wakes_total', router, counters.lateWakes);
   put('tandem_lease_lapses_total', router, counters.leaseLapses);
   put('tandem_address_conflicts_total', router, counters.conflicts);
-  for (const [reason, count] of Object.entries(counters.advertsRejected)) put('tandem_adverts_rejected_total', { ...router, reason }, count);
+  for (const [reason, count] of Object.entries(counters.advertsRejected))
+    put('tandem_adverts_rejected_total', { ...router, reason }, count);
   for (const [key, count] of Object.entries(counters.transitions)) {
     const colon = key.indexOf(':');
     put('tandem_transitions_total', { ...router, to: key.slice(0, colon), reason: key.slice(colon + 1) }, count);

@@ -6,7 +6,13 @@ import type { FlowRow, NodeStatus, Traffic, TransitionRow } from '../../src/cont
 /** Wall clock of the snapshot. */
 export const SNAPSHOT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
 
-const traffic = (packetsIn: number, newFlows: number): Traffic => ({ packetsIn, bytesIn: packetsIn * 100, packetsOut: packetsIn * 2, bytesOut: packetsIn * 2000, newFlows });
+const traffic = (packetsIn: number, newFlows: number): Traffic => ({
+  packetsIn,
+  bytesIn: packetsIn * 100,
+  packetsOut: packetsIn * 2,
+  bytesOut: packetsIn * 2000,
+  newFlows,
+});
 
 export function nodeStatus(): NodeStatus {
   return {
@@ -103,8 +109,28 @@ export function nodeStatus(): NodeStatus {
         scheduler: 'maglev',
         generation: 6,
         servers: [
-          { name: 'be1', address: '10.2.0.21:8080', weight: 1, health: 'up', alive: true, reason: 'status 200', sinceWallMs: SNAPSHOT_MS - 5000, nextHop: 'resolved', traffic: traffic(20, 2) },
-          { name: 'be2', address: '10.2.0.22:8080', weight: 3, health: 'down', alive: false, reason: 'connection refused', sinceWallMs: SNAPSHOT_MS - 90_000, nextHop: 'unresolved', traffic: traffic(10, 1) },
+          {
+            name: 'be1',
+            address: '10.2.0.21:8080',
+            weight: 1,
+            health: 'up',
+            alive: true,
+            reason: 'status 200',
+            sinceWallMs: SNAPSHOT_MS - 5000,
+            nextHop: 'resolved',
+            traffic: traffic(20, 2),
+          },
+          {
+            name: 'be2',
+            address: '10.2.0.22:8080',
+            weight: 3,
+            health: 'down',
+            alive: false,
+            reason: 'connection refused',
+            sinceWallMs: SNAPSHOT_MS - 90_000,
+            nextHop: 'unresolved',
+            traffic: traffic(10, 1),
+          },
         ],
       },
     ],
@@ -113,8 +139,28 @@ export function nodeStatus(): NodeStatus {
 }
 
 export const flowRows = (): FlowRow[] => [
-  { protocol: 'tcp', client: '10.1.0.50:40001', listen: '10.1.0.100:80', server: '10.2.0.21:8080', state: 'established', forward: 'nat', idleMs: 90_000, origin: 'lb1' },
-  { protocol: 'udp', client: '10.1.0.51:5353', listen: '10.1.0.100:53', server: '10.2.0.22:53', state: 'udp', forward: 'nat', idleMs: 40, origin: 'lb2' },
+  {
+    protocol: 'tcp',
+    client: '10.1.0.50:40001',
+    listen: '10.1.0.100:80',
+    server: '10.2.0.21:8080',
+    state: 'established',
+    forward: 'nat',
+    idleMs: 90_000,
+    origin: 'lb1',
+  },
+  {
+    protocol: 'udp',
+    client: '10.1.0.51:5353',
+    listen: '10.1.0.100:53',
+    server: '10.2.0.22:53',
+    state: 'udp',
+    forward: 'nat',
+    idleMs: 40,
+    origin: 'lb2',
+  },
 ];
 
-export const transitionRows = (): TransitionRow[] => [{ atWallMs: SNAPSHOT_MS - 60_000, router: 'front', from: 'backup', to: 'active', reason: 'peerSilent' }];
+export const transitionRows = (): TransitionRow[] => [
+  { atWallMs: SNAPSHOT_MS - 60_000, router: 'front', from: 'backup', to: 'active', reason: 'peerSilent' },
+];

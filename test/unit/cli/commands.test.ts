@@ -11,7 +11,12 @@ import { flowRows, nodeStatus, transitionRows } from '../../support/node-status.
 const example = join(projectRoot, 'config/nat-pair.yaml');
 
 const running = async (t: { teardown(close: () => unknown): void }, extra: Record<string, unknown> = {}) => {
-  const admin = await fakeAdmin({ 'GET /v1/status': nodeStatus(), 'GET /v1/flows': flowRows(), 'GET /v1/transitions': transitionRows(), ...extra });
+  const admin = await fakeAdmin({
+    'GET /v1/status': nodeStatus(),
+    'GET /v1/flows': flowRows(),
+    'GET /v1/transitions': transitionRows(),
+    ...extra,
+  });
   t.teardown(() => admin.close());
   return admin;
 };
@@ -41,7 +46,10 @@ t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
     const result = await tandem([command, '--state-dir', '/no/such/dir']);
     t.equal(result.status, 1, command);
     t.equal(result.out, '');
-    t.equal(result.err, 'tandem: no daemon is running with the state directory /no/such/dir: start it with `tandem run`, or name another with --state-dir\n');
+    t.equal(
+      result.err,
+      'tandem: no daemon is running with the state directory /no/such/dir: start it with `tandem run`, or name another with --state-dir\n',
+    );
   }
 });
 
@@ -83,15 +91,32 @@ t.test('colours on a terminal do not move the columns', async (t) => {
 
 t.test('flows: filters go to the daemon, rows come out', async (t) => {
   const admin = await running(t);
-  const { status, out } = await tandem(['flows', '--service', 'web', '--server', 'be1', '--client', '10.1.0.50', '--state', 'established', '--limit', '2', '--state-dir', admin.stateDir]);
-  t.equal(status, 0);
-  t.same([...new URL(admin.requests[0]?.url ?? '', 'http://admin').searchParams], [
-    ['limit', '2'],
-    ['service', 'web'],
-    ['server', 'be1'],
-    ['client', '10.1.0.50'],
-    ['state', 'established'],
+  const { status, out } = await tandem([
+    'flows',
+    '--service',
+    'web',
+    '--server',
+    'be1',
+    '--client',
+    '10.1.0.50',
+    '--state',
+    'established',
+    '--limit',
+    '2',
+    '--state-dir',
+    admin.stateDir,
   ]);
+  t.equal(status, 0);
+  t.same(
+    [...new URL(admin.requests[0]?.url ?? '', 'http://admin').searchParams],
+    [
+      ['limit', '2'],
+      ['service', 'web'],
+      ['server', 'be1'],
+      ['client', '10.1.0.50'],
+      ['state', 'established'],
+    ],
+  );
   t.match(out, /^ {2}tcp {7}10\.1\.0\.50:40001 {2}10\.1\.0\.100:80 {2}10\.2\.0\.21:8080 {2}established {2}nat {6}1m 30s {2}lb1$/m);
   t.match(out, 'the first 2 flows; --limit shows more');
   t.same(JSON.parse((await tandem(['flows', '--json', '--state-dir', admin.stateDir])).out), flowRows());
@@ -105,12 +130,19 @@ t.test('servers', async (t) => {
   t.match(out, 'Pool web (maglev, generation 6)');
   t.match(out, /^ {2}be2 {5}10\.2\.0\.22:8080 {7}3 {2}down {4}1m 30s ago {2}no .* unresolved .*connection refused$/m);
   t.same(JSON.parse((await tandem(['servers', '--pool', 'web', '--json', '--state-dir', stateDir])).out), nodeStatus().pools);
-  t.match(await tandem(['servers', '--pool', 'wbe', '--state-dir', stateDir]), { status: 1, err: 'tandem: no pool is named "wbe"; there are: web\n' });
+  t.match(await tandem(['servers', '--pool', 'wbe', '--state-dir', stateDir]), {
+    status: 1,
+    err: 'tandem: no pool is named "wbe"; there are: web\n',
+  });
 });
 
 t.test('switchover: asks, says the answer, fails when refused', async (t) => {
   const done = await running(t, { 'POST /v1/switchover': { ok: true, message: 'front: lb2 is active now' } });
-  t.same(await tandem(['switchover', '--to', 'lb2', '--router', 'front', '--state-dir', done.stateDir]), { status: 0, out: 'front: lb2 is active now\n', err: '' });
+  t.same(await tandem(['switchover', '--to', 'lb2', '--router', 'front', '--state-dir', done.stateDir]), {
+    status: 0,
+    out: 'front: lb2 is active now\n',
+    err: '',
+  });
   t.same(JSON.parse(done.requests[0]?.body ?? ''), { to: 'lb2', router: 'front' });
   await tandem(['switchover', '--state-dir', done.stateDir]);
   t.same(JSON.parse(done.requests[1]?.body ?? ''), {});
@@ -172,13 +204,26 @@ t.test('pki init: nodes from the list or from the configuration', async (t) => {
     { dir: 'd', cluster: 'tandem', nodes, force: true },
     { dir: 'pki', cluster: 'shop', nodes, force: false },
   ]);
-  for (const list of ['lb1', 'lb1=', '=10.1.0.1', 'lb1=10.1.0.300', 'lb1=10.1.0.1=2', 'lb 1=10.1.0.1', 'lb1=10.1.0.1,', 'lb1=10.1.0.1,lb1=10.1.0.2']) {
+  for (const list of [
+    'lb1',
+    'lb1=',
+    '=10.1.0.1',
+    'lb1=10.1.0.300',
+    'lb1=10.1.0.1=2',
+    'lb 1=10.1.0.1',
+    'lb1=10.1.0.1,',
+    'lb1=10.1.0.1,lb1=10.1.0.2',
+  ]) {
     t.match(await tandem(['pki', 'init', '--nodes', list], { actions }), { status: 2, err: /^tandem: --nodes: / }, list);
   }
   t.equal((await tandem(['pki', 'init'], { actions })).status, 2);
   t.equal(asked.length, 2, 'mistakes reach nobody');
   const exists = { initPki: () => Promise.reject(new Error('pki/ca.pem exists')) };
-  t.same(await tandem(['pki', 'init', '--nodes', 'lb1=10.1.0.11'], { actions: exists }), { status: 1, out: '', err: 'tandem: pki/ca.pem exists\n' });
+  t.same(await tandem(['pki', 'init', '--nodes', 'lb1=10.1.0.11'], { actions: exists }), {
+    status: 1,
+    out: '',
+    err: 'tandem: pki/ca.pem exists\n',
+  });
 });
 
 t.test('unload: not while the node is running, unless forced', async (t) => {
@@ -186,5 +231,9 @@ t.test('unload: not while the node is running, unless forced', async (t) => {
   const actions = { unload: async ({ node }: { node: string }) => `${node} is unloaded` };
   t.match(await tandem(['unload', '--state-dir', stateDir], { actions }), { status: 1, err: 'is running: stop it first, or add --force' });
   t.same(await tandem(['unload', '--force', '--state-dir', stateDir], { actions }), { status: 0, out: 'lb1 is unloaded\n', err: '' });
-  t.same(await tandem(['unload', '--node', 'lb2', '--state-dir', '/no/such/dir'], { actions }), { status: 0, out: 'lb2 is unloaded\n', err: '' });
+  t.same(await tandem(['unload', '--node', 'lb2', '--state-dir', '/no/such/dir'], { actions }), {
+    status: 0,
+    out: 'lb2 is unloaded\n',
+    err: '',
+  });
 });

@@ -39,7 +39,22 @@ t.test('bash', async (t) => {
 for (const shell of ['zsh', 'fish']) {
   t.test(`${shell}: every command and option is in it`, async (t) => {
     const text = await script(shell);
-    const words = ['run', 'check', 'status', 'flows', 'servers', 'switchover', 'pki', 'init', 'unload', 'completion', 'state-dir', 'strict', 'router', 'nodes'];
+    const words = [
+      'run',
+      'check',
+      'status',
+      'flows',
+      'servers',
+      'switchover',
+      'pki',
+      'init',
+      'unload',
+      'completion',
+      'state-dir',
+      'strict',
+      'router',
+      'nodes',
+    ];
     for (const word of words) t.match(text, new RegExp(`\\b${word}\\b`), word);
   });
 }

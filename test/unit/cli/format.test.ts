@@ -35,6 +35,13 @@ t.test('spans of time', async (t) => {
 });
 
 t.test('columns are as wide as what is seen', async (t) => {
-  const text = table([{ title: 'A' }, { title: 'B', align: 'right' }], [['\u001b[31mred\u001b[39m', '1'], ['x', '22']], (head) => head);
+  const text = table(
+    [{ title: 'A' }, { title: 'B', align: 'right' }],
+    [
+      ['\u001b[31mred\u001b[39m', '1'],
+      ['x', '22'],
+    ],
+    (head) => head,
+  );
   t.equal(text, ['  A     B', '  \u001b[31mred\u001b[39m   1', '  x    22'].join('\n'));
 });

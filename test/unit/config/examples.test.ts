@@ -56,14 +56,14 @@ t.test('generated files are up to date', async (t) => {
 
 t.test('every key has a description, and every default its reason', async (t) => {
   const walk = (schema: Record<string, unknown>, path: string): void => {
-    for (const [key, value] of Object.entries((schema['properties'] ?? {}) as Record<string, Record<string, unknown>>)) {
+    for (const [key, value] of Object.entries((schema.properties ?? {}) as Record<string, Record<string, unknown>>)) {
       const at = path === '' ? key : `${path}.${key}`;
-      t.ok(String(value['description'] ?? '').length > 8, `${at} is described`);
-      const isGroup = value['properties'] !== undefined || (Array.isArray(value['default']) && value['default'].length === 0);
-      if (value['default'] !== undefined && !isGroup) t.match(value['description'], /Default: /, `${at}: why this default`);
+      t.ok(String(value.description ?? '').length > 8, `${at} is described`);
+      const isGroup = value.properties !== undefined || (Array.isArray(value.default) && value.default.length === 0);
+      if (value.default !== undefined && !isGroup) t.match(value.description, /Default: /, `${at}: why this default`);
       walk(value, at);
     }
-    for (const inner of [schema['items'], schema['additionalProperties']]) {
+    for (const inner of [schema.items, schema.additionalProperties]) {
       if (typeof inner === 'object' && inner !== null) walk(inner as Record<string, unknown>, path);
     }
   };

@@ -29,19 +29,28 @@ const without = (name: string): Machine => ({ ...lb1, addresses: lb1.addresses.f
 t.same(found(lb1), [], 'a machine that fits');
 
 t.test('what does not fit', async (t) => {
-  t.match(found({ ...lb1, interfaces: ['lo', 'eth0', 'eth2'] }), ['8:22: error: this machine has no interface "eth1"; did you mean "eth0"?']);
-  t.match(found({ ...without('eth1'), addresses: [...without('eth1').addresses, { interface: 'eth1', address: '10.3.0.1', prefixLength: 16 }] }), [
-    '14:33: error: 10.2.0.1 is outside the network of eth1 (10.3.0.1/16)',
+  t.match(found({ ...lb1, interfaces: ['lo', 'eth0', 'eth2'] }), [
+    '8:22: error: this machine has no interface "eth1"; did you mean "eth0"?',
   ]);
+  t.match(
+    found({ ...without('eth1'), addresses: [...without('eth1').addresses, { interface: 'eth1', address: '10.3.0.1', prefixLength: 16 }] }),
+    ['14:33: error: 10.2.0.1 is outside the network of eth1 (10.3.0.1/16)'],
+  );
   t.match(found(without('eth1')), ['14:33: error: eth1 has no IPv4 address']);
-  t.match(found(without('eth0')), ['5:21: error: this machine does not have the address 10.1.0.11 of node "lb1"', '13:17: error: eth0 has no IPv4 address']);
+  t.match(found(without('eth0')), [
+    '5:21: error: this machine does not have the address 10.1.0.11 of node "lb1"',
+    '13:17: error: eth0 has no IPv4 address',
+  ]);
   t.match(found({ ...lb1, addresses: [...lb1.addresses, { interface: 'eth0', address: '10.1.0.100', prefixLength: 32 }] }), [
     '13:17: error: 10.1.0.100 is configured on eth0; an address that moves must not be: `ip address del 10.1.0.100/32 dev eth0`',
   ]);
 });
 
 t.test('one-arm NAT in a large network is seen with the real prefix', async (t) => {
-  const wide: Machine = { ...lb1, addresses: lb1.addresses.map((each) => ({ ...each, prefixLength: each.interface === 'eth0' ? 8 : each.prefixLength })) };
+  const wide: Machine = {
+    ...lb1,
+    addresses: lb1.addresses.map((each) => ({ ...each, prefixLength: each.interface === 'eth0' ? 8 : each.prefixLength })),
+  };
   t.match(found(wide), ['17:54: warning: server "be1" (10.2.0.21) is in the network of the VIP']);
 });
 

@@ -59,7 +59,9 @@ t.test('values, units and defaults', async (t) => {
   t.equal(front?.preemptDelayMs, 0);
   t.same(front?.announce, { repeat: 5, repeatGapMs: 300, refreshMs: 30_000 });
   t.same(back?.unicastPeers, {});
-  t.same(config.services, [{ name: 'web', address: '10.1.0.100', port: 80, protocol: 'tcp', forward: 'dsr', pool: 'web', virtualRouter: 'front' }]);
+  t.same(config.services, [
+    { name: 'web', address: '10.1.0.100', port: 80, protocol: 'tcp', forward: 'dsr', pool: 'web', virtualRouter: 'front' },
+  ]);
   t.same(config.pools[0]?.servers, [{ name: 'be1', address: '10.1.0.21', port: 80, weight: 1 }]);
   t.same(config.metrics, { address: '127.0.0.1', port: 9107 });
   t.same(config.log, { level: 'info' });
@@ -69,7 +71,18 @@ t.test('values, units and defaults', async (t) => {
 t.test('health checks: 5 s, 3 s, 2, 3 unless written; none unless asked for', async (t) => {
   const check = (yaml: string) => load(TEXT.replace(/ {4}healthCheck: .*\n/, yaml)).config.pools[0]?.healthCheck;
   const success = Array.from({ length: 200 }, (_, i) => 200 + i);
-  t.same(check('    healthCheck: {}\n'), { type: 'tcp', intervalMs: 5000, timeoutMs: 3000, rise: 2, fall: 3, path: '/', status: success, body: null, host: null, port: null });
+  t.same(check('    healthCheck: {}\n'), {
+    type: 'tcp',
+    intervalMs: 5000,
+    timeoutMs: 3000,
+    rise: 2,
+    fall: 3,
+    path: '/',
+    status: success,
+    body: null,
+    host: null,
+    port: null,
+  });
   t.equal(check(''), null);
   const written = load(TEXT).config.pools[0]?.healthCheck;
   t.match(written, { intervalMs: 1500, timeoutMs: 900, status: [200, 201, 202, 204] });
@@ -90,7 +103,10 @@ t.test('TLS files: relative to the configuration, {node} replaced, missing ones 
   const directory = mkdtempSync(join(tmpdir(), 'tandem-config-'));
   t.teardown(() => rmSync(directory, { recursive: true }));
   const file = join(directory, 'tandem.yaml');
-  writeFileSync(file, TEXT.replace('  name: shop\n', '  name: shop\n  replication: { tls: { ca: ca.pem, cert: node.pem, key: /no/such.key } }\n'));
+  writeFileSync(
+    file,
+    TEXT.replace('  name: shop\n', '  name: shop\n  replication: { tls: { ca: ca.pem, cert: node.pem, key: /no/such.key } }\n'),
+  );
   writeFileSync(join(directory, 'ca.pem'), '');
   const loaded = loadConfig(file, { node: 'beta' });
   t.equal(loaded.ok, true);
@@ -135,12 +151,22 @@ t.test('anchors and merge keys are followed, and problems point to where the val
   t.equal(result.ok, true);
   const bad = parseConfig('f.yaml', merged.replace('10.1.0.22:80', 'nowhere'));
   t.equal(bad.ok, false);
-  if (!bad.ok) t.match(bad.problems, [{ line: 29, column: 40 }, { line: 29, column: 40 }]);
+  if (!bad.ok)
+    t.match(bad.problems, [
+      { line: 29, column: 40 },
+      { line: 29, column: 40 },
+    ]);
 
-  const inherited = TEXT.replace('healthCheck: {', 'healthCheck: &c {').replace('900ms', 'soon') + '  - name: other\n    servers: [{ name: be1, address: 10.1.0.22:80 }]\n    healthCheck: { <<: *c, type: tcp }\n';
+  const inherited =
+    TEXT.replace('healthCheck: {', 'healthCheck: &c {').replace('900ms', 'soon') +
+    '  - name: other\n    servers: [{ name: be1, address: 10.1.0.22:80 }]\n    healthCheck: { <<: *c, type: tcp }\n';
   const wrong = parseConfig('f.yaml', inherited);
   t.equal(wrong.ok, false);
-  if (!wrong.ok) t.match(wrong.problems, [{ line: 27, column: 60 }, { line: 27, column: 60, message: 'pools[1].healthCheck.timeout: expected a duration' }]);
+  if (!wrong.ok)
+    t.match(wrong.problems, [
+      { line: 27, column: 60 },
+      { line: 27, column: 60, message: 'pools[1].healthCheck.timeout: expected a duration' },
+    ]);
 });
 
 t.test('files that cannot be read', async (t) => {
