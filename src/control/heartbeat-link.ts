@@ -68,14 +68,17 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
   /** Nobody answers on the socket: start one, unless one is on its way or it keeps dying. */
   const absent = (): void => {
     const now = options.now();
-    if (child !== null && now - startedAt < START_LIMIT_MS) return later(CONNECT_RETRY_MS);
+    const isComing = child !== null && now - startedAt < START_LIMIT_MS;
     crashes = crashes.filter((at) => now - at < CRASH_WINDOW_MS);
-    if (crashes.length >= CRASH_LIMIT) {
+    if (!isComing && crashes.length >= CRASH_LIMIT) {
       crashes = [];
-      return later(CRASH_PAUSE_MS);
+      later(CRASH_PAUSE_MS);
+      return;
     }
-    crashes.push(now);
-    launch();
+    if (!isComing) {
+      crashes.push(now);
+      launch();
+    }
     later(CONNECT_RETRY_MS);
   };
 

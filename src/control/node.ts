@@ -218,7 +218,8 @@ class Node implements TandemNode {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        return this.pools.announced(message.generations, this.roles.held());
+        this.pools.announced(message.generations, this.roles.held());
+        return;
       case 'takeOver':
         this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
         return;

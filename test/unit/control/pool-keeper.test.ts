@@ -43,7 +43,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 
 t.test('peers are told before a change is activated', async (t) => {
   const { keeper, steps, health, confirm } = setup();
-  health['be1'] = 'down';
+  health.be1 = 'down';
   keeper.review(held);
   await settle();
   t.same(steps, ['tell 2']);
@@ -54,7 +54,7 @@ t.test('peers are told before a change is activated', async (t) => {
 
 t.test('a node that holds nothing changes nothing', async (t) => {
   const { keeper, steps, health } = setup();
-  health['be1'] = 'down';
+  health.be1 = 'down';
   keeper.review(none);
   await settle();
   t.same(steps, []);
