@@ -102,38 +102,36 @@ ensure_packages() {
   install_packages "${missing[@]}" || fail "apt-get could not install: ${missing[*]}" 'Its own messages stand above. Is a Debian mirror configured and reachable?'
 }
 
-# Prints the directory whose include/node holds the headers of exactly this node, or nothing: node-gyp must not look elsewhere for them.
-headers_of() {
-  local directory version
-  version="$("$1" -p 'process.versions.node.replaceAll(".", " ")' 2>/dev/null)" || return 0
-  directory="$(dirname "$(dirname "$("$1" -p process.execPath)")")"
-  local header=$directory/include/node/node_version.h
-  [[ -r $header ]] || return 0
-  [[ $(sed -nE 's/^#define NODE_(MAJOR|MINOR|PATCH)_VERSION ([0-9]+)$/\2/p' "$header" | xargs) == "$version" ]] && printf '%s\n' "$directory"
-  return 0
+# Sets node_version, node_prefix and node_abi to what the given node says of itself; starting it is slow enough to do it only once.
+ask_node() {
+  local facts
+  facts="$("$1" -p '[process.versions.node, require("path").resolve(process.execPath, "../.."), process.versions.modules + process.arch].join("\n")' 2>/dev/null)" || return 1
+  { read -r node_version && read -r node_prefix && read -r node_abi; } <<<"$facts"
 }
 
-is_supported_node() {
+is_supported_version() {
   local line minor
-  IFS=. read -r line minor _ < <("$1" -p process.versions.node 2>/dev/null) || return 1
+  IFS=. read -r line minor _ <<<"$1"
   [[ " $supported_node_lines " == *" $line "* ]] || return 1
   [[ $line != 20 ]] || ((minor >= minimum_node_20))
 }
 
+# Are the headers of exactly this version there? node-gyp must not look elsewhere for them.
+has_headers() {
+  local header=$1/include/node/node_version.h
+  [[ -r $header && $(sed -nE 's/^#define NODE_(MAJOR|MINOR|PATCH)_VERSION ([0-9]+)$/\2/p' "$header" | xargs | tr ' ' .) == "$2" ]]
+}
+
 # Puts a fitting Node.js first in PATH: the machine's own when it is supported and has its headers, else the one in .tools/. Returns 1 if
-# there is neither.
+# there is neither. Exports what node-gyp and native/Makefile compile against.
 use_node() {
-  local own nodedir=''
-  own="$(command -v node || true)"
-  if [[ -n $own ]] && is_supported_node "$own"; then nodedir="$(headers_of "$own")"; fi
-  if [[ -z $nodedir ]]; then
-    own=$tandem_root/.tools/bin/node
-    [[ -x $own ]] && is_supported_node "$own" || return 1
-    export PATH="$tandem_root/.tools/bin:$PATH"
-    nodedir="$(headers_of "$own")"
+  [[ ${TANDEM_NODE_OF:-} != "$tandem_root" ]] || return 0
+  if ! { ask_node node && is_supported_version "$node_version" && has_headers "$node_prefix" "$node_version"; }; then
+    local own=$tandem_root/.tools/bin
+    [[ -x $own/node ]] && ask_node "$own/node" && is_supported_version "$node_version" || return 1
+    export PATH="$own:$PATH"
   fi
-  # What node-gyp and native/Makefile compile against.
-  export npm_config_nodedir="$nodedir"
+  export npm_config_nodedir="$node_prefix" TANDEM_NODE_OF="$tandem_root" TANDEM_NODE_ABI="$node_abi"
 }
 
 # Debian 12 has Node.js 18. It is used once, to fetch the pinned Node.js from the npm registry; npm verifies its hash.
@@ -158,7 +156,7 @@ ensure_node() {
   use_node || fail "the Node.js in .tools/ does not run here ($(uname -m)); supported are x86_64 and aarch64."
 }
 
-modules_key() { { sha256sum <"$tandem_root/package-lock.json"; node -p 'process.versions.modules + process.arch'; } | sha256sum | cut -d' ' -f1; }
+modules_key() { { cat "$tandem_root/package-lock.json"; echo "$TANDEM_NODE_ABI"; } | sha256sum | cut -d' ' -f1; }
 
 # node_modules exactly as package-lock.json says. Install scripts are not run: the one package that has to be compiled is named here.
 ensure_modules() {
