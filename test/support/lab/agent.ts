@@ -2,7 +2,7 @@
  * The lab's side of an agent: a small Node process inside a namespace that is told what to do, one JSON object per line, over its
  * standard input, and ends when that closes. The other side is agents/agent-host.ts.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -51,10 +51,10 @@ export function startAgent<Api>(options: AgentOptions): Agent<Api> {
   return conversation(options.name, child);
 }
 
-// Only root's processes may; the lab needs root anyway. A container may still forbid it: then chrt would fail instead of the agent.
+// Root may, but a container can forbid it all the same: then the agent is started without.
 let realtimeAllowed: boolean | undefined;
 function canBeRealtime(): boolean {
-  realtimeAllowed ??= process.getuid?.() === 0 && process.env['TANDEM_LAB_NO_REALTIME'] === undefined;
+  realtimeAllowed ??= spawnSync('chrt', ['-f', REALTIME_PRIORITY, 'true'], { stdio: 'ignore' }).status === 0;
   return realtimeAllowed;
 }
 

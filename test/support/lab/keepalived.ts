@@ -7,11 +7,11 @@ import path from 'node:path';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
 import { CONNTRACK_SYSCTLS, conntrackdConfig, type ExternalCache, keepalivedConfig, nftablesRules } from './keepalived-config.js';
 import type { Lab, LabProcess } from './lab.js';
-import { INNER_VIP, PREFIX_LENGTH, VIP } from './plan.js';
+import { INNER_VIP, PORTS, PREFIX_LENGTH, VIP } from './plan.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
 import { waitFor, waitForSteady } from './wait-for.js';
-import type { EchoApi } from './workload-api.js';
+import { startEcho } from './workload.js';
 
 export interface KeepalivedOptions {
   election?: Partial<ElectionSettings>;
@@ -59,9 +59,7 @@ export class KeepalivedSystem implements SystemUnderTest {
   async #startEchoes(): Promise<void> {
     if (this.#echoes) return;
     this.#echoes = true;
-    await Promise.all(
-      this.#nodes.map((node) => this.#lab.agent<EchoApi>({ name: `echo on ${node}`, machine: node, script: 'echo', args: [node] })),
-    );
+    await Promise.all(this.#nodes.map((node) => startEcho(this.#lab, node, [`${VIP}:${PORTS.probe}`])));
   }
 
   async #prepareBalancing(node: string): Promise<void> {

@@ -14,7 +14,7 @@ import { legOn } from './plan.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
 import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig } from './tandem-config.js';
-import { waitFor } from './wait-for.js';
+import { Hopeless, waitFor } from './wait-for.js';
 
 export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { election?: Partial<ElectionSettings> };
 
@@ -22,6 +22,8 @@ export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { e
 export const tandemProgram = fileURLToPath(new URL('../../../src/bin/tandem.js', import.meta.url));
 
 const READY_LIMIT_MS = 30_000;
+/** Characters of a log worth showing in an error. */
+const LOG_TAIL = 2000;
 
 export class TandemSystem implements SystemUnderTest {
   readonly name = 'tandem';
@@ -104,6 +106,9 @@ export class TandemSystem implements SystemUnderTest {
   }
 
   async #readyActive(): Promise<string | null> {
+    for (const [node, daemon] of this.#daemons) {
+      if (!daemon.isRunning()) throw new Hopeless(`tandem on ${node} has ended:\n${daemon.log().slice(-LOG_TAIL)}`);
+    }
     const all = await Promise.all(this.nodes.map((node) => this.status(node)));
     const reasons = all.flatMap(notReady);
     const active = all.filter(isActive);

@@ -12,6 +12,9 @@ const DEFAULT_EVERY_MS = 20;
 
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Thrown by a question that can never be answered: ends the waiting at once. */
+export class Hopeless extends Error {}
+
 /**
  * Asks until the answer is neither false, null nor undefined, and returns it. A throwing question counts as "not yet"; its error is
  * told when the limit is reached.
@@ -29,6 +32,7 @@ export async function waitFor<T>(
       if (answer !== false && answer !== null && answer !== undefined) return answer;
       last = undefined;
     } catch (error) {
+      if (error instanceof Hopeless) throw error;
       last = error;
     }
     if (performance.now() - start > limitMs) {

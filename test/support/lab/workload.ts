@@ -4,7 +4,7 @@
 import type { Agent } from './agent.js';
 import type { Lab } from './lab.js';
 import { legOn, PORTS, VIP } from './plan.js';
-import type { LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
+import type { EchoApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
 
 export interface Workload {
   servers: Agent<ServerApi>[];
@@ -13,17 +13,21 @@ export interface Workload {
   web: Agent<WebApi>;
 }
 
+/** Every server: TCP and HTTP in one process, UDP echo (through NAT, and on the VIP by direct return) in another. */
 export const startServers = (lab: Lab): Promise<Agent<ServerApi>[]> =>
   Promise.all(
-    lab.plan.servers.map((server) =>
-      lab.agent<ServerApi>({
-        name: server.name,
-        machine: server.name,
-        script: 'server',
-        args: [server.name, legOn(server, 'server').address],
-      }),
-    ),
+    lab.plan.servers.map(async (server) => {
+      const endpoints = [`${legOn(server, 'server').address}:${PORTS.probe}`, `${VIP}:${PORTS.directProbe}`];
+      const [agent] = await Promise.all([
+        lab.agent<ServerApi>({ name: server.name, machine: server.name, script: 'server', args: [server.name] }),
+        startEcho(lab, server.name, endpoints),
+      ]);
+      return agent;
+    }),
   );
+
+export const startEcho = (lab: Lab, machine: string, endpoints: string[]): Promise<Agent<EchoApi>> =>
+  lab.agent<EchoApi>({ name: `echo on ${machine}`, machine, script: 'echo', args: [machine, ...endpoints], realtime: true });
 
 export const startProbe = (lab: Lab, machine = 'cl1'): Promise<Agent<ProbeApi>> =>
   lab.agent<ProbeApi>({ name: 'probe', machine, script: 'probe', realtime: true });

@@ -1,16 +1,15 @@
 /**
  * A server of the lab: TCP echo after a greeting with its name (through NAT, and by direct return on the VIP that lies on lo), TCP that
- * speaks by itself when told to, UDP echo that names the server, HTTP. Arguments: name, server-side address.
+ * speaks by itself when told to, HTTP. Argument: name. (UDP is echo.ts.)
  */
-import { createSocket } from 'node:dgram';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { patternSlice } from '../pattern.js';
-import { PORTS, VIP } from '../plan.js';
+import { PORTS } from '../plan.js';
 import { GREETING_BYTES, type ServerApi, SPOKEN_STREAM } from '../workload-api.js';
 import { serveCalls } from './agent-host.js';
 
-const [name = 'server', address = '0.0.0.0'] = process.argv.slice(2);
+const [name = 'server'] = process.argv.slice(2);
 
 const greeting = Buffer.alloc(GREETING_BYTES);
 greeting.write(name);
@@ -54,14 +53,6 @@ function listenSpeak(port: number): void {
   }).listen({ port, host: '0.0.0.0', backlog: 4096 });
 }
 
-/** Bound to one address each: an unbound socket would answer from whatever address the route prefers. */
-function listenUdp(host: string, port: number): void {
-  const socket = createSocket('udp4');
-  const named = Buffer.from(greeting);
-  socket.on('message', (message, from) => socket.send([message, named], from.port, from.address));
-  socket.bind(port, host);
-}
-
 function listenWeb(port: number): void {
   const server = createHttpServer((request, response) => {
     if (request.url === '/health')
@@ -74,8 +65,6 @@ function listenWeb(port: number): void {
 listenEcho(PORTS.echo);
 listenEcho(PORTS.direct);
 listenSpeak(PORTS.speak);
-listenUdp(address, PORTS.probe);
-listenUdp(VIP, PORTS.directProbe);
 listenWeb(PORTS.webServer);
 
 const api: ServerApi = {
