@@ -9,7 +9,7 @@
  *   surviving nodes whose timers were set by different advertisements of the one that died (a lost one), for skew keeps them apart else.
  * - `handOver`: a daemon told a node to take over while a third one was already doing so by itself.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease,
- *   or while its own claim was on its way out. The kernel cannot compare the lease with packets that nobody has read.
+ *   and what arrived meanwhile was not read: the kernel cannot compare the lease with packets that nobody has read.
  */
 import { leaseLifeMs } from '../../src/vrrp/timing.js';
 import type { Holding } from './vrrp-node.js';
@@ -42,6 +42,7 @@ export function judge(world: World): Verdict {
       } else verdict.excused[excuse]++;
     }
   }
+  for (const node of world.nodes) verdict.violations.push(...node.sins.map((sin) => `n${node.index + 1} ${sin}`));
   verdict.violations.push(...quietEnd(world));
   return verdict;
 }
@@ -49,9 +50,14 @@ export function judge(world: World): Verdict {
 function excuseFor(world: World, first: Holding, second: Holding): Excuse | null {
   const lifeMs = leaseLifeMs(world.intervalMs);
   const adverts = (world.sent[first.node] ?? []).filter(
-    (advert) => advert.isAddressed[second.node] === true && advert.priority > 0 && advert.at > second.from - lifeMs && advert.at < second.from,
+    (advert) => advert.isAddressed[second.node] === true && advert.priority > 0 && advert.at > Math.max(first.from - STEP_MS, second.from - lifeMs) && advert.at < second.from,
   );
-  const hasArrived = adverts.some((advert) => (advert.arrived[second.node] ?? 0) < second.from - STEP_MS);
+  const stops = (world.nodes[second.node]?.stalls ?? []).filter((stall) => stall.isInside && stall.to > second.from - STEP_MS);
+  const wasUnread = (at: number): boolean => stops.some((stop) => at >= stop.from - STEP_MS && at <= stop.to);
+  const hasArrived = adverts.some((advert) => {
+    const at = advert.arrived[second.node] ?? Number.POSITIVE_INFINITY;
+    return at < second.from - STEP_MS && !wasUnread(at);
+  });
   const overdue = adverts.filter((advert) => advert.at < second.from - MAX_DELAY_MS);
   const isDisturbed = overdue.length > 0 && overdue.every((advert) => advert.isDisturbed[second.node] === true);
   if (!hasArrived && isDisturbed) return 'cutOff';

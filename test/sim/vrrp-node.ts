@@ -31,9 +31,13 @@ export class SimNode {
   readonly config: HeartbeatConfig;
   readonly holdings: Holding[] = [];
   readonly transitions: { at: number; to: string; reason: string }[] = [];
-  readonly stalls: { from: number; to: number }[] = [];
+  /** What this node did that it must never do, whatever the others do. */
+  readonly sins: string[] = [];
+  readonly stalls: { from: number; to: number; isInside: boolean }[] = [];
   isPowered = true;
   isSynced = true;
+  /** When the daemon said so last. */
+  unsyncedAt = 0;
   isLinkUp = true;
   isAttached = true;
   sendFails = false;
@@ -123,7 +127,7 @@ export class SimNode {
   /** SIGSTOP until `until`. */
   pause(until: number): void {
     if (this.heartbeat === null) return;
-    this.stalls.push({ from: this.agenda.now, to: until });
+    this.stalls.push({ from: this.agenda.now, to: until, isInside: false });
     this.busyUntil = Math.max(this.busyUntil, until);
   }
 
@@ -148,16 +152,19 @@ export class SimNode {
     const { incarnation } = this;
     this.agenda.add(this.agenda.now + delayMs, () => {
       if (incarnation !== this.incarnation) return;
+      if (!this.isSynced && this.isRunning) this.unsyncedAt = this.agenda.now;
       this.command({ type: 'track', ready: true, inSync: this.isSynced, peerInSync: true, verifyTargets: [] });
     });
   }
 
-  deliver(packet: Buffer): void {
-    if (!this.isPowered || !this.isLinkUp || this.onReadable === null || this.inbox.length >= SOCKET_PACKETS) return;
+  /** False when nobody could ever read it. */
+  deliver(packet: Buffer): boolean {
+    if (!this.isPowered || !this.isLinkUp || this.onReadable === null || this.inbox.length >= SOCKET_PACKETS) return false;
     this.inbox.push(packet);
     this.run(() => {
       if (this.inbox.length > 0) this.onReadable?.();
     });
+    return true;
   }
 
   /** Runs code of the process now, or when it is no longer stopped. */
@@ -201,7 +208,7 @@ export class SimNode {
   private stall(): void {
     const from = this.time();
     const to = from + this.random.between(0.1, this.stallMs);
-    this.stalls.push({ from, to });
+    this.stalls.push({ from, to, isInside: true });
     this.busyUntil = to;
     this.hooks.note(this.index, `stopped inside a step for ${(to - from).toFixed(1)} ms`, from);
   }
@@ -216,6 +223,7 @@ export class SimNode {
     return {
       send: (packet, destination) => {
         if (this.sendFails) throw new Error('No buffer space available');
+        this.watchSend();
         this.hooks.send(this.index, Buffer.from(packet), destination, this.time());
       },
       drain: (limit, onPacket) => {
@@ -231,6 +239,13 @@ export class SimNode {
         this.onReadable = null;
       },
     };
+  }
+
+  /** After its lease has ended a node may say anything but that it is active. */
+  private watchSend(): void {
+    const now = this.time();
+    if (this.lease.deadline > now || this.stallChance > 0) return;
+    if (this.heartbeat?.status().routers[0]?.role === 'active') this.sins.push(`advertised as active without a lease at ${now.toFixed(3)} ms`);
   }
 
   private view(result: LeaseView['result']): LeaseView {
@@ -281,6 +296,9 @@ export class SimNode {
     if (message.type === 'transition') {
       this.transitions.push({ at: this.time(), to: message.to, reason: message.reason });
       this.hooks.note(this.index, `${message.from} -> ${message.to} (${message.reason})`, this.time());
+      if (message.reason === 'preempt' && !this.isSynced && this.time() - this.unsyncedAt > 5 + this.stallMs) {
+        this.sins.push(`pre-empted without being in sync at ${this.time().toFixed(3)} ms`);
+      }
       this.track(this.random.between(1, 5));
     } else if (message.type === 'log') {
       this.hooks.note(this.index, `${message.event} ${JSON.stringify(message.fields)}`, this.time());

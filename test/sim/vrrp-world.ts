@@ -107,8 +107,10 @@ export function runSeed(seed: number, withTranscript: boolean): World {
       const delay = random.between(0.05, MAX_DELAY_MS) + (network.slowMs > 0 ? random.between(0, network.slowMs) : 0);
       disturbed[to] = isLost || network.slowMs > 0;
       if (isLost) continue;
-      arrived[to] = at + delay;
-      agenda.add(at + delay, () => node.deliver(packet));
+      agenda.add(at + delay, () => {
+        if (node.deliver(packet)) arrived[to] = at + delay;
+        else disturbed[to] = true;
+      });
     }
     const priority = priorityOf(packet);
     sent[from]?.push({ at, priority, isAddressed: addressed, arrived, isDisturbed: disturbed });
@@ -251,7 +253,7 @@ function stallFault(world: World, node: SimNode, random: Random): Fault {
   return {
     text: `n${node.index + 1} is starved inside its steps`,
     begin: () => {
-      node.stallChance = 0.01;
+      node.stallChance = 0.03;
       node.stallMs = stallMs;
     },
     finish: () => {

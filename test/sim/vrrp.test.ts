@@ -5,7 +5,7 @@ import t from 'tap';
 import { type Excuse, judge } from './vrrp-checks.js';
 import { runSeed } from './vrrp-world.js';
 
-const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 3000);
+const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 5000);
 const only = process.env.TANDEM_SIM_SEED;
 const STORY_LINES = 400;
 

@@ -1,0 +1,133 @@
+/**
+ * Between Backup and Active: the advertisement goes out first, the lease follows when it was sent and nobody else's can be alive.
+ *
+ * On the wire this is already the Active state of RFC 9568 section 6.4.3 (advertisements each interval, F11 to F13). When the active
+ * router was silent for Active_Down_Interval its lease has ended, so the claim takes no time at all; only pre-emption of a living
+ * router waits for its parting advertisement. Pure.
+ */
+import type { Monotonic } from '../system/clock.js';
+import { enterActive } from './active.js';
+import { isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
+import type { Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
+import { latest, leaseLifeMs, nextBeat, plus } from './timing.js';
+
+/** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
+const settleMs = (intervalMs: number): number => Math.min(50, Math.max(5, intervalMs / 2));
+/** Longer than any undisturbed send. */
+const CLAIM_STALL_MS = 2;
+
+export function startClaim(state: RouterState, from: Claiming['from'], reason: string, now: Monotonic, inputAt = now): Step {
+  const { settings, conditions, others, holdDownUntil } = state;
+  const endOfLeases = from === 'initialize' ? now : endOfOthers(others, now);
+  const isPreempting = endOfLeases > now;
+  // Nobody was ever heard: nodes that start together would claim together, and nobody waits for the addresses yet.
+  const claimUntil = reason === 'alone' && !isPreempting ? plus(now, settleMs(settings.advertIntervalMs)) : endOfLeases;
+  const claiming: Claiming = {
+    kind: 'claiming',
+    settings,
+    conditions,
+    others,
+    holdDownUntil,
+    preemptSince: null,
+    from,
+    reason: isPreempting && preemptionAllowed(state, now) ? 'preempt' : reason,
+    isHandOver: false,
+    nextAdvertAt: plus(now, settings.advertIntervalMs),
+    claimUntil,
+    askedAt: inputAt,
+    acquiringUntil: null,
+  };
+  const { priority } = settings;
+  if (!isPreempting) return { state: claiming, effects: [{ type: 'sendAdvert', priority, to: null }] };
+  const fields = { others: others.length, waitMs: Math.round(endOfLeases - now) };
+  return {
+    state: claiming,
+    effects: [
+      { type: 'sendAdvert', priority, to: null },
+      { type: 'log', level: 'info', event: 'claimStarted', fields },
+    ],
+  };
+}
+
+/** A planned hand-over: the one that was active has given up its lease before it asked us, so nothing is waited for. */
+export function handOver(state: RouterState, reason: string, now: Monotonic): Step {
+  if (state.kind === 'backup' || state.kind === 'claiming') {
+    const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
+    return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
+  }
+  return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverIgnored', fields: { role: state.kind } }] };
+}
+
+const endOfOthers = (others: RouterState['others'], now: Monotonic): Monotonic =>
+  others.reduce((end, other) => latest(end, other.until), now);
+
+export function stepClaiming(state: Claiming, event: RouterEvent, now: Monotonic): Step {
+  switch (event.type) {
+    case 'advert':
+      return claimHears(state, event.advert, now);
+    case 'timer':
+      return claimTimer(state, event.inputAt, now);
+    case 'sendDone':
+      return claimSent(state, event.at, now);
+    case 'sendFailed':
+      return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'sendFailed', [
+        { type: 'log', level: 'error', event: 'sendFailed', fields: { code: event.code } },
+      ]);
+    case 'leaseAcquired':
+      return leaseAcquired(state, now);
+    case 'leaseRefused':
+      return leaseRefused(state, event.reason);
+    default:
+      return { state, effects: [] };
+  }
+}
+
+function claimTimer(state: Claiming, inputAt: Monotonic, now: Monotonic): Step {
+  if (now < state.nextAdvertAt && now < state.claimUntil) return { state, effects: [] };
+  const { priority, advertIntervalMs } = state.settings;
+  const nextAdvertAt = nextBeat(state.nextAdvertAt, advertIntervalMs, now);
+  return { state: { ...state, nextAdvertAt, askedAt: inputAt }, effects: [{ type: 'sendAdvert', priority, to: null }] };
+}
+
+function claimSent(state: Claiming, at: Monotonic, now: Monotonic): Step {
+  const until = plus(at, leaseLifeMs(state.settings.leaseIntervalMs));
+  // Stopped between deciding and sending: another may have taken over meanwhile. The timer comes after the input, so ask it again.
+  if (now - state.askedAt > CLAIM_STALL_MS) return { state: { ...state, nextAdvertAt: now }, effects: [] };
+  if (state.acquiringUntil !== null || now < state.claimUntil || now >= until) return { state, effects: [] };
+  return { state: { ...state, acquiringUntil: until }, effects: [{ type: 'acquireLease', until }] };
+}
+
+function leaseAcquired(state: Claiming, now: Monotonic): Step {
+  const until = state.acquiringUntil;
+  if (until === null) return { state, effects: [] };
+  if (now >= until)
+    return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', [{ type: 'count', counter: 'leaseLapses' }]);
+  const active = enterActive(state, until, now);
+  const handOverUntil = state.isHandOver ? plus(now, state.settings.advertIntervalMs) : null;
+  const next = { ...active.state, nextAdvertAt: state.nextAdvertAt, handOverUntil };
+  return { state: next, effects: [...active.effects, ...transition(state, next, state.reason)] };
+}
+
+/** The data plane would not carry the addresses: whoever heard our claim must not wait for us. */
+function leaseRefused(state: Claiming, reason: string): Step {
+  const conditions = { ...state.conditions, isDataPlaneUsable: false };
+  return toInitialize({ ...state, conditions }, 'leaseRefused', [
+    { type: 'sendAdvert', priority: 0, to: null },
+    { type: 'log', level: 'error', event: 'leaseRefused', fields: { reason } },
+  ]);
+}
+
+function claimHears(state: Claiming, advert: HeardAdvert, now: Monotonic): Step {
+  const { others } = remember(state, advert, now);
+  if (advert.priority !== 0 && isBetter(advert, state)) {
+    return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', [
+      { type: 'sendAdvert', priority: 0, to: advert.address },
+      { type: 'log', level: 'info', event: 'claimLost', fields: { priority: advert.priority } },
+    ]);
+  }
+  const next = { ...state, others, claimUntil: endOfOthers(others, now), askedAt: now };
+  // F11: answered at once, but by the timer: what else waits in the socket may be a third router's claim.
+  if (advert.priority === 0) return { state: { ...next, nextAdvertAt: now }, effects: [] };
+  // F13: one that has not heard us yet.
+  return { state: next, effects: [{ type: 'sendAdvert', priority: state.settings.priority, to: null }] };
+}

@@ -1,0 +1,306 @@
+/**
+ * The heartbeat of one node: all its virtual routers, their sockets and the one timer, around the pure machine.
+ *
+ * On a wake-up it first takes what waits in the sockets (a bounded number), then lets timers fire: a late process must not believe its
+ * own clock before its input. Never waits for anybody, never logs but through `report`.
+ */
+
+import type { Monotonic } from '../system/clock.js';
+import { parseMac } from './announcer.js';
+import { decodeAdvert } from './codec.js';
+import type { FromHeartbeat, HeartbeatConfig, HeartbeatRouter, ToHeartbeat, VerifyTarget } from './heartbeat-api.js';
+import { parseIpv4 } from './ipv4.js';
+import { LeaseGuard } from './lease-guard.js';
+import type { FramePort, HeartbeatPorts, InterfaceView, VrrpSocketPort } from './ports.js';
+import { type EchoTarget, RouterUnit, type UnitContext } from './router-unit.js';
+import { earliest, plus } from './timing.js';
+
+/** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
+const DRAIN_LIMIT = 64;
+/** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. */
+const WATCH_ACTIVE_MS = 50;
+const WATCH_IDLE_MS = 200;
+
+interface Wire {
+  socket: VrrpSocketPort;
+  sourceAddress: string;
+}
+
+export interface HeartbeatOptions {
+  config: HeartbeatConfig;
+  ports: HeartbeatPorts;
+  isRealtime: boolean;
+  pid: number;
+  /** Reads the configuration again; throws when it cannot. */
+  readConfig(): HeartbeatConfig;
+  /** Everything is given up: the process may end. */
+  onStopped(): void;
+}
+
+export class Heartbeat {
+  private readonly options: HeartbeatOptions;
+  private readonly ports: HeartbeatPorts;
+  private config: HeartbeatConfig;
+  private readonly units = new Map<string, RouterUnit>();
+  private readonly wires = new Map<string, Wire>();
+  private readonly frames = new Map<string, FramePort>();
+  private guard: LeaseGuard | null = null;
+  private interfaces: Map<string, InterfaceView> = new Map();
+  private targets: EchoTarget[] = [];
+  private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
+  private armed: { at: Monotonic; cancel: () => void } | null = null;
+  private cancelWatch: (() => void) | null = null;
+  private isStopped = false;
+
+  constructor(options: HeartbeatOptions) {
+    this.options = options;
+    this.ports = options.ports;
+    this.config = options.config;
+  }
+
+  start(): void {
+    this.interfaces = this.ports.runningInterfaces();
+    this.openLeases();
+    for (const router of this.config.routers) this.addUnit(router);
+    this.watch();
+  }
+
+  receive(message: ToHeartbeat): void {
+    if (this.isStopped) return;
+    this.handle(message);
+    this.arm();
+  }
+
+  private handle(message: ToHeartbeat): void {
+    switch (message.type) {
+      case 'track':
+        return this.track(message);
+      case 'yield':
+        return this.chosen(message.routers, (unit) => unit.feed({ type: 'yield', reason: message.reason, holdDownMs: message.holdDownMs }));
+      case 'takeOver':
+        return this.chosen(message.routers, (unit) => unit.feed({ type: 'takeOver', reason: message.reason }));
+      case 'stop':
+        return this.stop(message.reason);
+      case 'reload':
+        return this.reload();
+      case 'status':
+        return this.ports.report(this.status());
+      default:
+        return this.log('warn', 'unknownMessage', { message: (message as { type?: unknown }).type });
+    }
+  }
+
+  status(): Extract<FromHeartbeat, { type: 'status' }> {
+    const routers = [...this.units.values()].map((unit) => unit.status());
+    return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers };
+  }
+
+  stop(reason: string): void {
+    if (this.isStopped) return;
+    for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
+    this.isStopped = true;
+    this.armed?.cancel();
+    this.cancelWatch?.();
+    for (const name of [...this.wires.keys()]) this.closeWire(name);
+    for (const port of this.frames.values()) port.close();
+    this.ports.report(this.status());
+    this.ports.report({ type: 'stopped' });
+    this.options.onStopped();
+  }
+
+  private track(message: Extract<ToHeartbeat, { type: 'track' }>): void {
+    this.lastTrack = message;
+    this.targets = message.verifyTargets.flatMap(targetOf);
+    for (const unit of this.units.values()) this.tell(unit, message);
+  }
+
+  private tell(unit: RouterUnit, { ready, inSync, peerInSync }: Extract<ToHeartbeat, { type: 'track' }>): void {
+    unit.feed({ type: 'track', ready, inSync, peerInSync, canVerify: unit.targets().length > 0 });
+  }
+
+  private chosen(names: readonly string[], act: (unit: RouterUnit) => void): void {
+    for (const unit of this.units.values()) if (names.length === 0 || names.includes(unit.config.name)) act(unit);
+  }
+
+  private addUnit(router: HeartbeatRouter): void {
+    const context: UnitContext = {
+      ports: this.ports,
+      lease: () => this.guard,
+      interfaces: () => this.interfaces,
+      sendVrrp: (name, packet, destination) => this.sendVrrp(name, packet, destination),
+      sendFrame: (name, frame) => this.sendFrame(name, frame),
+      verifyTargets: () => this.targets,
+    };
+    const unit = new RouterUnit(router, context);
+    this.units.set(router.name, unit);
+    this.look(unit);
+    unit.start();
+    if (this.lastTrack !== null) this.tell(unit, this.lastTrack);
+  }
+
+  private reload(): void {
+    let next: HeartbeatConfig;
+    try {
+      next = this.options.readConfig();
+    } catch (error) {
+      return this.log('error', 'reloadFailed', { error: messageOf(error) });
+    }
+    this.config = next;
+    this.guard?.setDrain(next.drainMs);
+    const wanted = new Map(next.routers.map((router) => [router.name, router]));
+    for (const [name, unit] of this.units) {
+      const router = wanted.get(name);
+      if (router !== undefined && isSamePlace(router, unit.config)) unit.reconfigure(router);
+      else this.removeUnit(name, unit);
+    }
+    for (const router of next.routers) if (!this.units.has(router.name)) this.addUnit(router);
+  }
+
+  private removeUnit(name: string, unit: RouterUnit): void {
+    unit.feed({ type: 'stop', reason: 'reconfigured' });
+    this.units.delete(name);
+    const isUsed = [...this.units.values()].some((other) => other.config.interface === unit.config.interface);
+    if (!isUsed) this.closeWire(unit.config.interface);
+  }
+
+  /** Looks at links and data plane again and again: cables, programs and sockets come and go without telling us. */
+  private watch(): void {
+    this.interfaces = this.ports.runningInterfaces();
+    if (this.guard === null) this.openLeases();
+    for (const unit of this.units.values()) this.look(unit);
+    const isBusy = [...this.units.values()].some((unit) => unit.state.kind === 'active' || unit.state.kind === 'claiming');
+    const again = plus(this.ports.clock.now(), isBusy ? WATCH_ACTIVE_MS : WATCH_IDLE_MS);
+    this.cancelWatch = this.ports.clock.at(again, () => this.watch());
+    this.arm();
+  }
+
+  private look(unit: RouterUnit): void {
+    const isUp = this.hasLinks(unit.config) && this.hasWire(unit.config);
+    if (isUp !== unit.state.conditions.isLinkUp) unit.feed({ type: 'link', isUp });
+    // While all is well the renewals look at the program themselves.
+    if (unit.state.kind !== 'initialize' && unit.state.conditions.isDataPlaneUsable && this.guard !== null) return;
+    const detached = this.guard === null ? 'dataPlaneMissing' : this.guard.detachedAmong(unit.config.dataInterfaces);
+    const isUsable = detached === null;
+    if (isUsable !== unit.state.conditions.isDataPlaneUsable) unit.feed({ type: 'dataPlane', isUsable, reason: `detached:${detached}` });
+  }
+
+  private hasLinks(config: HeartbeatRouter): boolean {
+    const own = this.interfaces.get(config.interface);
+    if (own === undefined || !own.addresses.includes(config.sourceAddress)) return false;
+    return config.announced.every((entry) => this.interfaces.has(entry.interface));
+  }
+
+  private hasWire(config: HeartbeatRouter): boolean {
+    const name = config.interface;
+    const wire = this.wires.get(name);
+    if (wire !== undefined && wire.sourceAddress === config.sourceAddress) return true;
+    this.closeWire(name);
+    const joinGroup = this.config.routers.some((router) => router.interface === name && router.unicastPeers.length === 0);
+    try {
+      const options = { interface: name, sourceAddress: config.sourceAddress, joinGroup, onReadable: () => this.readable(name) };
+      this.wires.set(name, { socket: this.ports.openVrrp(options), sourceAddress: config.sourceAddress });
+      return true;
+    } catch (error) {
+      this.log('error', 'socketFailed', { interface: name, error: messageOf(error) });
+      return false;
+    }
+  }
+
+  private closeWire(name: string): void {
+    this.wires.get(name)?.socket.close();
+    this.wires.delete(name);
+  }
+
+  private openLeases(): void {
+    try {
+      const port = this.ports.openLeases(this.config.pinDir);
+      this.guard = new LeaseGuard(port, this.ports.clock, BigInt(this.config.instance), this.config.drainMs);
+    } catch (error) {
+      this.log('warn', 'dataPlaneMissing', { error: messageOf(error) });
+    }
+  }
+
+  private sendVrrp(name: string, packet: Buffer, destination: string): void {
+    const wire = this.wires.get(name);
+    if (wire === undefined) throw new Error(`no socket on ${name}`);
+    wire.socket.send(packet, destination);
+  }
+
+  private sendFrame(name: string, frame: Buffer): void {
+    const port = this.frames.get(name) ?? this.ports.openFrames(name);
+    this.frames.set(name, port);
+    try {
+      port.send(frame);
+    } catch (error) {
+      // The interface may have been made anew under its name: the next frame gets a new socket.
+      port.close();
+      this.frames.delete(name);
+      throw error;
+    }
+  }
+
+  private readable(name: string): void {
+    this.drain(name, 1);
+    this.arm();
+  }
+
+  private drain(name: string, limit: number): void {
+    this.wires.get(name)?.socket.drain(limit, (packet) => this.packet(name, packet));
+  }
+
+  private packet(name: string, packet: Uint8Array): void {
+    const units = [...this.units.values()].filter((unit) => unit.config.interface === name);
+    const decoded = decodeAdvert(packet);
+    if (!decoded.ok) return units[0]?.reject(decoded.reason);
+    const { advert, checksumForm } = decoded;
+    const unit = units.find((candidate) => candidate.config.vrid === advert.vrid);
+    if (unit === undefined) units[0]?.reject('unknownRouter', advert.source);
+    else unit.receive(advert, checksumForm === 'rfc5798');
+  }
+
+  /** One timer for everything: set for the earliest deadline. An earlier one that is already set only finds nothing to do. */
+  private arm(): void {
+    if (this.isStopped) return;
+    let next: Monotonic | null = null;
+    for (const unit of this.units.values()) {
+      const at = unit.deadline;
+      if (at !== null) next = next === null ? at : earliest(next, at);
+    }
+    if (next === null || (this.armed !== null && this.armed.at <= next)) return;
+    this.armed?.cancel();
+    this.armed = { at: next, cancel: this.ports.clock.at(next, () => this.wake()) };
+  }
+
+  private wake(): void {
+    this.armed = null;
+    const inputAt = this.ports.clock.now();
+    for (const name of this.wires.keys()) this.drain(name, DRAIN_LIMIT);
+    const now = this.ports.clock.now();
+    const due = [...this.units.values()].filter((unit) => unit.deadline !== null && unit.deadline <= now);
+    if (due.some((unit) => unit.state.kind === 'backup')) this.lookBeforeClaim(due);
+    for (const unit of due) if (unit.deadline !== null && unit.deadline <= now) unit.feed({ type: 'timer', inputAt });
+    this.arm();
+  }
+
+  /** Silence may be our own missing cable: looked at now, not at the next watch. */
+  private lookBeforeClaim(due: readonly RouterUnit[]): void {
+    this.interfaces = this.ports.runningInterfaces();
+    for (const unit of due) this.look(unit);
+  }
+
+  private log(level: 'warn' | 'error', event: string, fields: Record<string, unknown>): void {
+    this.ports.report({ type: 'log', level, event, fields, atWallMs: this.ports.clock.wallMs() });
+  }
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Whether a changed configuration is still about the same router: everything else can change in place. */
+const isSamePlace = (a: HeartbeatRouter, b: HeartbeatRouter): boolean =>
+  a.vrid === b.vrid && a.slot === b.slot && a.interface === b.interface && a.sourceAddress === b.sourceAddress;
+
+function targetOf(target: VerifyTarget): EchoTarget[] {
+  const address = parseIpv4(target.address);
+  const mac = parseMac(target.mac);
+  return address === null || mac === null ? [] : [{ interface: target.interface, address, mac }];
+}

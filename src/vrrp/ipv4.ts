@@ -1,0 +1,38 @@
+/**
+ * IPv4 addresses as unsigned 32-bit numbers: compared by value as RFC 9568 section 6.4.3 wants ("unsigned integers in network byte
+ * order"), written to packets without allocation. Pure.
+ */
+
+/** Dotted decimal to number; null when it is not an address. */
+export function parseIpv4(text: string): number | null {
+  const parts = text.split('.');
+  if (parts.length !== 4) return null;
+  let address = 0;
+  for (const part of parts) {
+    if (!/^\d{1,3}$/.test(part)) return null;
+    const byte = Number(part);
+    if (byte > 255) return null;
+    address = address * 256 + byte;
+  }
+  return address;
+}
+
+/** As `parseIpv4`, for addresses that were validated before: anything else is a bug. */
+export function ipv4(text: string): number {
+  const address = parseIpv4(text);
+  if (address === null) throw new Error(`not an IPv4 address: ${text}`);
+  return address;
+}
+
+export const formatIpv4 = (address: number): string =>
+  `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
+
+/** The 16-bit one's-complement sum of RFC 1071 over `length` bytes, folded, not inverted. */
+export function onesSum(bytes: Uint8Array, offset: number, length: number, start = 0): number {
+  let sum = start;
+  const end = offset + length;
+  for (let at = offset; at + 1 < end; at += 2) sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
+  if (length % 2 === 1) sum += (bytes[end - 1] ?? 0) << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
+  return sum;
+}

@@ -1,0 +1,198 @@
+/**
+ * The election of one virtual router: the state machine of RFC 9568 section 6.4 for IPv4, with the lease of the data plane inside.
+ *
+ * Pure: `step(state, event, now)` returns the next state and ordered effects. What it must never do: hold a lease that does not count
+ * from a successful send, renew one that has lapsed, take one while another router's may be alive, pre-empt while this node is not in
+ * sync. What it adds to the RFC, and why, is in `claiming`: the RFC lets a pre-empting router own the addresses at the moment of its
+ * first advertisement, one network delay before the other learns of it; here it advertises, and takes the lease when the other has let
+ * go (a parting advertisement of priority 0, to it alone) or its lease must have ended. A silent active costs no such wait.
+ */
+
+import type { Monotonic } from '../system/clock.js';
+import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
+import { handOver, startClaim, stepClaiming } from './claiming.js';
+import { isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
+import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
+import { activeDownMs, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
+
+export function initialState(settings: RouterSettings): Initialize {
+  return {
+    kind: 'initialize',
+    settings,
+    conditions: {
+      started: false,
+      wasReady: false,
+      inSync: false,
+      peerInSync: false,
+      canVerify: false,
+      isLinkUp: true,
+      isDataPlaneUsable: true,
+    },
+    others: [],
+    preemptSince: null,
+    holdDownUntil: null,
+  };
+}
+
+export function step(state: RouterState, event: RouterEvent, now: Monotonic): Step {
+  // A lapsed lease comes first, whatever happened: nothing may be sent or answered in a role that is over.
+  if (state.kind === 'active' && now >= state.leaseUntil) {
+    const lapsed = lapse(state, event.type === 'sendDone', now);
+    const then = step(lapsed.state, event, now);
+    return { state: then.state, effects: [...lapsed.effects, ...then.effects] };
+  }
+  switch (event.type) {
+    case 'configure':
+      return configure(state, event.settings, now);
+    case 'track':
+      return track(state, event, now);
+    case 'stop':
+      return giveUp({ ...state, conditions: { ...state.conditions, started: false } }, 'initialize', event.reason, now, true);
+    case 'link':
+      return condition(state, { isLinkUp: event.isUp }, 'linkDown', now);
+    case 'dataPlane':
+      return condition(state, { isDataPlaneUsable: event.isUsable }, event.reason, now);
+    case 'yield':
+      return yieldTo(state, event.reason, event.holdDownMs, now);
+    case 'takeOver':
+      return handOver(state, event.reason, now);
+    default:
+      return stepInRole(state, event, now);
+  }
+}
+
+/** The events that mean something different in each state. */
+function stepInRole(state: RouterState, event: RouterEvent, now: Monotonic): Step {
+  switch (state.kind) {
+    case 'initialize':
+      return event.type === 'start' ? start(state, event.leaseRemainingMs, now) : { state, effects: [] };
+    case 'backup':
+      return stepBackup(state, event, now);
+    case 'claiming':
+      return stepClaiming(state, event, now);
+    case 'active':
+      return stepActive(state, event, now);
+  }
+}
+
+/** Section 6.4.1, but nothing starts before the flow table may serve; a fresh lease of our own says that it already does. */
+function start(state: Initialize, leaseRemainingMs: number, now: Monotonic): Step {
+  const { conditions, settings } = state;
+  const started = { ...state, conditions: { ...conditions, started: true } };
+  if (leaseRemainingMs <= 0 || !conditions.isLinkUp || !conditions.isDataPlaneUsable) return enterIfEligible(started, now);
+  const until = plus(now, Math.min(leaseRemainingMs, leaseLifeMs(settings.leaseIntervalMs)));
+  const resumed = enterActive({ ...started, conditions: { ...started.conditions, wasReady: true } }, until, now);
+  return {
+    state: resumed.state,
+    effects: [
+      { type: 'transition', from: 'initialize', to: 'active', reason: 'resumed', heardAt: null },
+      { type: 'sendAdvert', priority: settings.priority, to: null },
+      ...resumed.effects,
+    ],
+  };
+}
+
+/** Startup event (F3, F4), delayed until everything that has to hold does. */
+function enterIfEligible(state: Initialize, now: Monotonic): Step {
+  if (!isEligible(state.conditions)) return { state, effects: [] };
+  if (state.settings.priority === 255) return startClaim(state, 'initialize', 'owner', now);
+  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'started', []);
+}
+
+function condition(state: RouterState, change: Partial<RouterState['conditions']>, reason: string, now: Monotonic): Step {
+  const conditions = { ...state.conditions, ...change };
+  const changed: RouterState = { ...state, conditions };
+  if (state.kind === 'initialize') return enterIfEligible({ ...state, conditions }, now);
+  return isEligible(conditions) ? { state: changed, effects: [] } : giveUp(changed, 'initialize', reason, now, false);
+}
+
+function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }>, now: Monotonic): Step {
+  const { inSync, peerInSync, canVerify } = event;
+  const conditions = { ...state.conditions, inSync, peerInSync, canVerify, wasReady: state.conditions.wasReady || event.ready };
+  if (state.kind === 'initialize') return enterIfEligible({ ...state, conditions }, now);
+  if (state.kind === 'active') return keepActive({ ...state, conditions }, now);
+  // What it needs for pre-emption is gone, and the other is still there.
+  if (state.kind === 'claiming' && state.reason === 'preempt' && !inSync && state.others.some((other) => other.until > now)) {
+    return giveUp({ ...state, conditions }, 'backup', 'notInSync', now, false);
+  }
+  return { state: { ...state, conditions }, effects: [] };
+}
+
+function configure(state: RouterState, settings: RouterSettings, now: Monotonic): Step {
+  const soon = plus(now, settings.advertIntervalMs);
+  if (state.kind === 'active' || state.kind === 'claiming') {
+    return { state: { ...state, settings, nextAdvertAt: soon < state.nextAdvertAt ? soon : state.nextAdvertAt }, effects: [] };
+  }
+  return { state: { ...state, settings }, effects: [] };
+}
+
+/** Leaves whatever role there is, telling everybody. The lease goes before the advertisement, so that nobody takes over too early. */
+function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, isPlanned: boolean): Step {
+  const farewell: RouterEffect[] = [];
+  // The slowest successor waits for the skew of priority 1.
+  const admitMs = isPlanned ? skewMs(1, state.settings.advertIntervalMs) + HAND_OVER_GRACE_MS : 0;
+  if (state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null))
+    farewell.push({ type: 'releaseLease', admitMs });
+  if (state.kind === 'active' || state.kind === 'claiming') farewell.push({ type: 'sendAdvert', priority: 0, to: null });
+  if (to === 'initialize') return toInitialize(state, reason, farewell);
+  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, reason, farewell);
+}
+
+function yieldTo(state: RouterState, reason: string, holdDownMs: number, now: Monotonic): Step {
+  const held: RouterState = { ...state, holdDownUntil: plus(now, holdDownMs), preemptSince: null };
+  return held.kind === 'active' || held.kind === 'claiming' ? giveUp(held, 'backup', reason, now, true) : { state: held, effects: [] };
+}
+
+/** Section 6.4.2. */
+function stepBackup(state: Backup, event: RouterEvent, now: Monotonic): Step {
+  if (event.type === 'advert') return backupHears(state, event.advert, now);
+  if (event.type === 'timer' && now >= state.downAt) return backupTimer(state, event.inputAt, now);
+  return { state, effects: [] };
+}
+
+function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
+  const { priority } = state.settings;
+  const common = remember(state, advert, now);
+  if (advert.priority === 0) {
+    // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
+    if (followsAnother(state, advert.address, now)) return { state: { ...state, ...common }, effects: [] };
+    const downAt = plus(now, skewMs(priority, state.activeIntervalMs));
+    return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
+  }
+  const isLower = advert.priority < priority;
+  const preemptSince = isLower && preemptionAllowed(state, now) ? (state.preemptSince ?? now) : isLower ? null : state.preemptSince;
+  const mayPreempt = isLower && preemptSince !== null && now >= plus(preemptSince, state.settings.preemptDelayMs);
+  if (mayPreempt) return { state: { ...state, ...common, preemptSince }, effects: [] };
+  const intervalMs = advert.intervalMs;
+  const effects: RouterEffect[] =
+    intervalMs === state.activeIntervalMs
+      ? []
+      : [{ type: 'log', level: 'warn', event: 'intervalDiffers', fields: { heardMs: intervalMs, ownMs: state.settings.advertIntervalMs } }];
+  const downAt = plus(now, activeDownMs(priority, intervalMs));
+  return {
+    state: { ...state, ...common, preemptSince, waitsFor: 'activeSilent', activeIntervalMs: intervalMs, downAt, graced: false },
+    effects,
+  };
+}
+
+const followsAnother = (state: Backup, leaving: number, now: Monotonic): boolean =>
+  state.others.some((other) => other.address !== leaving && plus(other.heardAt, state.activeIntervalMs * 1.5) > now);
+
+/** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
+function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
+  const { activeIntervalMs, settings } = state;
+  const lateMs = now - state.downAt;
+  if (lateMs > lateWakeMs(activeIntervalMs)) {
+    const effects: RouterEffect[] = [
+      { type: 'count', counter: 'lateWakes' },
+      { type: 'log', level: 'warn', event: 'wokeLate', fields: { lateMs: Math.round(lateMs) } },
+    ];
+    if (!state.graced) {
+      const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, activeIntervalMs));
+      return { state: { ...state, downAt, graced: true }, effects };
+    }
+    const claim = startClaim(state, 'backup', state.waitsFor, now, inputAt);
+    return { state: claim.state, effects: [...effects, ...claim.effects] };
+  }
+  return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+}

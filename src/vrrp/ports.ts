@@ -1,0 +1,58 @@
+/**
+ * What the heartbeat shell needs from outside, as interfaces: bin/heartbeat.ts wires the real ones, the simulation its own.
+ * The shapes of the lease and frame doors are those of the native addon, restated so that this folder does not depend on it.
+ */
+import type { Clock } from '../system/clock.js';
+import type { FromHeartbeat } from './heartbeat-api.js';
+
+export interface LeaseView {
+  result: 'ok' | 'lapsed' | 'foreign' | 'badSlot';
+  nowNs: bigint;
+  deadlineNs: bigint;
+  drainUntilNs: bigint;
+  startedNs: bigint;
+  instance: bigint;
+  verifiedNs: bigint;
+}
+
+export interface LeasePort {
+  acquire(slot: number, durationNs: bigint, drainNs: bigint, instance: bigint): LeaseView;
+  renew(slot: number, durationNs: bigint, drainNs: bigint, instance: bigint): LeaseView;
+  /** `admitNs`: how long new flows are still admitted after a planned hand-over. */
+  release(slot: number, drainNs: bigint, admitNs: bigint, instance: bigint): LeaseView;
+  read(slot: number): LeaseView;
+  isAttached(interfaceName: string): boolean;
+}
+
+export interface FramePort {
+  send(frame: Buffer): void;
+  close(): void;
+}
+
+/** A raw socket of IP protocol 112 on one interface. */
+export interface VrrpSocketPort {
+  /** Sends now, IPv4 header included; throws when the kernel refused. */
+  send(packet: Buffer, destination: string): void;
+  /** Hands over up to `limit` waiting packets (one shared buffer: valid during the call) and says how many there were. */
+  drain(limit: number, onPacket: (packet: Uint8Array) => void): number;
+  close(): void;
+}
+
+export interface InterfaceView {
+  mac: Buffer;
+  addresses: readonly string[];
+}
+
+export interface HeartbeatPorts {
+  clock: Clock;
+  /** Opens the pinned leases; throws while the data plane is not there. */
+  openLeases(pinDir: string): LeasePort;
+  openFrames(interfaceName: string): FramePort;
+  openVrrp(options: { interface: string; sourceAddress: string; joinGroup: boolean; onReadable: () => void }): VrrpSocketPort;
+  /** Interfaces that are up and have carrier, by name. */
+  runningInterfaces(): Map<string, InterfaceView>;
+  /** Identifier of the ICMP echo that the data plane recognises. */
+  verifyEchoId: number;
+  /** Never blocks; bounded. */
+  report(message: FromHeartbeat): void;
+}

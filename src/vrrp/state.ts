@@ -1,0 +1,189 @@
+/**
+ * The shapes of the election machine: state, events, effects. Types only, and the few questions that can be asked of a state.
+ */
+import type { Monotonic } from '../system/clock.js';
+import type { RouterRole } from './heartbeat-api.js';
+import { earliest } from './timing.js';
+
+/** What one virtual router on one node is told by the configuration. */
+export interface RouterSettings {
+  priority: number;
+  /** Own primary address, for ties. */
+  address: number;
+  advertIntervalMs: number;
+  leaseIntervalMs: number;
+  preempt: boolean;
+  preemptDelayMs: number;
+  announce: { repeat: number; repeatGapMs: number; refreshMs: number };
+}
+
+/** What has to hold before the router takes part at all, and what the daemon last said. */
+export interface Conditions {
+  started: boolean;
+  /** The daemon said once that the flow table may serve. */
+  wasReady: boolean;
+  inSync: boolean;
+  peerInSync: boolean;
+  canVerify: boolean;
+  isLinkUp: boolean;
+  isDataPlaneUsable: boolean;
+}
+
+/** A router that advertised: its lease, if it has one, ends before `until` unless we missed its later advertisements. */
+export interface Other {
+  address: number;
+  priority: number;
+  heardAt: Monotonic;
+  until: Monotonic;
+}
+
+export interface Common {
+  settings: RouterSettings;
+  conditions: Conditions;
+  others: readonly Other[];
+  /** Since when a router of lower priority has been heard while we might pre-empt it. */
+  preemptSince: Monotonic | null;
+  /** Told to give way: no pre-emption before this. */
+  holdDownUntil: Monotonic | null;
+}
+
+export interface Initialize extends Common {
+  kind: 'initialize';
+}
+
+export interface Backup extends Common {
+  kind: 'backup';
+  /** What the end of the wait will mean. */
+  waitsFor: 'activeSilent' | 'priorityZero' | 'alone';
+  /** Active_Adver_Interval. */
+  activeIntervalMs: number;
+  /** Active_Down_Timer. */
+  downAt: Monotonic;
+  /** A late wake has already been forgiven in this silence. */
+  graced: boolean;
+}
+
+/** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */
+export interface Claiming extends Common {
+  kind: 'claiming';
+  from: 'initialize' | 'backup';
+  reason: string;
+  isHandOver: boolean;
+  nextAdvertAt: Monotonic;
+  /** Until then another lease may be alive. */
+  claimUntil: Monotonic;
+  /** When the input was last looked at before the advertisement under way: too long ago means that the process was stopped since. */
+  askedAt: Monotonic;
+  /** End of the lease that was asked for; null: not asked yet. */
+  acquiringUntil: Monotonic | null;
+}
+
+export interface Verification {
+  status: 'yes' | 'pending' | 'no' | 'notApplicable';
+  attempt: number;
+  nextAt: Monotonic | null;
+  afterMs: number | null;
+}
+
+export interface Active extends Common {
+  kind: 'active';
+  since: Monotonic;
+  nextAdvertAt: Monotonic;
+  /** End of the lease, counted from the last successful send. */
+  leaseUntil: Monotonic;
+  announceAt: Monotonic;
+  announceLeft: number;
+  verification: Verification;
+  /** A planned hand-over: the last advertisements of the one who handed over may still be under way. */
+  handOverUntil: Monotonic | null;
+}
+
+export type RouterState = Initialize | Backup | Claiming | Active;
+
+export interface HeardAdvert {
+  address: number;
+  priority: number;
+  intervalMs: number;
+}
+
+export type RouterEvent =
+  /** `leaseRemainingMs`: what is left of a fresh lease of this very instance, 0 if there is none. */
+  | { type: 'start'; leaseRemainingMs: number }
+  | { type: 'stop'; reason: string }
+  | { type: 'configure'; settings: RouterSettings }
+  | { type: 'advert'; advert: HeardAdvert }
+  /** `inputAt`: when the input was last looked at, before this timer was allowed to fire. */
+  | { type: 'timer'; inputAt: Monotonic }
+  /** `at`: read before the send, so that the lease never counts from later than the packet. */
+  | { type: 'sendDone'; at: Monotonic }
+  | { type: 'sendFailed'; code: string }
+  | { type: 'leaseAcquired' }
+  | { type: 'leaseRefused'; reason: string }
+  | { type: 'leaseLapsed' }
+  | { type: 'verified'; at: Monotonic }
+  | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; canVerify: boolean }
+  | { type: 'takeOver'; reason: string }
+  | { type: 'yield'; reason: string; holdDownMs: number }
+  | { type: 'link'; isUp: boolean }
+  | { type: 'dataPlane'; isUsable: boolean; reason: string };
+
+/** In order. The shell answers sendAdvert with sendDone or sendFailed, acquireLease with leaseAcquired or leaseRefused, renewLease with
+ *  leaseLapsed if it was refused, verify with verified if the echo had come back. */
+export type RouterEffect =
+  /** `to`: one router only; null: the group or all peers. */
+  | { type: 'sendAdvert'; priority: number; to: number | null }
+  | { type: 'acquireLease'; until: Monotonic }
+  | { type: 'renewLease'; until: Monotonic }
+  /** `admitMs`: how long the data plane goes on admitting new flows, until a successor answers; 0: not at all. */
+  | { type: 'releaseLease'; admitMs: number }
+  | { type: 'announce' }
+  /** Has an echo come back since `since`? If not, announce again (from the second attempt on) and send another. */
+  | { type: 'verify'; attempt: number; since: Monotonic }
+  | { type: 'transition'; from: RouterRole; to: RouterRole; reason: string; heardAt: Monotonic | null }
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: LogEvent; fields: Record<string, string | number | boolean> }
+  | { type: 'count'; counter: 'lateWakes' | 'leaseLapses' | 'conflicts' };
+
+export type LogEvent =
+  | 'wokeLate'
+  | 'claimStarted'
+  | 'claimLost'
+  | 'conflict'
+  | 'ownerConflict'
+  | 'equalPriority'
+  | 'intervalDiffers'
+  | 'sendFailed'
+  | 'leaseRefused'
+  | 'takeOverIgnored'
+  | 'verifyFailed'
+  | 'verified';
+
+export interface Step {
+  state: RouterState;
+  effects: RouterEffect[];
+}
+
+/** What people and the daemon see: a router that only claims is still what it was. */
+export const roleOf = (state: RouterState): RouterRole => (state.kind === 'claiming' ? state.from : state.kind);
+
+/** When the machine wants a `timer` event next; null: never by itself. */
+export function nextDeadline(state: RouterState): Monotonic | null {
+  switch (state.kind) {
+    case 'initialize':
+      return null;
+    case 'backup':
+      return state.downAt;
+    case 'claiming':
+      return earliest(state.nextAdvertAt, state.claimUntil);
+    case 'active': {
+      const next = earliest(earliest(state.nextAdvertAt, state.leaseUntil), state.announceAt);
+      return state.verification.nextAt === null ? next : earliest(next, state.verification.nextAt);
+    }
+  }
+}
+
+/** The last time any router was heard. */
+export function lastHeardAt(state: RouterState): Monotonic | null {
+  let last: Monotonic | null = null;
+  for (const other of state.others) if (last === null || other.heardAt > last) last = other.heardAt;
+  return last;
+}
