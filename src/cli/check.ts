@@ -3,11 +3,11 @@
  */
 import type { Command } from 'commander';
 import { type LoadedConfig, loadConfig, missingFiles } from '../config/load.js';
-import { checkMachine } from '../config/machine-checks.js';
+import { checkMachine, machineOf } from '../config/machine-checks.js';
 import type { Config } from '../config/model.js';
 import type { Problem } from '../config/problem.js';
+import { createLinks } from '../system/links.js';
 import { type CliContext, EXIT_USAGE } from './context.js';
-import { readMachine } from './machine.js';
 import { jsonOption } from './options.js';
 import { plural, printProblems } from './problems.js';
 
@@ -29,8 +29,8 @@ export function addCheckCommand(program: Command, context: CliContext): void {
       'after',
       '\nExit status: 0 fine, 2 errors.\n\nExamples:\n  tandem check /etc/tandem/tandem.yaml\n  tandem check tandem.yaml --node lb1\n  tandem check tandem.yaml --strict --json',
     )
-    .action((file: string, options: CheckOptions) => {
-      const { config, problems } = examine(file, options.node);
+    .action(async (file: string, options: CheckOptions) => {
+      const { config, problems } = await examine(file, options.node);
       const hasFailed = problems.some((problem) => problem.severity === 'error' || options.strict);
       if (options.json) context.out(JSON.stringify({ ok: !hasFailed, digest: config?.digest ?? null, problems }, null, 2));
       else tell(file, config, problems, hasFailed, context);
@@ -38,14 +38,21 @@ export function addCheckCommand(program: Command, context: CliContext): void {
     });
 }
 
-function examine(file: string, node: string | undefined): { config: Config | null; problems: Problem[] } {
+async function examine(file: string, node: string | undefined): Promise<{ config: Config | null; problems: Problem[] }> {
   const loaded = loadConfig(file, node === undefined ? {} : { node });
   if (!loaded.ok) return { config: null, problems: loaded.problems };
-  return { config: loaded.config, problems: [...loaded.warnings, ...missingFiles(loaded, 'warning'), ...onThisMachine(loaded, node)] };
+  const here = node === undefined ? [] : await onThisMachine(loaded, node);
+  return { config: loaded.config, problems: [...loaded.warnings, ...missingFiles(loaded, 'warning'), ...here] };
 }
 
-const onThisMachine = (loaded: LoadedConfig, node: string | undefined): Problem[] =>
-  node === undefined ? [] : checkMachine(loaded, readMachine(), node);
+async function onThisMachine(loaded: LoadedConfig, node: string): Promise<Problem[]> {
+  const links = await createLinks();
+  try {
+    return checkMachine(loaded, machineOf(links.facts()), node);
+  } finally {
+    links.stop();
+  }
+}
 
 function tell(file: string, config: Config | null, problems: readonly Problem[], hasFailed: boolean, context: CliContext): void {
   printProblems(problems, context);

@@ -1,11 +1,9 @@
 /**
- * `tandem run`: checks the configuration with messages for people, then becomes the daemon of one node.
+ * `tandem run`: becomes the daemon of one node.
  */
 import type { Command } from 'commander';
-import { loadConfig, missingFiles } from '../config/load.js';
-import { type CliContext, EXIT_USAGE, type RunOptions } from './context.js';
+import type { CliContext } from './context.js';
 import { stateDirOption } from './options.js';
-import { printProblems } from './problems.js';
 
 export const DEFAULT_CONFIG_FILE = '/etc/tandem/tandem.yaml';
 
@@ -21,14 +19,6 @@ export function addRunCommand(program: Command, context: CliContext): void {
       '\nSIGTERM hands over to a peer and exits. Logs are JSON lines on standard output.\n\nExamples:\n  tandem run --config tandem.yaml --node lb1\n  tandem run --config tandem.yaml --node lb2 --state-dir /run/tandem/lb2',
     )
     .action(async (options: { config: string; node: string; stateDir: string }) => {
-      const request: RunOptions = { configFile: options.config, node: options.node, stateDir: options.stateDir };
-      context.exit(isConfigFine(request, context) ? await context.actions.run(request) : EXIT_USAGE);
+      context.exit(await context.actions.run({ configFile: options.config, node: options.node, stateDir: options.stateDir }));
     });
-}
-
-function isConfigFine({ configFile, node }: RunOptions, context: CliContext): boolean {
-  const loaded = loadConfig(configFile, { node });
-  const errors = loaded.ok ? missingFiles(loaded, 'error') : loaded.problems;
-  printProblems(errors, context);
-  return errors.length === 0;
 }

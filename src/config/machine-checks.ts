@@ -2,6 +2,8 @@
  * What only the machine can say about a configuration: are the interfaces there, does each address lie in a network of its interface, do
  * NAT servers lie in the clients' network. Works on addresses handed in. Pure.
  */
+import { ipv4Number, isInPrefix } from '../system/ipv4.js';
+import type { NetworkFacts } from '../system/network-facts.js';
 import { nearServer } from './check-services.js';
 import type { LoadedConfig } from './load.js';
 import { suggestion } from './nearest.js';
@@ -21,13 +23,15 @@ export interface Machine {
   addresses: readonly MachineAddress[];
 }
 
-export function toNumber(address: string): number {
-  return address.split('.').reduce((sum, octet) => sum * 256 + Number(octet), 0);
-}
+export const machineOf = ({ links }: NetworkFacts): Machine => ({
+  interfaces: links.map((link) => link.name),
+  addresses: links.flatMap((link) => link.addresses.map((each) => ({ interface: link.name, ...each }))),
+});
 
-export function sameNetwork(a: string, b: string, prefixLength: number): boolean {
-  const size = 2 ** (32 - prefixLength);
-  return Math.floor(toNumber(a) / size) === Math.floor(toNumber(b) / size);
+/** Does the address lie in the network that this address of the machine spans? */
+function isNear(address: string, own: MachineAddress): boolean {
+  const [wanted, base] = [ipv4Number(address), ipv4Number(own.address)];
+  return wanted !== null && base !== null && isInPrefix(wanted, base, own.prefixLength);
 }
 
 export function checkMachine(loaded: LoadedConfig, machine: Machine, node: string): Problem[] {
@@ -72,7 +76,7 @@ function checkNetwork(machine: Machine, address: string, interfaceName: string, 
       'value',
       `${address} is configured on ${interfaceName}; an address that moves must not be: \`ip address del ${address}/${own.prefixLength} dev ${interfaceName}\``,
     );
-  else if (!networks.some((each) => sameNetwork(address, each.address, each.prefixLength))) {
+  else if (!networks.some((each) => isNear(address, each))) {
     const known = networks.map((each) => `${each.address}/${each.prefixLength}`).join(', ');
     report.error(
       path,
@@ -93,10 +97,8 @@ function checkOneArm(loaded: LoadedConfig, machine: Machine, report: Report): vo
   loaded.config.services.forEach((service, i) => {
     const router = loaded.config.virtualRouters.find((each) => each.name === service.virtualRouter);
     const pool = loaded.config.pools.find((each) => each.name === service.pool);
-    const networks = machine.addresses.filter(
-      (each) => each.interface === router?.interface && sameNetwork(service.address, each.address, each.prefixLength),
-    );
-    const near = pool?.servers.find((server) => networks.some((each) => sameNetwork(server.address, each.address, each.prefixLength)));
+    const networks = machine.addresses.filter((each) => each.interface === router?.interface && isNear(service.address, each));
+    const near = pool?.servers.find((server) => networks.some((each) => isNear(server.address, each)));
     if (service.forward !== 'nat' || near === undefined || nearServer(pool?.servers ?? [], service.address) !== undefined) return;
     report.warning(
       ['services', i, 'forward'],

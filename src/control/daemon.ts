@@ -83,7 +83,7 @@ async function serve(
     process.stderr.write(`tandem: ${messageOf(error)}\n`);
     return EXIT_FAILURE;
   } finally {
-    log.flush();
+    await log.flush();
   }
 }
 

@@ -1,12 +1,11 @@
 /**
- * Logging: pino JSON lines on standard output, by the table of events. Writes without blocking: a reader that stands still costs lines
- * (counted, and said once it reads again), never the node. Secrets are cut out by name, whoever passes them.
+ * Logging: pino JSON lines on standard output, by the table of events. Lines that found no room are counted, and told once there is room
+ * again. Secrets are cut out by name, whoever passes them.
  */
 import pino from 'pino';
 import { type EventFields, type EventName, events, type LogLevel } from './events.js';
+import { type LogSink, openLogSink } from './log-sink.js';
 
-/** Lines waiting for a slow reader; beyond that new ones are dropped. */
-const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 const SECRETS = ['password', 'secret', 'token', 'privateKey', 'authorization', 'pem'];
 const REDACTED = { paths: [...SECRETS, ...SECRETS.map((name) => `*.${name}`)], censor: '[secret]' };
 
@@ -16,14 +15,8 @@ export interface Log {
   relay(level: LogLevel, event: string, fields: Record<string, unknown>): void;
   /** Lines that found no room so far. */
   dropped(): number;
-  /** Waits until everything is written; call before the process exits. */
-  flush(): void;
-}
-
-/** Where lines go; pino.destination() is one. */
-export interface LogSink {
-  write(line: string): unknown;
-  flushSync?(): void;
+  /** Waits, not for long, until everything is written; call before the process exits. */
+  flush(): Promise<void>;
 }
 
 export interface LogOptions {
@@ -34,9 +27,8 @@ export interface LogOptions {
 }
 
 export function createLog(options: LogOptions): Log {
-  let dropped = 0;
+  const sink = options.sink ?? openLogSink(process.stdout.fd);
   let toldDropped = 0;
-  const sink = options.sink ?? openStdout(() => dropped++);
   const logger = pino(
     {
       level: options.level,
@@ -47,29 +39,28 @@ export function createLog(options: LogOptions): Log {
     },
     sink,
   );
-  const log: Log = {
+  const write = <N extends EventName>(name: N, fields: EventFields<N>): void => {
+    const { level, message } = events[name];
+    logger[level]({ event: name, ...spoken(fields) }, message);
+  };
+  const tellDropped = (): void => {
+    const lines = sink.dropped() - toldDropped;
+    if (lines === 0 || sink.isFull()) return;
+    toldDropped += lines;
+    write('log.dropped', { lines });
+  };
+  return {
     event(name, fields) {
-      const { level, message } = events[name];
-      logger[level]({ event: name, ...spoken(fields) }, message);
-      if (dropped > toldDropped && name !== 'log.dropped') {
-        const lines = dropped - toldDropped;
-        toldDropped = dropped;
-        log.event('log.dropped', { lines });
-      }
+      tellDropped();
+      write(name, fields);
     },
     relay(level, event, fields) {
+      tellDropped();
       logger[level]({ ...spoken(fields), event }, event);
     },
-    dropped: () => dropped,
-    flush: () => sink.flushSync?.(),
+    dropped: () => sink.dropped(),
+    flush: () => sink.flush(),
   };
-  return log;
-}
-
-function openStdout(onDrop: () => void): LogSink {
-  const stream = pino.destination({ dest: 1, sync: false, maxLength: MAX_WAITING_BYTES });
-  stream.on('drop', onDrop);
-  return stream;
 }
 
 /** Errors and big integers as JSON can say them. */

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { parseConfig } from '../../../src/config/load.js';
-import { checkMachine, type Machine, sameNetwork } from '../../../src/config/machine-checks.js';
+import { checkMachine, type Machine, machineOf } from '../../../src/config/machine-checks.js';
 import { projectRoot } from '../../../src/system/paths.js';
 
 const text = readFileSync(join(projectRoot, 'config/nat-pair.yaml'), 'utf8');
@@ -54,10 +54,16 @@ t.test('one-arm NAT in a large network is seen with the real prefix', async (t) 
   t.match(found(wide), ['17:54: warning: server "be1" (10.2.0.21) is in the network of the VIP']);
 });
 
-t.test('networks', async (t) => {
-  t.equal(sameNetwork('10.1.0.1', '10.1.0.254', 24), true);
-  t.equal(sameNetwork('10.1.0.1', '10.1.1.1', 24), false);
-  t.equal(sameNetwork('10.1.0.1', '10.1.1.1', 23), true);
-  t.equal(sameNetwork('255.255.255.255', '0.0.0.0', 0), true);
-  t.equal(sameNetwork('255.255.255.255', '255.255.255.254', 32), false);
+t.test('a machine from the facts of its network', async (t) => {
+  const link = (name: string, address?: string) => ({
+    name,
+    ifindex: 1,
+    mac: '02:00:00:00:00:01',
+    isUp: true,
+    addresses: address === undefined ? [] : [{ address, prefixLength: 24 }],
+  });
+  t.same(machineOf({ links: [link('eth0', '10.1.0.11'), link('eth1')], routes: [] }), {
+    interfaces: ['eth0', 'eth1'],
+    addresses: [{ interface: 'eth0', address: '10.1.0.11', prefixLength: 24 }],
+  });
 });

@@ -1,0 +1,73 @@
+/**
+ * The real program in its own process: exit statuses, terminals, pipes, and the certificates that `pki init` leaves.
+ */
+import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import { projectRoot } from '../../../src/system/paths.js';
+
+const program = fileURLToPath(new URL('../../../src/bin/tandem.js', import.meta.url));
+const example = join(projectRoot, 'config/nat-pair.yaml');
+const environment = { PATH: process.env.PATH, TERM: 'xterm' };
+
+const run = (args: string[], cwd?: string): SpawnSyncReturns<string> =>
+  spawnSync(process.execPath, [program, ...args], { encoding: 'utf8', env: environment, cwd });
+
+/** In a terminal of its own, as util-linux's script(1) makes it. */
+const onTerminal = (args: string[], extra: Record<string, string> = {}): string =>
+  spawnSync('script', ['-qec', [process.execPath, program, ...args].join(' '), '/dev/null'], {
+    encoding: 'utf8',
+    env: { ...environment, ...extra },
+  }).stdout;
+
+t.test('exit statuses', async (t) => {
+  t.match(run(['--version']), { status: 0, stdout: /^\d+\.\d+\.\d+\n$/ });
+  t.match(run(['nonsense']), { status: 2, stderr: "error: unknown command 'nonsense'" });
+  t.match(run(['status', '--state-dir', '/no/such/dir']), { status: 1, stdout: '', stderr: 'tandem: no daemon is running' });
+  t.match(run(['run', '--config', '/no/such.yaml', '--node', 'lb1', '--state-dir', '/no/such/dir']), {
+    status: 2,
+    stderr: 'there is no such file',
+  });
+  t.match(run(['unload', '--state-dir', '/no/such/dir']), { status: 0, stdout: 'nothing of it is pinned' });
+});
+
+t.test('colours only on a terminal, and not with NO_COLOR', async (t) => {
+  t.notMatch(run(['check', example]).stderr, '\u001b');
+  t.match(onTerminal(['check', example]), '\u001b[33mwarning\u001b[39m');
+  t.notMatch(onTerminal(['check', example], { NO_COLOR: '1' }), '\u001b');
+  t.notMatch(onTerminal(['check', example], { TERM: 'dumb' }), '\u001b');
+});
+
+t.test('a reader that has seen enough is no failure', async (t) => {
+  const { status, stdout, stderr } = spawnSync(
+    'bash',
+    ['-o', 'pipefail', '-c', `"${process.execPath}" "${program}" completion bash | head -n 1`],
+    {
+      encoding: 'utf8',
+      env: environment,
+    },
+  );
+  t.same([status, stdout, stderr], [0, '# bash completion for tandem\n', '']);
+});
+
+t.test('two commands from nothing to a configuration without warnings', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'tandem-pki-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  cpSync(example, join(directory, 'tandem.yaml'));
+  const made = run(['pki', 'init', '--config', 'tandem.yaml'], directory);
+  t.match(made, { status: 0, stderr: '' });
+  const files = ['ca.key', 'ca.pem', 'lb1.key', 'lb1.pem', 'lb2.key', 'lb2.pem'];
+  t.same(readdirSync(join(directory, 'pki')).sort(), files);
+  for (const file of files) t.equal(statSync(join(directory, 'pki', file)).mode & 0o077, 0, `${file} is private`);
+  t.match(run(['check', 'tandem.yaml', '--strict'], directory), { status: 0, stderr: '' });
+  const again = run(['pki', 'init', '--config', 'tandem.yaml'], directory);
+  t.equal(again.status, 1, 'what exists is not replaced');
+  t.match(again.stderr, /^tandem: .*pki/);
+  const asNode = run(['check', 'tandem.yaml', '--node', 'lb1'], directory);
+  t.equal(asNode.status, 2);
+  t.match(asNode.stderr, 'this machine does not have the address 10.1.0.11 of node "lb1"');
+  t.notMatch(asNode.stderr, 'file');
+});
