@@ -47,6 +47,8 @@ t.test('a reader that has seen enough is no failure', async (t) => {
     ['-o', 'pipefail', '-c', `"${process.execPath}" "${program}" completion bash | head -n 1`],
     {
       encoding: 'utf8',
+      // Bash takes a socket for a remote shell and reads the user's start-up files.
+      stdio: ['ignore', 'pipe', 'pipe'],
       env: environment,
     },
   );

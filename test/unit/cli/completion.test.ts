@@ -16,7 +16,7 @@ const script = async (shell: string): Promise<string> => {
 function complete(bash: string, words: string[]): string[] {
   const list = words.map((word) => `'${word}'`).join(' ');
   const run = `${bash}\nCOMP_WORDS=(${list}); COMP_CWORD=${words.length - 1}; _tandem; printf '%s\\n' "\${COMPREPLY[@]}"`;
-  const { stdout, stderr } = spawnSync('bash', ['--norc', '-c', run], { encoding: 'utf8' });
+  const { stdout, stderr } = spawnSync('bash', ['-c', run], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   t.equal(stderr, '');
   return stdout.split('\n').filter(Boolean);
 }
