@@ -20,29 +20,23 @@ import { bpfObjectPath } from '../system/paths.js';
 import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
-import type { FromHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { heartbeatConfig } from './heartbeat-config.js';
-import { createHeartbeatLink, type HeartbeatLink } from './heartbeat-link.js';
+import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import { type AttachedInterface, attachInterfaces } from './interfaces.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { createRoles } from './roles.js';
 import { bootInstance, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
 
 /** How often the heartbeat is asked for its status, and slow facts are looked at again. */
 const REVIEW_MS = 200;
-/** A heartbeat answers a status request within a scheduling delay; older numbers are shown after that. */
-const STATUS_LIMIT_MS = 100;
 /** Real-time priority of the heartbeat: above ordinary work, below the kernel's own threads. */
 const HEARTBEAT_REALTIME_PRIORITY = 50;
 /** Compiled beside this file. */
 const HEARTBEAT_PROGRAM = fileURLToPath(new URL('../bin/heartbeat.js', import.meta.url));
-/** A stopping node waits this long for its heartbeat to say goodbye. */
-const GOODBYE_LIMIT_MS = 1000;
 
 export interface NodeOptions {
   config: Config;
@@ -70,7 +64,6 @@ class Node implements TandemNode {
   private readonly stateDir: StateDir;
   private readonly options: NodeOptions;
   private readonly startedAtWallMs = systemClock.wallMs();
-  private readonly roles = createRoles();
   private readonly peersView = createPeersView();
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
@@ -80,14 +73,10 @@ class Node implements TandemNode {
   private health!: HealthChecker;
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
-  private heartbeat!: HeartbeatLink;
+  private heartbeat!: HeartbeatSession;
   private admin!: AdminServer;
   private metrics: TelemetryServer | null = null;
   private reviewTimer: NodeJS.Timeout | null = null;
-  private tracked = '';
-  private heldNames = '';
-  private onStatus: (() => void)[] = [];
-  private onGoodbye: () => void = () => undefined;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -102,8 +91,9 @@ class Node implements TandemNode {
     await this.loadDataPlane();
     this.startPools();
     this.attach();
+    this.createHeartbeat();
     await this.startReplication();
-    this.startHeartbeat();
+    this.heartbeat.start();
     this.health.start();
     await this.openDoors();
     this.reviewTimer = setInterval(() => this.review(), REVIEW_MS);
@@ -146,7 +136,7 @@ class Node implements TandemNode {
       pools: this.config.pools,
       clock: systemClock,
       log: this.log,
-      onChange: () => this.pools.review(this.roles.held()),
+      onChange: () => this.pools.review(this.heartbeat.roles.held()),
     });
     this.pools = createPoolKeeper({
       config: this.config,
@@ -218,7 +208,7 @@ class Node implements TandemNode {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.roles.held());
+        this.pools.announced(message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
         this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
@@ -248,7 +238,7 @@ class Node implements TandemNode {
 
   /** What a peer must know that was said before it was there. */
   private greet(node: string): void {
-    const generations = this.pools.decided(this.roles.held());
+    const generations = this.pools.decided(this.heartbeat.roles.held());
     if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
     const addresses = this.engine.localNextHops();
     if (addresses.length > 0) void this.replication.send(node, { type: 'nextHops', addresses }, 0);
@@ -256,7 +246,7 @@ class Node implements TandemNode {
 
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
-  private startHeartbeat(): void {
+  private createHeartbeat(): void {
     const slots = new Map(this.engine.routerSlots().map(({ name, slot }) => [name, slot]));
     const config = heartbeatConfig(this.config, {
       node: this.name,
@@ -268,52 +258,28 @@ class Node implements TandemNode {
       addressOf: (name) => this.links.primaryAddress(name),
     });
     replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
-    this.heartbeat = createHeartbeatLink({
+    this.heartbeat = createHeartbeatSession({
       socketPath: this.stateDir.heartbeatSocket,
       command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
       crashLog: this.stateDir.crashLog,
       now: () => systemClock.now(),
-      onMessage: (message) => this.fromHeartbeat(message),
-      onConnected: (adopted) => this.heartbeatConnected(adopted),
-      onLost: () => this.log.event('heartbeat.lost', { reason: 'its socket closed' }),
+      log: this.log,
+      track: () => {
+        const peers = this.replication.peers();
+        return {
+          type: 'track',
+          ready: this.readiness.ready,
+          inSync: isInSync(peers),
+          peerInSync: hasPeerInSync(peers),
+          verifyTargets: this.engine.verifyTargets(),
+        };
+      },
+      onHeldChange: (held) => this.heldChanged(held),
     });
-    this.heartbeat.start();
-  }
-
-  private heartbeatConnected(adopted: boolean): void {
-    if (adopted) this.heartbeat.send({ type: 'reload' });
-    this.tracked = '';
-    this.track();
-    this.heartbeat.send({ type: 'status' });
-    this.log.event('heartbeat.connected', { pid: this.roles.process().pid, realtime: this.roles.process().realtime, adopted });
-  }
-
-  private fromHeartbeat(message: FromHeartbeat): void {
-    switch (message.type) {
-      case 'status':
-        this.roles.update(message);
-        for (const done of this.onStatus.splice(0)) done();
-        break;
-      case 'transition':
-        this.roles.transition(message);
-        this.log.event('router.transition', { router: message.router, from: message.from, to: message.to, reason: message.reason });
-        break;
-      case 'log':
-        this.log.relay(message.level, message.event, message.fields);
-        return;
-      case 'stopped':
-        this.onGoodbye();
-        return;
-    }
-    this.rolesChanged();
   }
 
   /** The data plane ages flows, replication sends and purges, and pools are decided where the lease is held. */
-  private rolesChanged(): void {
-    const held = this.roles.held();
-    const names = [...held].sort().join(' ');
-    if (names === this.heldNames) return;
-    this.heldNames = names;
+  private heldChanged(held: ReadonlySet<string>): void {
     const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
     this.engine.setHolding(slots.map(({ slot }) => slot));
     this.replication.setHolding(slots);
@@ -321,20 +287,6 @@ class Node implements TandemNode {
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
     this.review();
-  }
-
-  private track(): void {
-    const peers = this.replication.peers();
-    const message = {
-      type: 'track' as const,
-      ready: this.readiness.ready,
-      inSync: isInSync(peers),
-      peerInSync: hasPeerInSync(peers),
-      verifyTargets: this.engine.verifyTargets(),
-    };
-    const text = JSON.stringify(message);
-    if (text === this.tracked) return;
-    if (this.heartbeat.send(message)) this.tracked = text;
   }
 
   // --- review -------------------------------------------------------------------------------------------------------------------------
@@ -348,8 +300,7 @@ class Node implements TandemNode {
       this.engine.setReady(true);
       this.log.event('daemon.ready', { reason: this.readiness.reason });
     }
-    this.track();
-    if (this.heartbeat.isConnected()) this.heartbeat.send({ type: 'status' });
+    this.heartbeat.refresh();
   }
 
   // --- doors --------------------------------------------------------------------------------------------------------------------------
@@ -360,7 +311,7 @@ class Node implements TandemNode {
       {
         status,
         flows: (filter) => this.engine.flows(filter, filter.limit),
-        transitions: () => this.roles.history(),
+        transitions: () => this.heartbeat.roles.history(),
         switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
@@ -376,7 +327,7 @@ class Node implements TandemNode {
   }
 
   private async status() {
-    await this.freshRoles();
+    await this.heartbeat.fresh();
     return buildStatus({
       version: this.options.version,
       config: this.config,
@@ -385,7 +336,7 @@ class Node implements TandemNode {
       pinDir: this.stateDir.pinDir,
       readiness: this.readiness,
       isHeartbeatConnected: this.heartbeat.isConnected(),
-      roles: this.roles,
+      roles: this.heartbeat.roles,
       dataPlane: this.dataPlane,
       interfaces: this.interfaces,
       peers: this.replication.peers(),
@@ -396,22 +347,10 @@ class Node implements TandemNode {
     });
   }
 
-  /** Asks the heartbeat and waits for its answer, briefly. */
-  private freshRoles(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, STATUS_LIMIT_MS);
-      this.onStatus.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-      if (!this.heartbeat.send({ type: 'status' })) resolve();
-    });
-  }
-
   private async switchover(request: { router?: string; to?: string; reason: string }): Promise<CommandResult> {
     const result = await switchover(
       {
-        roles: this.roles,
+        roles: this.heartbeat.roles,
         replication: this.replication,
         toHeartbeat: (message) => this.heartbeat.send(message),
         waitForPeerToHold: (node, routers, limitMs) => this.peersView.waitToHold(node, routers, limitMs),
@@ -427,8 +366,8 @@ class Node implements TandemNode {
   // --- end ----------------------------------------------------------------------------------------------------------------------------
 
   async stop(reason: string): Promise<void> {
-    if (this.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
-    await this.stopHeartbeat(reason);
+    if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
+    await this.heartbeat.end(reason);
     if (this.reviewTimer !== null) clearInterval(this.reviewTimer);
     this.reviewTimer = null;
     this.health.stop();
@@ -436,20 +375,6 @@ class Node implements TandemNode {
     await this.replication.stop();
     this.engine.stop();
     this.dataPlane.close();
-  }
-
-  private stopHeartbeat(reason: string): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(done, GOODBYE_LIMIT_MS);
-      const { heartbeat } = this;
-      function done(): void {
-        clearTimeout(timer);
-        heartbeat.stop();
-        resolve();
-      }
-      this.onGoodbye = done;
-      if (!heartbeat.send({ type: 'stop', reason })) done();
-    });
   }
 
   private unexpected(error: unknown): void {

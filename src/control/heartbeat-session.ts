@@ -1,0 +1,128 @@
+/**
+ * The daemon's side of the heartbeat: what it is told, what it answers, and who holds which lease according to it. Keeps the last word
+ * of both sides over reconnects; decides nothing.
+ */
+import type { Log } from '../telemetry/log.js';
+import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { createHeartbeatLink } from './heartbeat-link.js';
+import { createRoles, type Roles } from './roles.js';
+
+/** A heartbeat answers within a scheduling delay; older numbers are shown after that. */
+const STATUS_LIMIT_MS = 100;
+/** A stopping node waits this long for its heartbeat to say goodbye. */
+const GOODBYE_LIMIT_MS = 1000;
+
+type Track = Extract<ToHeartbeat, { type: 'track' }>;
+
+export interface HeartbeatSessionOptions {
+  socketPath: string;
+  command: string[];
+  crashLog: string;
+  now(): number;
+  log: Log;
+  /** What the heartbeat must know at this moment. */
+  track(): Track;
+  /** The set of held leases is another one. */
+  onHeldChange(held: ReadonlySet<string>): void;
+}
+
+export interface HeartbeatSession {
+  readonly roles: Roles;
+  start(): void;
+  isConnected(): boolean;
+  send(message: ToHeartbeat): boolean;
+  /** Tells what it must know if that changed, and asks how it is. */
+  refresh(): void;
+  /** Resolves when the roles are fresh, or are not going to be. */
+  fresh(): Promise<void>;
+  /** Asks it to give everything up and end; resolves when it has, or after a limit. */
+  end(reason: string): Promise<void>;
+}
+
+export function createHeartbeatSession(options: HeartbeatSessionOptions): HeartbeatSession {
+  const { log } = options;
+  const roles = createRoles();
+  let tracked = '';
+  let heldNames = '';
+  let waiting: (() => void)[] = [];
+  let onStopped: () => void = () => undefined;
+
+  const link = createHeartbeatLink({
+    socketPath: options.socketPath,
+    command: options.command,
+    crashLog: options.crashLog,
+    now: options.now,
+    onMessage: (message) => receive(message),
+    onConnected(adopted) {
+      if (adopted) link.send({ type: 'reload' });
+      tracked = '';
+      refresh();
+      void fresh().then(() => log.event('heartbeat.connected', { ...roles.process(), adopted }));
+    },
+    onLost: () => log.event('heartbeat.lost', { reason: 'its socket closed' }),
+  });
+
+  const refresh = (): void => {
+    const message = options.track();
+    const text = JSON.stringify(message);
+    if (text !== tracked && link.send(message)) tracked = text;
+    link.send({ type: 'status' });
+  };
+
+  const fresh = (): Promise<void> =>
+    new Promise((resolve) => {
+      const timer = setTimeout(resolve, STATUS_LIMIT_MS);
+      waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+      if (!link.send({ type: 'status' })) resolve();
+    });
+
+  const receive = (message: FromHeartbeat): void => {
+    switch (message.type) {
+      case 'status': {
+        roles.update(message);
+        const answered = waiting;
+        waiting = [];
+        for (const done of answered) done();
+        break;
+      }
+      case 'transition':
+        roles.transition(message);
+        log.event('router.transition', { router: message.router, from: message.from, to: message.to, reason: message.reason });
+        break;
+      case 'log':
+        log.relay(message.level, message.event, message.fields);
+        return;
+      case 'stopped':
+        onStopped();
+        return;
+    }
+    const held = roles.held();
+    const names = [...held].sort().join(' ');
+    if (names === heldNames) return;
+    heldNames = names;
+    options.onHeldChange(held);
+  };
+
+  return {
+    roles,
+    start: () => link.start(),
+    isConnected: () => link.isConnected(),
+    send: (message) => link.send(message),
+    refresh,
+    fresh,
+    end: (reason) =>
+      new Promise((resolve) => {
+        const done = (): void => {
+          clearTimeout(timer);
+          link.stop();
+          resolve();
+        };
+        const timer = setTimeout(done, GOODBYE_LIMIT_MS);
+        onStopped = done;
+        if (!link.send({ type: 'stop', reason })) done();
+      }),
+  };
+}
