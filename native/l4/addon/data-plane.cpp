@@ -15,8 +15,6 @@ namespace {
 
 constexpr const char *XDP_PROGRAM = "tandem_xdp";
 constexpr int OLDEST_KERNEL_MAJOR = 5, OLDEST_KERNEL_MINOR = 15;
-/* How long the digests must stand still to be believed: longer than one packet takes between its event and its digest. */
-constexpr useconds_t DIGEST_PAUSE_US = 20;
 constexpr size_t NOTICES_PER_DRAIN = 4096;
 
 struct SyscallProgram {
@@ -48,7 +46,12 @@ DataPlane::DataPlane(const LoadOptions &options) : options_(options), pins_(opti
   if (options.adopt_only) {
     adopt_maps_and_programs();
   } else {
-    load_maps_and_programs();
+    try {
+      load_maps_and_programs();
+    } catch (...) {
+      pins_.remove_directory(); /* as far as it is empty: an attempt that failed leaves nothing behind */
+      throw;
+    }
   }
   const FlowTable::Maps tables{map("flows"), map("services"), map("addresses"), map("leases"), map("settings"), map("inbox")};
   flow_table_ = std::make_unique<FlowTable>(tables, apply_program_.get(), clock_program_.get());
@@ -159,28 +162,35 @@ std::vector<tandem_digest> DataPlane::digests() const {
   return result;
 }
 
-/* A packet on another CPU writes its event and its digest one after the other: believed is only what stands still around a pause. */
-std::optional<std::vector<tandem_digest>> DataPlane::stable_digests() const {
-  const uint64_t position = events_->produced();
+uint64_t DataPlane::lost_events() const {
+  const uint32_t reason = TANDEM_DROP_EVENT_LOST;
+  const auto counters = map("drops").get({reinterpret_cast<const uint8_t *>(&reason), sizeof reason});
+  uint64_t lost = 0;
+  for (size_t offset = 0; counters && offset < counters->size(); offset += sizeof(uint64_t)) {
+    uint64_t count = 0;
+    memcpy(&count, counters->data() + offset, sizeof count);
+    lost += count;
+  }
+  return lost;
+}
+
+/*
+ * A change reserves its place in the ring before it touches a digest and submits afterwards (flow.h). So digests read between two looks
+ * at a ring that is drained and where nothing was reserved belong exactly to the records drained.
+ */
+std::optional<std::vector<tandem_digest>> DataPlane::settled_digests() const {
+  const uint64_t position = events_->produced(), lost = lost_events();
   if (!events_->is_empty()) return std::nullopt;
-  const auto first = digests();
-  usleep(DIGEST_PAUSE_US);
-  const auto second = digests();
-  if (memcmp(first.data(), second.data(), first.size() * sizeof(tandem_digest)) || events_->produced() != position) return std::nullopt;
-  return second;
+  auto result = digests();
+  if (events_->produced() != position || lost_events() != lost) return std::nullopt;
+  return result;
 }
 
 DrainResult DataPlane::drain(uint32_t most, bool wants_digests) {
   DrainResult result;
   events_->drain(result.records, most);
-  if (wants_digests) result.digests = stable_digests();
-  const uint32_t reason = TANDEM_DROP_EVENT_LOST;
-  const auto counters = map("drops").get({reinterpret_cast<const uint8_t *>(&reason), sizeof reason});
-  for (size_t offset = 0; counters && offset < counters->size(); offset += sizeof(uint64_t)) {
-    uint64_t count = 0;
-    memcpy(&count, counters->data() + offset, sizeof count);
-    result.lost += count;
-  }
+  if (wants_digests) result.digests = settled_digests();
+  result.lost = lost_events();
   return result;
 }
 

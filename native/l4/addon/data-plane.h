@@ -61,7 +61,8 @@ class DataPlane {
   void load_maps_and_programs();
   void adopt_maps_and_programs();
   Fd load_program(tandem_interface interface, XdpMode mode);
-  std::optional<std::vector<tandem_digest>> stable_digests() const;
+  uint64_t lost_events() const;
+  std::optional<std::vector<tandem_digest>> settled_digests() const;
 
   LoadOptions options_;
   Pins pins_;

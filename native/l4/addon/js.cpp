@@ -31,17 +31,23 @@ napi_valuetype type_of(const Argument &argument) {
   throw TypeMistake{std::string(argument.name) + " must be " + expected};
 }
 
+void set_detail(napi_env env, napi_value object, const NativeError &error) {
+  set_property(env, object, "errno", js_number(env, error.error_number));
+  set_property(env, object, "hint", js_string(env, error.hint));
+  set_property(env, object, "verifierLog", js_string(env, error.verifier_log));
+}
+
 napi_value native_error(napi_env env, const NativeError &error) {
   Instance *instance = instance_of(env);
   napi_value error_class = nullptr, result = nullptr;
-  if (!instance || !instance->error_class || napi_get_reference_value(env, instance->error_class, &error_class) != napi_ok) {
+  if (instance && instance->error_class) check(env, napi_get_reference_value(env, instance->error_class, &error_class));
+  if (!error_class) {
     check(env, napi_create_error(env, js_string(env, error.code), js_string(env, error.message), &result));
+    set_detail(env, result, error);
     return result;
   }
   napi_value detail = js_object(env);
-  set_property(env, detail, "errno", js_number(env, error.error_number));
-  set_property(env, detail, "hint", js_string(env, error.hint));
-  set_property(env, detail, "verifierLog", js_string(env, error.verifier_log));
+  set_detail(env, detail, error);
   napi_value arguments[] = {js_string(env, error.code), js_string(env, error.message), detail};
   check(env, napi_new_instance(env, error_class, 3, arguments, &result));
   return result;

@@ -41,15 +41,9 @@ bool is_on_bpffs(const std::string &path) {
 
 void make_directories(const std::string &path) {
   if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return;
-  if (errno == ENOENT) {
-    make_directories(parent_of(path));
-    if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return;
-  }
-  const int error_number = errno;
-  if (error_number == EPERM && path.substr(path.find_last_of('/') + 1).find('.') != std::string::npos)
-    throw NativeError{"SYSCALL", describe_errno("cannot create " + path, error_number), error_number,
-                      "names on the BPF file system must not contain a dot", ""};
-  throw_errno("cannot create " + path, error_number);
+  if (errno != ENOENT) throw_errno("cannot create " + path, errno);
+  make_directories(parent_of(path));
+  if (mkdir(path.c_str(), 0700) && errno != EEXIST) throw_errno("cannot create " + path, errno);
 }
 
 }  // namespace
@@ -57,8 +51,10 @@ void make_directories(const std::string &path) {
 void Pins::create() const {
   std::string existing = directory_;
   struct stat status {};
-  while (stat(existing.c_str(), &status) && errno == ENOENT && existing != parent_of(existing)) existing = parent_of(existing);
+  while (stat(existing.c_str(), &status) && existing != parent_of(existing)) existing = parent_of(existing);
   if (!is_on_bpffs(existing)) throw_not_bpffs(directory_);
+  if (directory_.find('.', existing.size()) != std::string::npos)
+    throw NativeError{"SYSCALL", "cannot create " + directory_, EPERM, "names on the BPF file system must not contain a dot", ""};
   make_directories(directory_);
 }
 
