@@ -14,7 +14,7 @@ export interface Suite {
 }
 
 export const SUITES: readonly Suite[] = [
-  { name: 'unit', isPure: true, fileLimitMs: 60_000 },
+  { name: 'unit', isPure: true, fileLimitMs: 30_000 },
   { name: 'rfc', isPure: true, fileLimitMs: 60_000 },
   { name: 'sim', isPure: true, fileLimitMs: 240_000 },
   { name: 'packet', isPure: false, fileLimitMs: 120_000 },

@@ -2,7 +2,7 @@
  * The import rules of the project as a pure function: files in, violations out. What is allowed stands in house.ts.
  */
 import path from 'node:path';
-import { FEATURES, FLOORS } from './house.js';
+import { CONTRACTS, FEATURES, FLOORS, PURE_GROUND } from './house.js';
 import type { Import, SourceFile } from './source-file.js';
 
 /** By path relative to src, e.g. `vrrp/machine.ts`. */
@@ -26,7 +26,8 @@ export function violations(project: Project, shells: ReadonlySet<string>): strin
     const say = (line: number, what: string): void => void found.push(`src/${file}:${line}: ${what}`);
     for (const imported of source.imports) {
       const target = resolveImport(file, imported.specifier);
-      const complaint = target ? floorComplaint(file, target) : null;
+      const isContract = imported.isTypeOnly && CONTRACTS.has(target ?? '');
+      const complaint = target && !isContract ? floorComplaint(file, target) : null;
       if (complaint) say(imported.line, complaint);
       const feature = target ? featureComplaint(file, target, imported, isPure) : null;
       if (feature) say(imported.line, feature);
@@ -54,14 +55,29 @@ function featureComplaint(file: string, target: string, imported: Import, isPure
   return imported.isTypeOnly || isPure(target) ? null : `${from} may not import the shell ${target}: shells meet in control and bin`;
 }
 
-/** Pure modules of config, telemetry and system that pure modules may call: arithmetic on branded time, names. */
-const PURE_GROUND: ReadonlySet<string> = new Set(['system/clock.ts']);
-
 function pureComplaint(target: string | null, imported: Import, isPure: (file: string) => boolean): string | null {
   if (imported.isTypeOnly) return null;
   if (target === null)
     return `a pure module may not import ${imported.specifier} (or enter the file as a shell in test/unit/rules/house.ts)`;
-  return isPure(target) || PURE_GROUND.has(target) ? null : `a pure module may not import ${target}, which is not pure`;
+  return isPure(target) || isPureGround(target, imported.values) ? null : `a pure module may not import ${target}, which is not pure`;
+}
+
+function isPureGround(target: string, values: readonly string[]): boolean {
+  const allowed = PURE_GROUND.get(target);
+  return allowed === 'anything' || (allowed !== undefined && values.length > 0 && values.every((value) => allowed.includes(value)));
+}
+
+/** Files entered as pure ground or as contracts that are not what they are entered as. */
+export function falseEntries(project: Project): string[] {
+  const grounded = [...PURE_GROUND].filter(([, allowed]) => allowed === 'anything').map(([file]) => file);
+  const impure = grounded.filter((file) => {
+    const source = project.get(file);
+    const imports = source?.imports.filter((imported) => !imported.isTypeOnly) ?? [];
+    return (
+      !source || source.ambient.length > 0 || imports.some((imported) => !grounded.includes(resolveImport(file, imported.specifier) ?? ''))
+    );
+  });
+  return [...impure, ...[...CONTRACTS].filter((file) => !project.get(file)?.hasOnlyTypes)];
 }
 
 /** Shells that could be pure, and entries that no longer exist: the list must stay as short as it can be. */

@@ -22,4 +22,20 @@ export const FLOORS: ReadonlyMap<string, number> = new Map([
 export const FEATURES: readonly string[] = ['vrrp', 'replication', 'l4', 'l7', 'health'];
 
 /** Files of feature folders that hold sockets, files, processes, the addon or a library. */
-export const SHELLS: ReadonlySet<string> = new Set(['replication/grpc-transport.ts']);
+export const SHELLS: ReadonlySet<string> = new Set([
+  'health/checker.ts',
+  'health/probes.ts',
+  'l4/native.ts',
+  'replication/grpc-transport.ts',
+]);
+
+/** Files of the ground floors that are pure themselves, and what pure modules may take from them: the named values, or anything. */
+export const PURE_GROUND: ReadonlyMap<string, readonly string[] | 'anything'> = new Map<string, readonly string[] | 'anything'>([
+  ['system/clock.ts', ['after']],
+  ['system/ipv4.ts', 'anything'],
+  ['system/network-facts.ts', 'anything'],
+  ['system/neighbour-facts.ts', 'anything'],
+]);
+
+/** Files that hold nothing but the types of what a node shows to the outside: whoever shows it may know them, on any floor. */
+export const CONTRACTS: ReadonlySet<string> = new Set(['control/status.ts']);

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
 import { projectRoot } from '../../../src/system/paths.js';
-import { cycles, needlessShells, type Project, violations } from './check.js';
+import { cycles, falseEntries, needlessShells, type Project, violations } from './check.js';
 import { SHELLS } from './house.js';
 import { readSource } from './source-file.js';
 
@@ -22,6 +22,7 @@ t.test('the sources keep the rules', async (t) => {
   t.ok(project.size > 0, 'there are sources');
   t.same(violations(project, SHELLS), []);
   t.same(cycles(project), [], 'no circles');
+  t.same(falseEntries(project), [], 'pure ground is pure, contracts are types');
   t.same(needlessShells(project, SHELLS), [], 'every shell has to be one');
 });
 
@@ -36,6 +37,19 @@ t.test('arrows go down only', async (t) => {
   t.match(complaints({ 'misc/a.ts': `import { b } from '../system/b.js';` }), [/misc stands on no floor/]);
 });
 
+t.test('types of a contract may be known anywhere, values of it may not', async (t) => {
+  t.same(complaints({ 'telemetry/a.ts': `import type { NodeStatus } from '../control/status.js';` }), []);
+  t.match(complaints({ 'telemetry/a.ts': `import { value } from '../control/status.js';` }), [/arrows go down only/]);
+  t.same(falseEntries(made({ 'control/status.ts': 'export const a = 1;' })).includes('control/status.ts'), true);
+  t.same(
+    falseEntries(made({ 'control/status.ts': `import type { A } from './a.js'; export interface B { a: A }` })).includes(
+      'control/status.ts',
+    ),
+    false,
+  );
+  t.same(falseEntries(made({ 'system/ipv4.ts': `import net from 'node:net';` })).includes('system/ipv4.ts'), true);
+});
+
 t.test('features do not import shells of other features', async (t) => {
   const shells = ['l4/native.ts', 'vrrp/heartbeat.ts'];
   t.same(complaints({ 'vrrp/heartbeat.ts': `import type { NativeL4 } from '../l4/native.js';` }, shells), []);
@@ -45,6 +59,12 @@ t.test('features do not import shells of other features', async (t) => {
 t.test('pure modules import types and pure modules', async (t) => {
   t.same(complaints({ 'vrrp/machine.ts': `import type { S } from 'node:net'; import { step } from './active.js';` }), []);
   t.same(complaints({ 'vrrp/machine.ts': `import { type Monotonic, after } from '../system/clock.js';` }), []);
+  t.match(
+    complaints({ 'vrrp/machine.ts': `import { after, systemClock } from '../system/clock.js';` }),
+    [/not pure/],
+    'a clock itself is not',
+  );
+  t.match(complaints({ 'vrrp/machine.ts': `import * as clock from '../system/clock.js';` }), [/not pure/]);
   t.match(complaints({ 'vrrp/machine.ts': `import net from 'node:net';` }), [/may not import node:net/]);
   t.match(complaints({ 'vrrp/machine.ts': `import { type A, pino } from 'pino';` }), [/may not import pino/]);
   t.match(complaints({ 'vrrp/machine.ts': `const fs = await import('node:fs');` }), [/may not import node:fs/]);

@@ -7,6 +7,8 @@ export interface Import {
   /** As written: './codec.js', 'node:fs', 'pino'. */
   specifier: string;
   isTypeOnly: boolean;
+  /** Values that are imported by name; empty for types, whole modules and side effects. */
+  values: string[];
   line: number;
 }
 
@@ -19,6 +21,8 @@ export interface SourceFile {
   imports: Import[];
   /** Uses of clocks, timers and chance. */
   ambient: Use[];
+  /** Nothing is left of it after compiling. */
+  hasOnlyTypes: boolean;
   /** Every function with a body, and how many lines are its own: those of functions inside it are theirs. */
   functions: { name: string; line: number; lines: number }[];
 }
@@ -35,7 +39,7 @@ const MEMBERS = new Map([
 
 export function readSource(text: string): SourceFile {
   const source = ts.createSourceFile('file.ts', text, ts.ScriptTarget.ES2022, true);
-  const found: SourceFile = { imports: [], ambient: [], functions: [] };
+  const found: SourceFile = { imports: [], ambient: [], hasOnlyTypes: source.statements.every(isTypeStatement), functions: [] };
   const lineOf = (node: ts.Node): number => source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
   const visit = (node: ts.Node): void => {
     const imported = importOf(node);
@@ -47,6 +51,11 @@ export function readSource(text: string): SourceFile {
   visit(source);
   found.functions = functionsOf(source);
   return found;
+}
+
+function isTypeStatement(statement: ts.Statement): boolean {
+  if (ts.isImportDeclaration(statement)) return statement.importClause !== undefined && bringsOnlyTypes(statement.importClause);
+  return ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
 }
 
 function functionsOf(source: ts.SourceFile): SourceFile['functions'] {
@@ -70,20 +79,24 @@ function functionsOf(source: ts.SourceFile): SourceFile['functions'] {
 
 function importOf(node: ts.Node): Omit<Import, 'line'> | null {
   if (ts.isImportDeclaration(node)) {
-    return { specifier: textOf(node.moduleSpecifier), isTypeOnly: node.importClause !== undefined && bringsOnlyTypes(node.importClause) };
+    return {
+      specifier: textOf(node.moduleSpecifier),
+      isTypeOnly: node.importClause !== undefined && bringsOnlyTypes(node.importClause),
+      values: valuesOf(node.importClause),
+    };
   }
   if (ts.isExportDeclaration(node) && node.moduleSpecifier) {
-    return { specifier: textOf(node.moduleSpecifier), isTypeOnly: node.isTypeOnly };
+    return { specifier: textOf(node.moduleSpecifier), isTypeOnly: node.isTypeOnly, values: [] };
   }
   if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-    return { specifier: textOf(node.argument.literal), isTypeOnly: true };
+    return { specifier: textOf(node.argument.literal), isTypeOnly: true, values: [] };
   }
   if (
     ts.isCallExpression(node) &&
     node.arguments[0] &&
     (node.expression.kind === ts.SyntaxKind.ImportKeyword || isRequire(node.expression))
   ) {
-    return { specifier: textOf(node.arguments[0]), isTypeOnly: false };
+    return { specifier: textOf(node.arguments[0]), isTypeOnly: false, values: [] };
   }
   return null;
 }
@@ -91,6 +104,13 @@ function importOf(node: ts.Node): Omit<Import, 'line'> | null {
 const textOf = (node: ts.Node): string => (ts.isStringLiteralLike(node) ? node.text : '(computed)');
 
 const isRequire = (node: ts.Expression): boolean => ts.isIdentifier(node) && node.text === 'require';
+
+/** Empty as soon as something comes without a name of its own. */
+function valuesOf(clause: ts.ImportClause | undefined): string[] {
+  const bindings = clause?.namedBindings;
+  if (!clause || clause.name || !bindings || !ts.isNamedImports(bindings)) return [];
+  return bindings.elements.filter((element) => !element.isTypeOnly).map((element) => (element.propertyName ?? element.name).text);
+}
 
 function bringsOnlyTypes(clause: ts.ImportClause): boolean {
   if (clause.isTypeOnly) return true;
