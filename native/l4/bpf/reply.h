@@ -23,8 +23,8 @@ INLINE bool hash_confirms(struct tandem_service *service, const struct tandem_fl
   return hashed_slot(service, TABLE_CURRENT, key) == slot || hashed_slot(service, TABLE_PREVIOUS, key) == slot;
 }
 
-/* Tries one service of the endpoint: 0 when the record exists now, else the reason why not. */
-__noinline int derive_for(struct request *request, __u32 slot)
+/* Whether one service of the endpoint may have this flow: 0, or the reason why not. */
+__noinline int derivation_refusal(struct request *request, __u32 slot)
 {
   struct tandem_server *server = server_get(slot);
   if (!request || !server || server->forward != TANDEM_FORWARD_NAT)
@@ -42,10 +42,33 @@ __noinline int derive_for(struct request *request, __u32 slot)
     return TANDEM_DROP_NO_RECORD;
   if (bpf_map_lookup_elem(&flows, &request->key))
     return TANDEM_DROP_NO_RECORD; /* the client's flow is with another server */
-  return create_flow(request, slot, service->virtual_router);
+  return 0;
 }
 
-/* A reply without a record. The service slot of the record that exists now, or minus the reason of the drop. */
+/*
+ * The one service of the endpoint that may have this flow, or minus the reason of the drop. Where two may, none is chosen: the wrong one
+ * would reach a port that the client never opened, and its reset would end the right one. The client's next packet decides.
+ */
+INLINE int derived_slot(struct request *request, const struct tandem_endpoint *endpoint)
+{
+  int reason = TANDEM_DROP_NO_RECORD;
+  int found = 0;
+  for (__u32 i = 0; i < TANDEM_MAX_ENDPOINT_SLOTS && i < endpoint->count; i++) {
+    __u32 slot = endpoint->slots[i];
+    if (!slot || slot >= TANDEM_MAX_SERVER_SLOTS)
+      continue;
+    int against = derivation_refusal(request, slot);
+    if (!against && found)
+      return -TANDEM_DROP_NO_RECORD;
+    if (!against)
+      found = slot;
+    else if (against != TANDEM_DROP_NO_RECORD)
+      reason = against;
+  }
+  return found ? found : -reason;
+}
+
+/* A reply without a record. The service slot of the record that exists now (the key names it), or minus the reason of the drop. */
 __noinline int derive(struct request *request)
 {
   if (!request)
@@ -55,16 +78,13 @@ __noinline int derive(struct request *request)
   struct tandem_endpoint *endpoint = endpoint_get(request->server_addr, request->server_port, request->key.protocol);
   if (!endpoint)
     return -TANDEM_DROP_NO_RECORD;
-  int reason = TANDEM_DROP_NO_RECORD;
-  for (__u32 i = 0; i < TANDEM_MAX_ENDPOINT_SLOTS && i < endpoint->count; i++) {
-    __u32 slot = endpoint->slots[i];
-    int against = slot < TANDEM_MAX_SERVER_SLOTS ? derive_for(request, slot) : TANDEM_DROP_NO_RECORD;
-    if (!against)
-      return slot;
-    if (against != TANDEM_DROP_NO_RECORD)
-      reason = against;
-  }
-  return -reason;
+  int slot = derived_slot(request, endpoint);
+  struct tandem_server *server = slot > 0 ? server_get(slot) : NULL;
+  if (!server)
+    return slot > 0 ? -TANDEM_DROP_NO_SERVER : slot;
+  reply_key(&request->key, server);
+  int reason = create_flow(request, slot, server->virtual_router);
+  return reason ? -reason : slot;
 }
 
 INLINE __u32 hint_index(__be32 addr, __be16 port)

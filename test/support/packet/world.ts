@@ -231,7 +231,8 @@ export class World {
       const moved = Number((after[index] ?? 0n) - (before[index] ?? 0n));
       if (moved !== 0) drops[name as DropName] = moved;
     }
-    return { ...result, parsed: parseFrame(result.packet), drops };
+    // Parsed only when looked at: what was dropped may be anything.
+    return { ...result, drops, get parsed() { return parseFrame(result.packet); } };
   }
 
   /** The server number that the hash gives to a flow. */
