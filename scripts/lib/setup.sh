@@ -5,12 +5,13 @@
 tandem_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
 # Debian packages by purpose; each purpose includes the ones before it.
-# run:   clang, libbpf-dev and bpftool compile and describe the BPF object; g++ and make build the addon; python3 is what node-gyp needs to
-#        build raw-socket; iproute2, ethtool and procps make and tune the namespaces; iputils-ping and curl are for looking around.
-# test:  tcpdump captures on the lab's switch; prometheus brings promtool; shellcheck checks these scripts.
+# run:   clang and libbpf-dev compile the BPF object, g++ and make build the addon; python3 is what node-gyp needs to build raw-socket;
+#        iproute2 and ethtool make the namespaces; curl is for looking around in them.
+# test:  bpftool shows the object's layout to scripts/generate; ping and tcpdump act and look on in the lab; prometheus brings promtool;
+#        shellcheck checks these scripts.
 # bench: the peers Tandem is measured beside.
-packages_run=(ca-certificates clang libbpf-dev bpftool g++ make python3 iproute2 ethtool procps iputils-ping curl)
-packages_test=(tcpdump prometheus shellcheck)
+packages_run=(ca-certificates clang libbpf-dev g++ make python3 iproute2 ethtool curl)
+packages_test=(bpftool iputils-ping tcpdump prometheus shellcheck)
 packages_bench=(keepalived conntrackd conntrack nftables tshark)
 
 # BPF features Tandem needs (syscall programs with attached maps, ring buffer, bpf_redirect from generic XDP) are all in Linux 5.15.

@@ -55,6 +55,7 @@ export function readSource(text: string): SourceFile {
 
 function isTypeStatement(statement: ts.Statement): boolean {
   if (ts.isImportDeclaration(statement)) return statement.importClause !== undefined && bringsOnlyTypes(statement.importClause);
+  if (ts.isExportDeclaration(statement)) return statement.isTypeOnly;
   return ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement);
 }
 
