@@ -31,7 +31,8 @@ const actions: CliActions = {
     if (!existsSync(pinDir)) return `nothing of node ${node} is pinned (${pinDir} does not exist)`;
     const { loadNative } = await import('../l4/native.js');
     const { bpfObjectPath } = await import('../system/paths.js');
-    loadNative().load({ objectPath: bpfObjectPath, pinDir, maxFlows: 0, adoptOnly: true }).unload();
+    // Only what exists is adopted, so the size of the table does not count.
+    loadNative().load({ objectPath: bpfObjectPath, pinDir, maxFlows: 1, adoptOnly: true }).unload();
     return `the data plane of node ${node} is unloaded (${pinDir})`;
   },
 };

@@ -48,10 +48,11 @@ export interface Column {
 /** Aligned columns with two spaces between them, each line indented by two. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[], heading: (text: string) => string): string {
   const widths = columns.map((column, i) => Math.max(column.title.length, ...rows.map((row) => visibleWidth(row[i] ?? ''))));
-  const line = (cells: readonly string[]): string =>
-    `  ${cells.map((cell, i) => pad(cell, widths[i] ?? 0, columns[i]?.align)).join('  ')}`.trimEnd();
-  const head = columns.map((column, i) => heading(pad(column.title, widths[i] ?? 0, column.align)));
-  return [`  ${head.join('  ')}`, ...rows.map(line)].join('\n');
+  const isLast = (i: number): boolean => i === columns.length - 1;
+  const cell = (text: string, i: number): string =>
+    isLast(i) && columns[i]?.align !== 'right' ? text : pad(text, widths[i] ?? 0, columns[i]?.align);
+  const head = columns.map((column, i) => heading(cell(column.title, i)));
+  return [head, ...rows.map((row) => row.map(cell))].map((cells) => `  ${cells.join('  ')}`).join('\n');
 }
 
 function pad(text: string, width: number, align: Column['align']): string {
