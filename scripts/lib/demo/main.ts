@@ -4,22 +4,19 @@
  */
 import pc from 'picocolors';
 import { bringUp, type Cluster, runFault } from './cluster.js';
-import { parseDemoOptions } from './options.js';
-import { createProgress } from './progress.js';
+import { type DemoFault, type DemoOptions, parseDemoOptions } from './options.js';
+import { createProgress, type Progress } from './progress.js';
 import { renderCommands, renderReport } from './report.js';
 
 /** The configuration's default; the lab does not change it. */
 const METRICS_PORT = 9107;
 
-const parsed = parseDemoOptions(process.argv.slice(2));
-if (parsed.ok) {
-  process.exitCode = await demo(parsed.options);
-  process.exit();
-}
-console.error(`scripts/demo: ${parsed.problem}; see scripts/demo --help`);
-process.exitCode = 2;
+const lookFurther = [
+  `Metrics: every node serves http://127.0.0.1:${METRICS_PORT}/metrics inside its namespace.`,
+  'Further: scripts/demo --keep leaves the cluster up and says how to enter it; --fault kill|stop|cable|switchover.',
+].join('\n');
 
-async function demo(options: Extract<typeof parsed, { ok: true }>['options']): Promise<number> {
+async function demo(options: DemoOptions): Promise<number> {
   const progress = createProgress(options.json ? process.stderr : process.stdout);
   let cluster: Cluster | null = null;
   try {
@@ -39,18 +36,8 @@ async function demo(options: Extract<typeof parsed, { ok: true }>['options']): P
   }
 }
 
-const lookFurther = [
-  `Metrics: every node serves http://127.0.0.1:${METRICS_PORT}/metrics inside its namespace.`,
-  'Further: scripts/demo --keep leaves the cluster up and says how to enter it; --fault kill|stop|cable|switchover.',
-].join('\n');
-
 /** Brings the victim back, prints how to look around, and stays until Ctrl-C; the lab then removes itself. */
-async function stayUp(
-  { lab, system }: Cluster,
-  victim: string,
-  fault: Parameters<typeof system.recover>[1],
-  progress: ReturnType<typeof createProgress>,
-): Promise<void> {
+async function stayUp({ lab, system }: Cluster, victim: string, fault: DemoFault, progress: Progress): Promise<void> {
   progress.say('');
   await progress.step(
     'recovery',
@@ -63,3 +50,11 @@ async function stayUp(
   progress.say(`\n${pc.bold('The cluster stays up until Ctrl-C.')}`);
   await new Promise(() => setInterval(() => undefined, 60_000));
 }
+
+const parsed = parseDemoOptions(process.argv.slice(2));
+if (parsed.ok) {
+  process.exitCode = await demo(parsed.options);
+  process.exit();
+}
+console.error(`scripts/demo: ${parsed.problem}; see scripts/demo --help`);
+process.exitCode = 2;

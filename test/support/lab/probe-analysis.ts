@@ -124,13 +124,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
-export interface ArpAnswer {
+export interface Sighting {
   atMs: number;
   node: string;
 }
 
 /** ARP replies for an address, by node. */
-export function arpAnswers(observations: readonly Observation[], address: string, nodeOfMac: (mac: string) => string | null): ArpAnswer[] {
+export function arpAnswers(observations: readonly Observation[], address: string, nodeOfMac: (mac: string) => string | null): Sighting[] {
   return observations.flatMap((seen) => {
     if (seen.kind !== 'arpReply' || seen.senderAddress !== address) return [];
     const node = nodeOfMac(seen.senderMac);
@@ -139,6 +139,15 @@ export function arpAnswers(observations: readonly Observation[], address: string
 }
 
 /** Answers by a node after another one has answered since: proof of two owners at once. A hand-over gives one change; going back gives two. */
-export function ownerChanges(answers: readonly ArpAnswer[]): ArpAnswer[] {
+export function ownerChanges(answers: readonly Sighting[]): Sighting[] {
   return answers.filter((answer, index) => index > 0 && answer.node !== answers[index - 1]?.node);
+}
+
+/** New questions that a node forwarded to a server: seen entering the switch on the server side, from the node's MAC there. */
+export function forwardedBy(observations: readonly Observation[], port: number, nodeOfMac: (mac: string) => string | null): Sighting[] {
+  return observations.flatMap((seen) => {
+    if (seen.kind !== 'udp' || seen.destinationPort !== port || !seen.port.startsWith('s-')) return [];
+    const node = nodeOfMac(seen.sourceMac);
+    return node === null ? [] : [{ atMs: seen.atMs, node }];
+  });
 }

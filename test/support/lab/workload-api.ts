@@ -114,3 +114,9 @@ export interface EchoApi {
 
 /** A datagram of the probe: sequence number (32 bits), then sending time (64 bits, nanoseconds). */
 export const PROBE_BYTES = 12;
+
+export interface ArpApi {
+  hello: (argument: null) => null;
+  start: (argument: { address: string; ownAddress: string; ownMac: string; everyMs: number }) => null;
+  stop: (argument: null) => { sent: number };
+}

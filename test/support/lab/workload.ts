@@ -4,7 +4,7 @@
 import type { Agent } from './agent.js';
 import type { Lab } from './lab.js';
 import { legOn, PORTS, VIP } from './plan.js';
-import type { EchoApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
+import type { ArpApi, EchoApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
 
 export interface Workload {
   servers: Agent<ServerApi>[];
@@ -65,3 +65,11 @@ export const silentConnections = (connections: number): LoadOptions => ({
 
 /** One datagram each millisecond, all of one flow. */
 export const PROBE = { target: VIP, port: PORTS.probe, everyMs: 1, fresh: false };
+
+/** Asks for the VIP by ARP all the time. */
+export async function askForVip(lab: Lab, machine: string, everyMs: number): Promise<Agent<ArpApi>> {
+  const leg = legOn(lab.machine(machine), 'client');
+  const agent = await lab.agent<ArpApi>({ name: 'arp', machine, script: 'arp', args: [leg.interface] });
+  await agent.call('start', { address: VIP, ownAddress: leg.address, ownMac: leg.mac, everyMs });
+  return agent;
+}

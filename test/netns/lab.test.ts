@@ -1,0 +1,139 @@
+/**
+ * The lab itself: if it does not do what it says, the tests of faults prove nothing.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import {
+  continueNode,
+  crashNode,
+  killNode,
+  loseFrames,
+  nodeProcesses,
+  plugCable,
+  pullCable,
+  stopLosing,
+  stopNode,
+} from '../support/lab/faults.js';
+import { labIsImpossible } from '../support/lab/fixture.js';
+import { createLab } from '../support/lab/lab.js';
+import { namespaces } from '../support/lab/plan.js';
+import { isRunning } from '../support/lab/processes.js';
+import { waitFor } from '../support/lab/wait-for.js';
+
+const impossible = labIsImpossible();
+if (impossible !== null) t.plan(0, impossible);
+else {
+  const netns = (): string[] => readdirSync('/run/netns');
+  const ping = (from: string, to: string): string =>
+    `ping -c 1 -W 1 ${to} > /dev/null && echo yes || echo no`.replace('ping', `ping -I ${from}`);
+
+  t.test('everybody reaches whom it should', async (t) => {
+    const lab = await createLab();
+    t.teardown(() => lab.close());
+    t.equal((await lab.run('cl1', ping('eth0', '10.1.0.12'))).trim(), 'yes', 'client to node');
+    t.equal((await lab.run('lb1', ping('eth1', '10.2.0.23'))).trim(), 'yes', 'node to server');
+    t.equal((await lab.run('cl1', ping('eth0', '10.1.0.21'))).trim(), 'yes', "client to a server's DSR leg");
+    t.match(
+      await lab.run('be1', 'ip route get 10.1.0.51 from 10.2.0.21'),
+      /via 10\.2\.0\.1 dev eth0/,
+      'answers of NAT leave through the inner VIP',
+    );
+    t.match(await lab.run('be1', 'ip route get 10.1.0.51 from 10.1.0.100'), /dev eth1/, 'direct answers leave on the client side');
+    await lab.run('cl1', 'ip neigh flush all; arping -q -c 1 -w 1 -I eth0 10.1.0.100 && exit 1 || true');
+    t.pass('nobody answers ARP for the VIP');
+  });
+
+  t.test('a failing command says what failed', async (t) => {
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    await t.rejects(lab.run('lb1', 'ip link set nonsense up'), /nonsense/);
+    t.equal((await lab.run('lb1', 'echo still there')).trim(), 'still there');
+  });
+
+  t.test('faults hit the whole tree of a node, detached children too, and nobody else', async (t) => {
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    const tree = ['sh', '-c', 'setsid sleep 300 & sleep 301 & wait'];
+    const other = lab.start('lb2', ['sleep', '302']);
+    lab.start('lb1', tree);
+    await waitFor('the tree', () => nodeProcesses(lab, 'lb1').length === 3);
+
+    stopNode(lab, 'lb1');
+    const states = await lab.run('lb2', `ps -o state= -p ${nodeProcesses(lab, 'lb1').join(',')}`);
+    t.same([...new Set(states.trim().split(/\s+/))], ['T'], 'all stopped');
+    continueNode(lab, 'lb1');
+    const again = await lab.run('lb2', `ps -o state= -p ${nodeProcesses(lab, 'lb1').join(',')}`);
+    t.notMatch(again, /T/, 'all running');
+
+    await killNode(lab, 'lb1');
+    t.same(nodeProcesses(lab, 'lb1'), [], 'all killed');
+    t.ok(isRunning(other.pid), 'the other node lives');
+    t.equal((await lab.run('lb1', 'echo alive')).trim(), 'alive', "the lab's own shell in the node lives");
+  });
+
+  t.test('cables and losses', async (t) => {
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    const reaches = async (): Promise<string> => (await lab.run('cl1', ping('eth0', '10.1.0.11'))).trim();
+    await pullCable(lab, 'lb1', ['server']);
+    t.equal(await reaches(), 'yes', 'the other leg works');
+    t.match(await lab.run('lb1', 'ip -br link show eth1'), /NO-CARRIER|LOWERLAYERDOWN/, 'the node sees it');
+    await crashNode(lab, 'lb1');
+    t.equal(await reaches(), 'no');
+    await plugCable(lab, 'lb1');
+    await waitFor('the node to be reached', async () => (await reaches()) === 'yes');
+
+    await loseFrames(lab, 'lb1', { side: 'client', direction: 'from', what: 'ip protocol icmp' });
+    t.equal(await reaches(), 'no', 'answers are lost');
+    t.equal((await lab.run('cl1', 'arping -q -c 1 -w 2 -I eth0 10.1.0.11 && echo yes')).trim(), 'yes', 'ARP is not');
+    await stopLosing(lab);
+    t.equal(await reaches(), 'yes');
+  });
+
+  const child = fileURLToPath(new URL('../support/lab/stay.js', import.meta.url));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    t.test(`${signal} removes the lab`, async (t) => {
+      const { prefix, end } = await startChild();
+      t.equal(netns().filter((name) => name.startsWith(`${prefix}-`)).length, 7);
+      await end(signal);
+      t.same(
+        netns().filter((name) => name.startsWith(`${prefix}-`)),
+        [],
+      );
+    });
+  }
+
+  t.test('what a killed lab leaves behind is removed by the next one', async (t) => {
+    const { prefix, end } = await startChild();
+    await end('SIGKILL');
+    t.equal(netns().filter((name) => name.startsWith(`${prefix}-`)).length, 7);
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    t.same(
+      netns().filter((name) => name.startsWith(`${prefix}-`)),
+      [],
+    );
+    t.notOk(existsSync(`/run/tandem-lab/${prefix}.json`));
+    t.ok(
+      namespaces(lab.plan).every((name) => netns().includes(name)),
+      'its own are there',
+    );
+  });
+
+  async function startChild(): Promise<{ prefix: string; end(signal: NodeJS.Signals): Promise<void> }> {
+    const process_ = spawn(process.execPath, [child], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const prefix = await new Promise<string>((resolve) =>
+      process_.stdout.setEncoding('utf8').once('data', (text: string) => resolve(text.trim())),
+    );
+    return {
+      prefix,
+      end: (signal) =>
+        new Promise((resolve) => {
+          process_.on('exit', () => resolve());
+          process_.kill(signal);
+        }),
+    };
+  }
+}

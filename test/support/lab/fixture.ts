@@ -1,0 +1,69 @@
+/**
+ * A running cluster for one test: removed at the end of the test, and when the test fails, the nodes' last words are printed.
+ */
+import { readFileSync } from 'node:fs';
+import type { Test } from 'tap';
+import type { Agent } from './agent.js';
+import { createLab, type Lab } from './lab.js';
+import { nodeOfMac, type Size } from './plan.js';
+import { type TandemOptions, TandemSystem } from './tandem.js';
+import { startServers } from './workload.js';
+import type { ServerApi } from './workload-api.js';
+
+export interface TestCluster {
+  lab: Lab;
+  tandem: TandemSystem;
+  servers: Agent<ServerApi>[];
+  /** Active after the start. */
+  active: string;
+  /** The other one. */
+  backup: string;
+  nodeOfMac: (mac: string) => string | null;
+}
+
+/** Small tables: a test waits for their creation. */
+const TEST_MAX_FLOWS = 65_536;
+const LAST_WORDS = 3000;
+
+/** Why labs cannot exist here; null: they can. */
+export const labIsImpossible = (): string | null => (process.getuid?.() === 0 ? null : 'network namespaces need root');
+
+export async function startCluster(t: Test, options: TandemOptions & { size?: Partial<Size> } = {}): Promise<TestCluster> {
+  const { size, ...tandemOptions } = options;
+  const lab = await createLab(size);
+  const tandem = new TandemSystem(lab, { maxFlows: TEST_MAX_FLOWS, ...tandemOptions });
+  t.teardown(() => {
+    if (!t.passing()) for (const node of tandem.nodes) t.comment(`${node}:\n${lastWords(tandem.logFile(node))}`);
+    lab.close();
+  });
+  const servers = await startServers(lab);
+  await tandem.start();
+  const active = await tandem.waitReady();
+  const backup = tandem.nodes.find((node) => node !== active) ?? '';
+  return { lab, tandem, servers, active, backup, nodeOfMac: (mac) => nodeOfMac(lab.plan, mac) };
+}
+
+function lastWords(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').slice(-LAST_WORDS);
+  } catch {
+    return '(no log)';
+  }
+}
+
+/** Role of each node, as it says itself; null for one that does not answer. */
+export async function roles({ tandem }: TestCluster): Promise<Record<string, string | null>> {
+  const found = await Promise.all(
+    tandem.nodes.map(
+      async (node) =>
+        [
+          node,
+          await tandem.status(node).then(
+            (status) => status.routers[0]?.role ?? null,
+            () => null,
+          ),
+        ] as const,
+    ),
+  );
+  return Object.fromEntries(found);
+}
