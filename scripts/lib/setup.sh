@@ -7,8 +7,8 @@ tandem_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # Debian packages by purpose; each purpose includes the ones before it.
 # run:   clang and libbpf-dev compile the BPF object, g++ and make build the addon; python3 is what node-gyp needs to build raw-socket;
 #        iproute2 and ethtool make the namespaces; curl is for looking around in them.
-# test:  bpftool shows the object's layout to scripts/generate; ping and tcpdump act and look on in the lab; prometheus brings promtool;
-#        shellcheck checks these scripts.
+# test:  bpftool shows the object's layout to scripts/generate; ping and tcpdump act and look on in the lab; prometheus brings
+#        promtool; these scripts are checked by shellcheck.
 # bench: the peers Tandem is measured beside.
 packages_run=(ca-certificates clang libbpf-dev g++ make python3 iproute2 ethtool curl)
 packages_test=(bpftool iputils-ping tcpdump prometheus shellcheck)
