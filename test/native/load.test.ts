@@ -1,8 +1,9 @@
 /** Loading: what is pinned is adopted, what is missing is made, what a crash left half done is repaired, and what cannot be says why. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import t from 'tap';
+import { loadNative } from '../../src/l4/native.js';
 import { addonPath } from '../../src/system/paths.js';
 import { freshPinDir, loadPlane, native, objectPath, timed, u32, unsupported } from './fixture.js';
 
@@ -116,6 +117,23 @@ if (unsupported) {
     t.throws(load({ pinDir: path.join(elsewhere, 'dir/v1') }), { code: 'BPFFS_NOT_MOUNTED', message: /mount -t bpf bpf \/sys\/fs\/bpf/ });
     t.throws(load({ pinDir: '/sys/fs/bpf/with.dot/v1' }), { message: /must not contain a dot/ });
     t.notOk(existsSync(pinDir));
+    t.end();
+  });
+
+  t.test('an addon that does not load', (t) => {
+    const dir = t.testdir({ 'garbage.node': 'no library', 'empty.c': '' });
+    const file = (name: string): string => path.join(dir, name);
+    t.throws(() => loadNative(file('missing.node')), { code: 'NOT_BUILT', message: /missing.*run: scripts\/build/ });
+    t.throws(() => loadNative(file('garbage.node')), { code: 'NOT_BUILT', message: /does not load.*run: scripts\/build/ });
+    const link = (output: string, ...words: string[]): unknown =>
+      execFileSync('g++', ['-shared', '-o', file(output), '-Wl,--no-as-needed', '-x', 'c', file('empty.c'), ...words]);
+    link('libbpf.so.99', '-Wl,-soname,libbpf.so.99');
+    link('orphan.node', `-L${dir}`, '-l:libbpf.so.99');
+    rmSync(file('libbpf.so.99'));
+    t.throws(() => loadNative(file('orphan.node')), {
+      code: 'LIBRARY_MISSING',
+      message: /libbpf.so.99 is missing; run: apt-get install libbpf1/,
+    });
     t.end();
   });
 

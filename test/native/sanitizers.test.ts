@@ -1,4 +1,4 @@
-/** The same tests of misuse, life cycle, maps and frames once more, with the addon under AddressSanitizer and UBSan. */
+/** The same tests of misuse, life cycle, maps, flows and frames once more, with the addon under AddressSanitizer and UBSan. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import t from 'tap';
 import { projectRoot, sanitizedAddonPath } from '../../src/system/paths.js';
 import { ADDON_VARIABLE, unsupported } from './fixture.js';
 
-const FILES = ['misuse', 'lifecycle', 'maps', 'frames'];
+const FILES = ['misuse', 'lifecycle', 'maps', 'flows', 'frames'];
 /** Building and running under sanitizers is slow on a busy machine. */
 const PATIENCE_MS = 300_000;
 const OUTPUT_SHOWN = 8000;
