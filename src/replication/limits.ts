@@ -21,6 +21,8 @@ export const CHUNK_HEADER_BYTES = 8;
 export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 /** Longest JSON payload accepted: far more than the largest pool list of a sensible cluster, far less than a memory attack needs. */
 export const MAX_JSON_BYTES = 1024 * 1024;
+/** Reasons are cut to this before they are sent, so that one that quotes another never grows beyond what a peer accepts. */
+export const MAX_REASON = 200;
 /** Size of one opaque record (struct tandem_record); peers with another size are incompatible. */
 export const RECORD_BYTES = recordLayout.size;
 

@@ -14,6 +14,7 @@ import {
   DIGEST_RESYNC_GAP_MS,
   EPOCH_COUNT,
   LATE_WAKE_MS,
+  MAX_REASON,
   PING_MS,
   RECORD_BYTES,
   SILENCE_MS,
@@ -356,7 +357,7 @@ function askResync(draft: Draft, reason: string): void {
   s.awaitsGap = true;
   s.isComplete = false;
   s.reason = reason;
-  out.push({ type: 'send', frame: { type: 'resync', reason } }, { type: 'changed' });
+  out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
 }
 
 /** At once when the last acknowledgement is a while ago; a burst shares one. */

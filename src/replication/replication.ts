@@ -11,7 +11,17 @@ import { createDrainLoop } from './drain-loop.js';
 import type { DecodeReason, Frame, Hello } from './frames.js';
 import { incompatibility } from './hello.js';
 import { digestHex } from './inbound.js';
-import { CAPABILITIES, CHUNK_RECORDS, CONNECT_MS, EPOCH_COUNT, PROTOCOL_MAX, PROTOCOL_MIN, RECORD_BYTES, WINDOW_BYTES } from './limits.js';
+import {
+  CAPABILITIES,
+  CHUNK_RECORDS,
+  CONNECT_MS,
+  EPOCH_COUNT,
+  MAX_REASON,
+  PROTOCOL_MAX,
+  PROTOCOL_MIN,
+  RECORD_BYTES,
+  WINDOW_BYTES,
+} from './limits.js';
 import type { SessionSizes } from './outbound.js';
 import { createPeer, type Peer } from './peer.js';
 import type { PeerIdentity } from './peer-status.js';
@@ -161,7 +171,7 @@ function createReception(own: Hello, peers: ReadonlyMap<string, Peer>, clock: Cl
     const refuse = (kind: string, reason: string): void => {
       cancelTimeout();
       count(counters.streamsRefused, kind);
-      stream.write(encode({ type: 'refuse', reason }));
+      stream.write(encode({ type: 'refuse', reason: reason.slice(0, MAX_REASON) }));
       stream.close();
     };
 

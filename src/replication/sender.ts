@@ -7,7 +7,16 @@ import type { Monotonic } from '../system/clock.js';
 import type { ControlMessage } from './api.js';
 import type { Frame, SequencedFrame } from './frames.js';
 import { incompatibility } from './hello.js';
-import { CONNECT_MS, LATE_WAKE_MS, PING_MS, RETRY_FIRST_MS, RETRY_INCOMPATIBLE_MS, RETRY_MAX_MS, SILENCE_MS } from './limits.js';
+import {
+  CONNECT_MS,
+  LATE_WAKE_MS,
+  MAX_REASON,
+  PING_MS,
+  RETRY_FIRST_MS,
+  RETRY_INCOMPATIBLE_MS,
+  RETRY_MAX_MS,
+  SILENCE_MS,
+} from './limits.js';
 import { acknowledge, clear, continues, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
 import {
   type Bulk,
@@ -323,7 +332,7 @@ function breakStream(draft: Draft, reason: string): void {
 /** Gap mark, what the peer must know first, then the table. */
 function startOver(draft: Draft): void {
   const { s } = draft;
-  const reason = s.gap ?? 'new stream';
+  const reason = (s.gap ?? 'new stream').slice(0, MAX_REASON);
   const kept = clear(s.queue);
   s.gap = null;
   s.digestMatch = null;

@@ -218,7 +218,13 @@ t.test('a table that differs is noticed by its digest and mended', async (t) => 
 t.test('a certificate of another authority is refused', async (t) => {
   const cluster = await createCluster(t);
   const foreign = join(cluster.directory, 'foreign');
-  await initPki({ directory: foreign, cluster: 'shop', nodes: [{ name: 'lb2', address: '127.0.0.2' }], force: false, nowMs: systemClock.wallMs() });
+  await initPki({
+    directory: foreign,
+    cluster: 'shop',
+    nodes: [{ name: 'lb2', address: '127.0.0.2' }],
+    force: false,
+    nowMs: systemClock.wallMs(),
+  });
   const lb1 = await startNode(cluster, 'lb1');
   const lb2 = await startNode(cluster, 'lb2', { pki: foreign });
   await eventually('lb1 tried', () => /certificate/i.test(lb1.peer('lb2').reason));
@@ -270,9 +276,12 @@ t.test('an address that is not ours cannot be listened on', async (t) => {
   const real = transportOf(cluster, 'lb1', {});
   await real.listen(() => ({ onOpen: () => undefined, onMessage: () => undefined, onWritable: () => undefined, onClose: () => undefined }));
   const second = transportOf(cluster, 'lb1', {});
-  await t.rejects(second.listen(() => {
+  await t.rejects(
+    second.listen(() => {
       throw new Error('nobody comes');
-    }), { code: 'REPLICATION_LISTEN', message: /127\.0\.0\.1/ });
+    }),
+    { code: 'REPLICATION_LISTEN', message: /127\.0\.0\.1/ },
+  );
   await real.close();
   await second.close();
 });

@@ -1,0 +1,181 @@
+/** Frames to bytes and back, and everything that is not a frame. */
+import fc from 'fast-check';
+import t from 'tap';
+import type { ControlMessage } from '../../../src/replication/api.js';
+import { decode, encode } from '../../../src/replication/codec.js';
+import type { DecodeReason, Frame, Hello } from '../../../src/replication/frames.js';
+import { CHUNK_HEADER_BYTES, FRAME_HEADER_BYTES, MAX_FRAME_BYTES, RECORD_BYTES } from '../../../src/replication/limits.js';
+
+const name = fc.string({ maxLength: 40 });
+const names = fc.array(name, { maxLength: 5 });
+const natural = fc.nat();
+const sequence = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const records = fc
+  .integer({ min: 1, max: 5 })
+  .chain((count) => fc.uint8Array({ minLength: count * RECORD_BYTES, maxLength: count * RECORD_BYTES }).map((bytes) => Buffer.from(bytes)));
+const reason = name;
+
+const hello: fc.Arbitrary<Hello> = fc.record({
+  versionMin: natural,
+  versionMax: natural,
+  capabilities: natural,
+  node: name,
+  cluster: name,
+  configDigest: name,
+  instance: name,
+  abi: natural,
+  recordBytes: natural,
+  byteOrder: fc.constantFrom('little', 'big'),
+  software: name,
+});
+const member = fc.record({ name, address: name, port: natural, weight: natural, alive: fc.boolean() });
+const generation = fc.record({ pool: name, generation: natural, members: fc.array(member, { maxLength: 3 }) });
+const control: fc.Arbitrary<ControlMessage> = fc.oneof(
+  fc.record({ type: fc.constant('pools' as const), generations: fc.array(generation, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('nextHops' as const), addresses: names }),
+  fc.record({ type: fc.constant('holding' as const), routers: names }),
+  fc.record({ type: fc.constant('takeOver' as const), routers: names, reason }),
+);
+const digest = fc.record({ router: name, digest: fc.constantFrom('0123456789abcdef', 'ffffffffffffffff'), flows: fc.integer() });
+const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+
+const frame: fc.Arbitrary<Frame> = fc.oneof(
+  fc.record({ type: fc.constant('hello' as const), hello }),
+  fc.record({ type: fc.constant('resume' as const), sequence, instance: name, complete: fc.boolean() }),
+  fc.record({ type: fc.constant('records' as const), sequence, records }),
+  fc.record({ type: fc.constant('control' as const), sequence, message: control }),
+  fc.record({ type: fc.constantFrom('skip' as const, 'ack' as const), sequence }),
+  fc.record({ type: fc.constant('gap' as const), sequence, reason }),
+  fc.record({ type: fc.constant('bulkBegin' as const), sequence, bulk: natural }),
+  fc.record({
+    type: fc.constant('bulkChunk' as const),
+    sequence,
+    bulk: u32,
+    index: u32,
+    mode: fc.constantFrom('bulk' as const, 'merge' as const),
+    records,
+  }),
+  fc.record({ type: fc.constant('bulkEnd' as const), sequence, bulk: natural, chunks: natural, routers: names }),
+  fc.record({ type: fc.constant('digest' as const), sequence, routers: fc.array(digest, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('ping' as const) }),
+  fc.record({ type: fc.constant('bulkDone' as const), bulk: natural }),
+  fc.record({ type: fc.constant('compared' as const), matched: fc.boolean() }),
+  fc.record({ type: fc.constantFrom('resync' as const, 'refuse' as const), reason }),
+);
+
+t.test('every frame comes back as it was', async (t) => {
+  fc.assert(
+    fc.property(frame, (original) => {
+      const decoded = decode(encode(original));
+      return decoded.ok && t.same(decoded.frame, original);
+    }),
+    { seed: 1, numRuns: 600 },
+  );
+});
+
+t.test('a changed byte is a frame or a reason, never an exception', async (t) => {
+  const reasons = new Set<string>();
+  fc.assert(
+    fc.property(frame, natural, fc.integer({ min: 0, max: 255 }), fc.integer({ min: -30, max: 30 }), (original, at, value, stretch) => {
+      const message = encode(original);
+      const cut =
+        stretch < 0 ? message.subarray(0, Math.max(0, message.length + stretch)) : Buffer.concat([message, Buffer.alloc(stretch, value)]);
+      if (cut.length > 0) cut[at % cut.length] = value;
+      const decoded = decode(cut);
+      if (!decoded.ok) reasons.add(decoded.reason);
+    }),
+    { seed: 2, numRuns: 5000 },
+  );
+  t.ok(reasons.size >= 7, `reasons seen: ${[...reasons].join(', ')}`);
+});
+
+t.test('noise is refused', async () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => typeof decode(Buffer.from(bytes)).ok === 'boolean'),
+    { seed: 3, numRuns: 3000 },
+  );
+});
+
+const RECORDS = encode({ type: 'records', sequence: 7, records: Buffer.alloc(RECORD_BYTES) });
+const CHUNK = encode({ type: 'bulkChunk', sequence: 7, bulk: 1, index: 0, mode: 'bulk', records: Buffer.alloc(RECORD_BYTES) });
+
+function json(code: number, value: string, sequenceNumber = 0): Buffer {
+  const message = Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), Buffer.from(value)]);
+  message[0] = code;
+  message.writeUInt32LE(value.length, 4);
+  message.writeUInt32LE(sequenceNumber, 8);
+  return message;
+}
+
+function changed(message: Buffer, at: number, value: number): Buffer {
+  const copy = Buffer.from(message);
+  copy[at] = value;
+  return copy;
+}
+
+const BAD: { what: string; message: Buffer; reason: DecodeReason }[] = [
+  { what: 'nothing', message: Buffer.alloc(0), reason: 'short' },
+  { what: 'half a header', message: RECORDS.subarray(0, FRAME_HEADER_BYTES - 1), reason: 'short' },
+  { what: 'more than is accepted', message: Buffer.alloc(MAX_FRAME_BYTES + 1, 3), reason: 'long' },
+  { what: 'type 0', message: changed(RECORDS, 0, 0), reason: 'unknownType' },
+  { what: 'an unknown type', message: changed(RECORDS, 0, 200), reason: 'unknownType' },
+  { what: 'reserved bytes in use', message: changed(RECORDS, 2, 1), reason: 'badReserved' },
+  { what: 'a length beyond the message', message: RECORDS.subarray(0, RECORDS.length - 1), reason: 'badLength' },
+  { what: 'bytes after the payload', message: Buffer.concat([RECORDS, Buffer.alloc(1)]), reason: 'badLength' },
+  { what: 'an acknowledgement with a payload', message: json(12, 'x'), reason: 'badLength' },
+  { what: 'a sequence beyond 2^53', message: changed(RECORDS, 15, 0x80), reason: 'badSequence' },
+  { what: 'a sequence where none belongs', message: json(15, '{"reason":""}', 1), reason: 'badSequence' },
+  { what: 'flags where none belong', message: changed(RECORDS, 1, 1), reason: 'badFlags' },
+  { what: 'a chunk of no mode', message: changed(CHUNK, 1, 0), reason: 'badFlags' },
+  { what: 'a chunk of an unknown mode', message: changed(CHUNK, 1, 3), reason: 'badFlags' },
+  { what: 'no records', message: encode({ type: 'records', sequence: 1, records: Buffer.alloc(0) }), reason: 'badRecords' },
+  {
+    what: 'half a record',
+    message: encode({ type: 'records', sequence: 1, records: Buffer.alloc(RECORD_BYTES + 1) }),
+    reason: 'badRecords',
+  },
+  {
+    what: 'a chunk without records',
+    message: withLength(CHUNK.subarray(0, FRAME_HEADER_BYTES + CHUNK_HEADER_BYTES)),
+    reason: 'badRecords',
+  },
+  { what: 'a chunk without its header', message: withLength(CHUNK.subarray(0, FRAME_HEADER_BYTES + 3)), reason: 'badRecords' },
+  { what: 'broken JSON', message: json(6, '{', 1), reason: 'badJson' },
+  { what: 'JSON that is no object', message: json(6, '[]', 1), reason: 'badShape' },
+  { what: 'null', message: json(6, 'null', 1), reason: 'badShape' },
+  { what: 'a field of another type', message: json(6, '{"reason":1}', 1), reason: 'badShape' },
+  { what: 'a text too long', message: json(6, JSON.stringify({ reason: 'x'.repeat(1025) }), 1), reason: 'badShape' },
+  { what: 'a negative count', message: json(7, '{"bulk":-1}', 1), reason: 'badShape' },
+  { what: 'an unknown control message', message: json(4, '{"type":"reboot"}', 1), reason: 'badShape' },
+  { what: 'a list with a wrong item', message: json(4, '{"type":"holding","routers":["a",1]}', 1), reason: 'badShape' },
+  {
+    what: 'a member without a port',
+    message: json(
+      4,
+      '{"type":"pools","generations":[{"pool":"p","generation":1,"members":[{"name":"a","address":"b","weight":1,"alive":true}]}]}',
+      1,
+    ),
+    reason: 'badShape',
+  },
+  {
+    what: 'a digest that is not hexadecimal',
+    message: json(10, '{"routers":[{"router":"a","digest":"xyz","flows":1}]}', 1),
+    reason: 'badShape',
+  },
+  { what: 'a hello without a node', message: json(1, '{"cluster":"a"}'), reason: 'badShape' },
+];
+
+function withLength(message: Buffer): Buffer {
+  const copy = Buffer.from(message);
+  copy.writeUInt32LE(copy.length - FRAME_HEADER_BYTES, 4);
+  return copy;
+}
+
+t.test('what is refused, and why', async (t) => {
+  for (const { what, message, reason: expected } of BAD) t.same(decode(message), { ok: false, reason: expected }, what);
+});
+
+t.test('records are a view of the message', async (t) => {
+  const decoded = decode(RECORDS);
+  t.ok(decoded.ok && decoded.frame.type === 'records' && decoded.frame.records.buffer === RECORDS.buffer);
+});

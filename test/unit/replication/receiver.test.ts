@@ -1,0 +1,335 @@
+/** Every event and frame in every phase of the receiving machine, then the ways through it that matter. */
+import t from 'tap';
+import type { Frame, Hello } from '../../../src/replication/frames.js';
+import {
+  ACK_DELAY_MS,
+  DIGEST_RESYNC_GAP_MS,
+  EPOCH_COUNT,
+  LATE_WAKE_MS,
+  PING_MS,
+  RECORD_BYTES,
+  SILENCE_MS,
+} from '../../../src/replication/limits.js';
+import {
+  initialReceiver,
+  isReceivedInSync,
+  type ReceiverEffect,
+  type ReceiverEvent,
+  type ReceiverState,
+  receiverDeadline,
+  stepReceiver,
+} from '../../../src/replication/receiver.js';
+import type { Monotonic } from '../../../src/system/clock.js';
+
+const hello = (node: string, instance: string): Hello => ({
+  versionMin: 1,
+  versionMax: 1,
+  capabilities: 0,
+  node,
+  cluster: 'shop',
+  configDigest: 'a',
+  instance,
+  abi: 1,
+  recordBytes: RECORD_BYTES,
+  byteOrder: 'little',
+  software: '1',
+});
+const RECORDS = Buffer.alloc(2 * RECORD_BYTES);
+
+class Machine {
+  state: ReceiverState;
+  now = 1000 as Monotonic;
+  effects: ReceiverEffect[] = [];
+
+  constructor(epochStart = 0) {
+    this.state = initialReceiver({ own: hello('lb2', 'own'), epochStart, epochStride: 1 });
+  }
+
+  feed(event: ReceiverEvent): this {
+    const step = stepReceiver(this.state, event, this.now);
+    this.state = step.state;
+    this.effects = step.effects;
+    return this;
+  }
+
+  frame(frame: Frame): this {
+    return this.feed({ type: 'frame', frame });
+  }
+
+  tickAt(ms: number): this {
+    this.now = ms as Monotonic;
+    return this.feed({ type: 'tick' });
+  }
+
+  later(ms: number): this {
+    this.now = (this.now + ms) as Monotonic;
+    return this;
+  }
+
+  get told(): string[] {
+    return this.effects.map((effect) => {
+      if (effect.type === 'apply') return `apply ${effect.mode} ${effect.epoch}`;
+      if (effect.type !== 'send') return effect.type;
+      return 'sequence' in effect.frame ? `send ${effect.frame.type} ${effect.frame.sequence}` : `send ${effect.frame.type}`;
+    });
+  }
+
+  toFresh(): this {
+    return this.feed({ type: 'opened', hello: hello('lb1', 'theirs') });
+  }
+
+  /** In a bulk after gap 1, holding 2 and begin 3. */
+  toBulk(): this {
+    this.toFresh().frame({ type: 'gap', sequence: 1, reason: 'new' });
+    this.frame({ type: 'control', sequence: 2, message: { type: 'holding', routers: ['front'] } });
+    return this.frame({ type: 'bulkBegin', sequence: 3, bulk: 1 }).later(10);
+  }
+
+  toPurge(): this {
+    this.toBulk().frame({ type: 'bulkEnd', sequence: 4, bulk: 1, chunks: 0, routers: ['front'] });
+    return this.later(10);
+  }
+
+  toComplete(): this {
+    return this.toPurge().feed({ type: 'purged', epoch: this.state.epoch });
+  }
+
+  toHole(): this {
+    return this.toComplete().frame({ type: 'records', sequence: 9, records: RECORDS });
+  }
+}
+
+const PHASES: Record<string, () => Machine> = {
+  absent: () => new Machine(),
+  fresh: () => new Machine().toFresh().later(10),
+  bulk: () => new Machine().toBulk(),
+  purge: () => new Machine().toPurge(),
+  complete: () => new Machine().toComplete(),
+  hole: () => new Machine().toHole().later(10),
+};
+
+/** The next frame of each kind, after sequence 4 (or whatever the phase has). */
+const EVENTS: Record<string, (next: number) => ReceiverEvent> = {
+  opened: () => ({ type: 'opened', hello: hello('lb1', 'theirs') }),
+  openedNew: () => ({ type: 'opened', hello: hello('lb1', 'another') }),
+  closed: () => ({ type: 'closed', reason: 'broken' }),
+  holding: () => ({ type: 'holding', routers: [] }),
+  purged: () => ({ type: 'purged', epoch: 2 }),
+  compared: () => ({ type: 'compared', matched: true }),
+  tick: () => ({ type: 'tick' }),
+  ping: () => ({ type: 'frame', frame: { type: 'ping' } }),
+  stray: () => ({ type: 'frame', frame: { type: 'ack', sequence: 1 } }),
+  gap: (next) => ({ type: 'frame', frame: { type: 'gap', sequence: next + 5, reason: 'why' } }),
+  records: (next) => ({ type: 'frame', frame: { type: 'records', sequence: next, records: RECORDS } }),
+  repeated: (next) => ({ type: 'frame', frame: { type: 'records', sequence: next - 1, records: RECORDS } }),
+  ahead: (next) => ({ type: 'frame', frame: { type: 'records', sequence: next + 1, records: RECORDS } }),
+  control: (next) => ({ type: 'frame', frame: { type: 'control', sequence: next, message: { type: 'nextHops', addresses: [] } } }),
+  skip: (next) => ({ type: 'frame', frame: { type: 'skip', sequence: next } }),
+  bulkBegin: (next) => ({ type: 'frame', frame: { type: 'bulkBegin', sequence: next, bulk: 2 } }),
+  chunk: (next) => ({ type: 'frame', frame: { type: 'bulkChunk', sequence: next, bulk: 1, index: 0, mode: 'bulk', records: RECORDS } }),
+  wrongChunk: (next) => ({
+    type: 'frame',
+    frame: { type: 'bulkChunk', sequence: next, bulk: 1, index: 7, mode: 'bulk', records: RECORDS },
+  }),
+  bulkEnd: (next) => ({ type: 'frame', frame: { type: 'bulkEnd', sequence: next, bulk: 1, chunks: 0, routers: [] } }),
+  digest: (next) => ({ type: 'frame', frame: { type: 'digest', sequence: next, routers: [] } }),
+};
+
+const HELLO = 'send hello, send resume';
+const RESYNC = 'send resync, changed';
+
+const TABLE: Record<string, Record<string, string>> = {
+  absent: { opened: `${HELLO} 0, changed`, openedNew: `${HELLO} 0, changed` },
+  fresh: {
+    opened: `${HELLO} 0, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    ping: 'send ack 0',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 6',
+    records: 'apply live 1, send ack 1',
+    repeated: 'send ack 0',
+    ahead: RESYNC,
+    control: 'control, send ack 1',
+    skip: 'send ack 1',
+    bulkBegin: 'send ack 1',
+    chunk: RESYNC,
+    wrongChunk: RESYNC,
+    bulkEnd: RESYNC,
+    digest: 'send ack 1',
+  },
+  bulk: {
+    opened: `${HELLO} 3, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    // The acknowledgement of the frames before is due.
+    tick: 'send ack 3',
+    ping: 'send ack 3',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 9',
+    records: 'apply live 2, send ack 4',
+    repeated: 'send ack 3',
+    ahead: RESYNC,
+    control: 'control, send ack 4',
+    skip: 'send ack 4',
+    bulkBegin: 'send ack 4',
+    chunk: 'apply bulk 2, send ack 4',
+    wrongChunk: RESYNC,
+    bulkEnd: 'purge, send ack 4',
+    digest: 'send ack 4',
+  },
+  purge: {
+    opened: `${HELLO} 4, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    purged: 'send bulkDone, changed',
+    ping: 'send ack 4',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 10',
+    records: 'apply live 2, send ack 5',
+    repeated: 'send ack 4',
+    ahead: RESYNC,
+    control: 'control, send ack 5',
+    skip: 'send ack 5',
+    bulkBegin: 'send ack 5',
+    chunk: RESYNC,
+    wrongChunk: RESYNC,
+    bulkEnd: RESYNC,
+    digest: 'send ack 5',
+  },
+  complete: {
+    opened: `${HELLO} 4, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    compared: 'send compared',
+    ping: 'send ack 4',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 10',
+    records: 'apply live 2, send ack 5',
+    repeated: 'send ack 4',
+    ahead: RESYNC,
+    control: 'control, send ack 5',
+    skip: 'send ack 5',
+    bulkBegin: 'send ack 5',
+    chunk: RESYNC,
+    wrongChunk: RESYNC,
+    bulkEnd: RESYNC,
+    digest: 'compare, send ack 5',
+  },
+  hole: {
+    opened: `${HELLO} 4, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    ping: 'send ack 4',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 10',
+  },
+};
+
+t.test('every event in every phase', async (t) => {
+  for (const [phase, make] of Object.entries(PHASES)) {
+    for (const [name, event] of Object.entries(EVENTS)) {
+      const machine = make();
+      machine.feed(event(machine.state.applied + 1));
+      t.equal(machine.told.join(', '), TABLE[phase]?.[name] ?? '', `${name} when ${phase}`);
+    }
+  }
+});
+
+t.test('complete only after the purge, also when the stream broke meanwhile', async (t) => {
+  const machine = new Machine().toPurge();
+  t.notOk(isReceivedInSync(machine.state));
+  machine.feed({ type: 'closed', reason: 'broken' });
+  machine.feed({ type: 'purged', epoch: machine.state.epoch });
+  t.same(machine.told, ['changed'], 'nobody to tell');
+  t.notOk(isReceivedInSync(machine.state), 'not without a stream');
+  machine.toFresh();
+  t.match(machine.effects[1], { frame: { type: 'resume', sequence: 4, complete: true } });
+  t.ok(isReceivedInSync(machine.state));
+});
+
+t.test('a purge of an older epoch completes nothing', async (t) => {
+  const machine = new Machine().toPurge();
+  const { epoch } = machine.state;
+  machine.frame({ type: 'gap', sequence: 9, reason: 'again' });
+  machine.frame({ type: 'bulkBegin', sequence: 10, bulk: 2 });
+  machine.frame({ type: 'bulkEnd', sequence: 11, bulk: 2, chunks: 0, routers: [] });
+  machine.feed({ type: 'purged', epoch });
+  t.notOk(machine.state.isComplete);
+  machine.feed({ type: 'purged', epoch: machine.state.epoch });
+  t.ok(machine.state.isComplete);
+});
+
+t.test('a sender that holds what we hold only fills holes', async (t) => {
+  const machine = new Machine().toBulk();
+  machine.feed({ type: 'holding', routers: ['front'] });
+  machine.frame({ type: 'bulkChunk', sequence: 4, bulk: 1, index: 0, mode: 'bulk', records: RECORDS });
+  t.same(machine.told, ['apply merge 2', 'send ack 4']);
+  machine.feed({ type: 'holding', routers: ['other'] });
+  machine.frame({ type: 'bulkChunk', sequence: 5, bulk: 1, index: 1, mode: 'bulk', records: RECORDS });
+  t.match(machine.told, ['apply bulk 2']);
+});
+
+t.test('two mismatches in a row ask for a resync, at most every few seconds', async (t) => {
+  const machine = new Machine().toComplete();
+  const recover = (sequence: number): void => {
+    machine.frame({ type: 'gap', sequence, reason: 'asked' });
+    machine.frame({ type: 'bulkBegin', sequence: sequence + 1, bulk: sequence });
+    machine.frame({ type: 'bulkEnd', sequence: sequence + 2, bulk: sequence, chunks: 0, routers: [] });
+    machine.feed({ type: 'purged', epoch: machine.state.epoch });
+  };
+  machine.feed({ type: 'compared', matched: false });
+  t.same(machine.told, ['send compared']);
+  t.ok(isReceivedInSync(machine.state), 'one may be a race');
+  machine.feed({ type: 'compared', matched: true });
+  machine.feed({ type: 'compared', matched: false });
+  t.same(machine.told, ['send compared'], 'not in a row');
+  machine.feed({ type: 'compared', matched: false });
+  t.same(machine.told, ['send compared', 'changed', 'send resync', 'changed']);
+  t.notOk(isReceivedInSync(machine.state));
+  recover(20);
+  t.ok(isReceivedInSync(machine.state));
+  machine.feed({ type: 'compared', matched: false }).feed({ type: 'compared', matched: false });
+  t.same(machine.told, ['send compared', 'changed'], 'too soon');
+  t.notOk(isReceivedInSync(machine.state), 'but said');
+  machine.later(DIGEST_RESYNC_GAP_MS).feed({ type: 'compared', matched: false });
+  t.same(machine.told, ['send compared', 'send resync', 'changed']);
+});
+
+t.test('a comparison that says nothing changes nothing', async (t) => {
+  t.same(new Machine().toComplete().feed({ type: 'compared', matched: null }).told, []);
+});
+
+t.test('a burst shares one acknowledgement', async (t) => {
+  const machine = new Machine().toComplete().later(10);
+  const { now } = machine;
+  machine.frame({ type: 'skip', sequence: 5 });
+  t.same(machine.told, ['send ack 5'], 'the first at once');
+  machine.frame({ type: 'skip', sequence: 6 });
+  machine.frame({ type: 'skip', sequence: 7 });
+  t.same(machine.told, []);
+  t.equal(receiverDeadline(machine.state), now + ACK_DELAY_MS);
+  machine.tickAt(now + ACK_DELAY_MS);
+  t.same(machine.told, ['send ack 7']);
+});
+
+t.test('silence ends the stream; a late wake asks for patience once', async (t) => {
+  const silent = new Machine().toComplete();
+  silent.frame({ type: 'ping' });
+  silent.tickAt(silent.now + SILENCE_MS);
+  t.same(silent.told, ['hangUp', 'changed']);
+
+  const late = new Machine().toComplete();
+  late.frame({ type: 'ping' });
+  late.tickAt(late.now + SILENCE_MS + LATE_WAKE_MS);
+  t.same(late.told, []);
+  late.tickAt(late.now + PING_MS);
+  t.same(late.told, ['hangUp', 'changed']);
+});
+
+t.test('epochs go round and are never 0', async (t) => {
+  const machine = new Machine(EPOCH_COUNT - 1).toFresh();
+  t.equal(machine.state.epoch, EPOCH_COUNT);
+  machine.frame({ type: 'bulkBegin', sequence: 1, bulk: 1 });
+  t.equal(machine.state.epoch, 1);
+});
