@@ -40,6 +40,9 @@ export interface HeartbeatRouter {
   preemptDelayMs: number;
   /** Empty: multicast. */
   unicastPeers: string[];
+  /** Checksum of the advertisements sent: RFC 9568 (default), with the pseudo-header of RFC 5798 (keepalived 2.2 and older accept nothing
+   *  else), or `auto`: as the last accepted advertisement. Received ones may have either. */
+  checksum?: 'rfc9568' | 'rfc5798' | 'auto';
   announce: { repeat: number; repeatGapMs: number; refreshMs: number };
 }
 

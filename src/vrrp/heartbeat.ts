@@ -62,6 +62,7 @@ export class Heartbeat {
     this.interfaces = this.ports.runningInterfaces();
     this.openLeases();
     for (const router of this.config.routers) this.addUnit(router);
+    this.openFrames();
     this.watch();
   }
 
@@ -226,6 +227,20 @@ export class Heartbeat {
     wire.socket.send(packet, destination);
   }
 
+  /** In advance: opening one takes as long as a whole take-over. Failure is found, and told, when a frame is to be sent. */
+  private openFrames(): void {
+    for (const { announced } of this.config.routers) {
+      for (const { interface: name } of announced) {
+        if (this.frames.has(name) || !this.interfaces.has(name)) continue;
+        try {
+          this.frames.set(name, this.ports.openFrames(name));
+        } catch (error) {
+          this.log('warn', 'framesFailed', { interface: name, error: messageOf(error) });
+        }
+      }
+    }
+  }
+
   private sendFrame(name: string, frame: Buffer): void {
     const port = this.frames.get(name) ?? this.ports.openFrames(name);
     this.frames.set(name, port);
@@ -255,7 +270,7 @@ export class Heartbeat {
     const { advert, checksumForm } = decoded;
     const unit = units.find((candidate) => candidate.config.vrid === advert.vrid);
     if (unit === undefined) units[0]?.reject('unknownRouter', advert.source);
-    else unit.receive(advert, checksumForm === 'rfc5798');
+    else unit.receive(advert, checksumForm);
   }
 
   /** One timer for everything: set for the earliest deadline. An earlier one that is already set only finds nothing to do. */

@@ -6,7 +6,7 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { echoRequest, gratuitousArp } from './announcer.js';
-import { type Advert, encodeAdvert, type RejectReason, refreshAdvert, VRRP_GROUP } from './codec.js';
+import { type Advert, type ChecksumForm, encodeAdvert, type RejectReason, refreshAdvert, VRRP_GROUP } from './codec.js';
 import type { HeartbeatRouter, RouterCounters, RouterStatus } from './heartbeat-api.js';
 import { formatIpv4, ipv4 } from './ipv4.js';
 import type { LeaseGuard } from './lease-guard.js';
@@ -84,12 +84,14 @@ export class RouterUnit {
   private reason = 'notStarted';
   private sinceWallMs: number;
   private echoSequence = 0;
+  private checksumForm: ChecksumForm;
 
   constructor(config: HeartbeatRouter, context: UnitContext) {
     this.config = config;
     this.context = context;
     this.state = initialState(settingsOf(config));
     this.packet = packetOf(config);
+    this.checksumForm = config.checksum === 'rfc5798' ? 'rfc5798' : 'rfc9568';
     this.addresses = new Set(config.addresses.map(ipv4));
     this.peers = new Set(config.unicastPeers.map(ipv4));
     this.sinceWallMs = context.ports.clock.wallMs();
@@ -106,6 +108,7 @@ export class RouterUnit {
   reconfigure(config: HeartbeatRouter): void {
     this.config = config;
     this.packet = packetOf(config);
+    if (config.checksum !== 'auto') this.checksumForm = config.checksum ?? 'rfc9568';
     this.addresses = new Set(config.addresses.map(ipv4));
     this.peers = new Set(config.unicastPeers.map(ipv4));
     this.feed({ type: 'configure', settings: settingsOf(config) });
@@ -128,11 +131,12 @@ export class RouterUnit {
   }
 
   /** A decoded advertisement of our VRID on our interface. */
-  receive(advert: Advert, isOldChecksum: boolean): void {
+  receive(advert: Advert, form: ChecksumForm): void {
     if (advert.source === this.state.settings.address) return this.reject('ownSource');
     if (this.peers.size > 0 && !this.peers.has(advert.source)) return this.reject('unknownPeer', advert.source);
     this.counters.advertsReceived++;
-    if (isOldChecksum) this.counters.advertsOldChecksum = (this.counters.advertsOldChecksum ?? 0) + 1;
+    if (this.config.checksum === 'auto') this.checksumForm = form;
+    if (form === 'rfc5798') this.counters.advertsOldChecksum = (this.counters.advertsOldChecksum ?? 0) + 1;
     if (advert.addresses.length !== this.addresses.size || !advert.addresses.every((address) => this.addresses.has(address))) {
       this.log('warn', 'addressesDiffer', { from: formatIpv4(advert.source), heard: advert.addresses.map(formatIpv4) });
     }
@@ -178,7 +182,7 @@ export class RouterUnit {
     let sent = 0;
     for (const destination of destinations) {
       try {
-        refreshAdvert(this.packet, priority, ipv4(destination));
+        refreshAdvert(this.packet, priority, ipv4(destination), this.checksumForm);
         this.context.sendVrrp(name, this.packet, destination);
         sent++;
       } catch (error) {
