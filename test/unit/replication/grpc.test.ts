@@ -5,8 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { initPki } from '../../../src/control/pki.js';
+import type { ApplyMode, ApplyResult } from '../../../src/l4/native.js';
 import type { ControlMessage, PeerStatus } from '../../../src/replication/api.js';
+import { decode, encode } from '../../../src/replication/codec.js';
+import type { Hello } from '../../../src/replication/frames.js';
 import { createGrpcTransport } from '../../../src/replication/grpc-transport.js';
+import { PROTOCOL_MAX, RECORD_BYTES } from '../../../src/replication/limits.js';
 import { createReplication, type ReplicationOptions, type ReplicationService } from '../../../src/replication/replication.js';
 import type { Transport } from '../../../src/replication/transport.js';
 import { systemClock } from '../../../src/system/clock.js';
@@ -260,6 +264,69 @@ for (const { what, options, reason } of [
     await stopAll(lb1, lb2);
   });
 }
+
+t.test('a peer that speaks a later protocol only is told so', async (t) => {
+  const cluster = await createCluster(t);
+  const lb1 = await startNode(cluster, 'lb1');
+  const later = transportOf(cluster, 'lb2', {});
+  const hello: Hello = {
+    versionMin: PROTOCOL_MAX + 1,
+    versionMax: PROTOCOL_MAX + 1,
+    capabilities: 0,
+    node: 'lb2',
+    cluster: 'shop',
+    configDigest: 'c0ffee',
+    instance: 'x',
+    abi: 1,
+    recordBytes: RECORD_BYTES,
+    byteOrder: 'little',
+    software: '9.0.0',
+  };
+  const answer = await new Promise<Buffer>((resolve, reject) => {
+    const stream = later.dial(
+      { node: 'lb1', address: ADDRESSES.lb1 ?? '' },
+      {
+        onOpen: () => void stream.write(encode({ type: 'hello', hello })),
+        onMessage: resolve,
+        onWritable: () => undefined,
+        onClose: reject,
+      },
+    );
+    t.teardown(() => stream.close());
+  });
+  t.match(decode(answer), { ok: true, frame: { type: 'refuse', reason: /speaks protocol version 2, this node version 1/ } });
+  t.same(lb1.replication.counters().streamsRefused, { incompatible: 1 });
+  await lb1.stop();
+});
+
+/** Its table takes its time for every batch. */
+class SlowStore extends FakeFlowStore {
+  override apply(records: Buffer, mode: ApplyMode, syncEpoch: number): ApplyResult {
+    const until = systemClock.now() + 15;
+    while (systemClock.now() < until);
+    return super.apply(records, mode, syncEpoch);
+  }
+}
+
+t.test('a slow reader bounds the queue, loses nothing for good, and stays connected', async (t) => {
+  const cluster = await createCluster(t);
+  const lb1 = await startNode(cluster, 'lb1', { queueRecords: 20_000, sizes: { windowBytes: 300_000 } });
+  const lb2 = await startNode(cluster, 'lb2', { store: new SlowStore({ nodeId: 2, routers: 1 }) });
+  lb1.replication.setHolding(ROUTERS);
+  await eventually('in sync', () => lb1.peer('lb2').inSync);
+  let longest = 0;
+  for (let round = 0; round < 20; round += 1) {
+    fill(lb1.store, round * 4000, 4000);
+    await eventually('the ring is drained', () => lb1.store.waiting === 0);
+    longest = Math.max(longest, lb1.peer('lb2').queuedRecords);
+    t.ok(lb1.peer('lb2').connected);
+  }
+  t.ok(longest <= 20_000, `${longest} records were queued`);
+  await eventually('in sync', () => lb1.peer('lb2').inSync && lb1.peer('lb2').queuedRecords === 0);
+  t.ok(areEqual(lb1.store, lb2.store));
+  t.equal(lb2.store.size, 80_000);
+  await stopAll(lb1, lb2);
+});
 
 t.test('another configuration is said, and is no obstacle', async (t) => {
   const cluster = await createCluster(t);
