@@ -5,7 +5,19 @@ import t from 'tap';
 import { limit } from '../../src/l4/abi.gen.js';
 import { type ArpOptions, arpFrame, BROADCAST_MAC, icmpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
-import { backMac, client, frontMac, GATEWAY_VIP, INSTANCE, LOCAL, makeInterfaces, SECOND_NS, VIP, vip, withWorld } from '../support/packet/world.js';
+import {
+  backMac,
+  client,
+  frontMac,
+  GATEWAY_VIP,
+  INSTANCE,
+  LOCAL,
+  makeInterfaces,
+  SECOND_NS,
+  VIP,
+  vip,
+  withWorld,
+} from '../support/packet/world.js';
 
 const askerMac = '02:00:00:00:09:09';
 const request = (change: Partial<ArpOptions> = {}) =>
@@ -21,7 +33,13 @@ await inSandbox(import.meta.url, async () => {
         const out = world.send(request({ to }));
         test.equal(out.verdict, 'REDIRECT');
         test.match(out.parsed, { destinationMac: askerMac, sourceMac: frontMac });
-        test.same(out.parsed.arp, { operation: 2, senderMac: frontMac, senderAddress: VIP, targetMac: askerMac, targetAddress: '10.1.0.9' });
+        test.same(out.parsed.arp, {
+          operation: 2,
+          senderMac: frontMac,
+          senderAddress: VIP,
+          targetMac: askerMac,
+          targetAddress: '10.1.0.9',
+        });
       }
       const gateway = world.send(request({ targetAddress: GATEWAY_VIP, senderAddress: '10.2.0.21' }), 'back');
       test.match(gateway, { verdict: 'REDIRECT', parsed: { arp: { senderMac: backMac, senderAddress: GATEWAY_VIP } } });
@@ -92,7 +110,10 @@ await inSandbox(import.meta.url, async () => {
         test.match(world.send(icmpFrame({ from: client, to: vip(0), ...change })), { verdict: 'DROP', drops: { icmpError: 1 } });
         test.equal(world.send(icmpFrame({ from: client, to: { ...vip(0), address: LOCAL }, ...change })).verdict, 'PASS');
       }
-      test.match(world.send(icmpFrame({ from: client, to: vip(0), type: 8 }).subarray(0, 14 + 20 + 7)), { verdict: 'DROP', drops: { malformed: 1 } });
+      test.match(world.send(icmpFrame({ from: client, to: vip(0), type: 8 }).subarray(0, 14 + 20 + 7)), {
+        verdict: 'DROP',
+        drops: { malformed: 1 },
+      });
     }),
   );
 

@@ -7,7 +7,18 @@ import { flowFlag, flowLayout, flowState, recordKind, serverFlag } from '../../s
 import { encodeEndpoint, encodeServiceKey } from '../../src/l4/records.js';
 import { tcpFrame, udpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
-import { backMac, client, INSTANCE, makeInterfaces, SECOND_NS, serverSlot, vip, type World, withWorld, worldServers } from '../support/packet/world.js';
+import {
+  backMac,
+  client,
+  INSTANCE,
+  makeInterfaces,
+  SECOND_NS,
+  serverSlot,
+  vip,
+  type World,
+  withWorld,
+  worldServers,
+} from '../support/packet/world.js';
 
 const WEB = 0;
 const DNS = 1;
@@ -32,7 +43,7 @@ await inSandbox(import.meta.url, async () => {
       world.leases.acquire(0, SECOND_NS, 0n, INSTANCE);
       world.leases.release(0, 0n, 0n, INSTANCE);
       const until = world.plane.kernelNs() + SECOND_NS / 10n; // the coarse clock lags by a few ticks
-      while (world.plane.kernelNs() < until) continue;
+      while (world.plane.kernelNs() < until);
       test.match(fromClient(world, 'A'), { verdict: 'DROP', drops: { drained: 1 } });
       test.match(fromServer(world, 'A'), { verdict: 'DROP', drops: { drained: 1 } });
     }),
@@ -134,7 +145,13 @@ await inSandbox(import.meta.url, async () => {
   );
 
   const shortcuts: { name: string; from: number; side: 'client' | 'server'; flags: string; to: number }[] = [
-    { name: 'data of the server proves a handshake that went past', from: flowState.syn, side: 'server', flags: 'A', to: flowState.established },
+    {
+      name: 'data of the server proves a handshake that went past',
+      from: flowState.syn,
+      side: 'server',
+      flags: 'A',
+      to: flowState.established,
+    },
     { name: 'the same after its SYN+ACK', from: flowState.synAck, side: 'server', flags: 'PA', to: flowState.established },
     { name: 'the client closes first', from: flowState.established, side: 'client', flags: 'FA', to: flowState.finClient },
     { name: 'then the server', from: flowState.finClient, side: 'server', flags: 'FA', to: flowState.closed },

@@ -24,7 +24,12 @@ const withLength = (frame: Buffer, length: number): Buffer => {
 };
 
 /** Frames that must concern nobody: sent as they are, they leave as they are. */
-function passes(test: { equal: (a: unknown, b: unknown) => unknown; same: (a: unknown, b: unknown) => unknown }, world: World, frame: Buffer, on: 'front' | 'back') {
+function passes(
+  test: { equal: (a: unknown, b: unknown) => unknown; same: (a: unknown, b: unknown) => unknown },
+  world: World,
+  frame: Buffer,
+  on: 'front' | 'back',
+) {
   const result = world.plane.testRun(on, frame, 1);
   test.equal(result.verdict, 'PASS');
   test.same(result.packet, frame);
@@ -85,8 +90,10 @@ await inSandbox(import.meta.url, async () => {
       for (const frame of broken(tcpFrame({ from: party, to: { ...client, mac: backMac }, flags: 'PA' }))) {
         test.match(world.send(frame, 'back'), { verdict: 'DROP', drops: { malformed: 1 } });
       }
-      for (const frame of broken(tcpFrame({ from: party, to: { mac: backMac, address: LOCAL, port: 9 }, flags: 'PA' }))) passes(test, world, frame, 'back');
-      for (const frame of broken(tcpFrame({ from: client, to: { ...vip(80), address: '192.0.2.1' }, flags: 'S' }))) passes(test, world, frame, 'front');
+      for (const frame of broken(tcpFrame({ from: party, to: { mac: backMac, address: LOCAL, port: 9 }, flags: 'PA' })))
+        passes(test, world, frame, 'back');
+      for (const frame of broken(tcpFrame({ from: client, to: { ...vip(80), address: '192.0.2.1' }, flags: 'S' })))
+        passes(test, world, frame, 'front');
       const udp = udpFrame({ from: client, to: vip(53) });
       for (const length of [0, 7, 13, 0xffff]) {
         const copy = Buffer.from(udp);
@@ -106,7 +113,11 @@ await inSandbox(import.meta.url, async () => {
         passes(test, world, tcpFrame({ from: party, to: { mac: backMac, address: LOCAL, port: 9 }, flags: 'PA', fragment }), 'back');
         passes(test, world, tcpFrame({ from: client, to: { ...vip(80), address: '192.0.2.1' }, flags: 'S', fragment }), 'front');
       }
-      test.equal(world.send(tcpFrame({ from: client, to: vip(80), flags: 'S', fragment: 0x4000 })).verdict, 'REDIRECT', 'DF is no fragment');
+      test.equal(
+        world.send(tcpFrame({ from: client, to: vip(80), flags: 'S', fragment: 0x4000 })).verdict,
+        'REDIRECT',
+        'DF is no fragment',
+      );
       test.equal(world.flow(WEB)?.state, flowState.syn);
     }),
   );
@@ -114,7 +125,11 @@ await inSandbox(import.meta.url, async () => {
   t.test('frames with another MAC: a VIP packet is counted, all else passes', (test) =>
     withWorld({}, interfaces, (world) => {
       for (const mac of ['02:00:00:00:77:77', 'ff:ff:ff:ff:ff:ff', '01:00:5e:00:00:01', '02:00:00:00:01:02', '03:00:00:00:01:01']) {
-        test.match(world.send(tcpFrame({ from: client, to: { ...vip(80), mac }, flags: 'S' })), { verdict: 'DROP', drops: { notForUs: 1 } }, mac);
+        test.match(
+          world.send(tcpFrame({ from: client, to: { ...vip(80), mac }, flags: 'S' })),
+          { verdict: 'DROP', drops: { notForUs: 1 } },
+          mac,
+        );
         passes(test, world, tcpFrame({ from: client, to: { mac, address: LOCAL, port: 80 }, flags: 'S' }), 'front');
         passes(test, world, tcpFrame({ from: client, to: { mac, address: '224.0.0.18', port: 80 }, flags: 'S' }), 'front');
       }
@@ -125,7 +140,8 @@ await inSandbox(import.meta.url, async () => {
   t.test('other Ethernet types pass', (test) =>
     withWorld({}, interfaces, (world) => {
       const body = tcpFrame({ from: client, to: vip(80), flags: 'S' }).subarray(14);
-      for (const type of [etherTypes.ipv6, 0x8100, 0x88a8, 0x0000, 0x0801]) passes(test, world, ethernet(vip(80).mac, client.mac, type, body), 'front');
+      for (const type of [etherTypes.ipv6, 0x8100, 0x88a8, 0x0000, 0x0801])
+        passes(test, world, ethernet(vip(80).mac, client.mac, type, body), 'front');
       test.equal(VIP, vip(80).address);
     }),
   );

@@ -5,7 +5,19 @@ import t, { type Test } from 'tap';
 import { flowState } from '../../src/l4/abi.gen.js';
 import { type SegmentOptions, tcpFrame, udpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
-import { backMac, client, frontMac, makeInterfaces, routerMac, serverSlot, VIP, vip, type World, withWorld, worldServers } from '../support/packet/world.js';
+import {
+  backMac,
+  client,
+  frontMac,
+  makeInterfaces,
+  routerMac,
+  serverSlot,
+  VIP,
+  vip,
+  type World,
+  withWorld,
+  worldServers,
+} from '../support/packet/world.js';
 
 const TCP_CHECKSUM_AT = 14 + 20 + 16;
 const UDP_CHECKSUM_AT = 14 + 20 + 6;
@@ -153,7 +165,10 @@ await inSandbox(import.meta.url, async () => {
         test.match(world.send(tcpFrame({ from: other, to: vip(80), flags: 'S', ttl })), { verdict: 'DROP', drops: { ttl: 1 } });
         test.equal(world.flow(WEB, other), null, 'no record for a packet that goes nowhere');
         const from = worldServers[number]?.party ?? client;
-        test.match(world.send(tcpFrame({ from, to: { ...client, mac: backMac }, flags: 'A', ttl }), 'back'), { verdict: 'DROP', drops: { ttl: 1 } });
+        test.match(world.send(tcpFrame({ from, to: { ...client, mac: backMac }, flags: 'A', ttl }), 'back'), {
+          verdict: 'DROP',
+          drops: { ttl: 1 },
+        });
       }
       test.equal(world.flow(WEB)?.state, flowState.syn);
     }),

@@ -5,7 +5,18 @@ import t from 'tap';
 import { flowFlag, flowState, recordKind, serverFlag } from '../../src/l4/abi.gen.js';
 import { type Party, tcpFrame, udpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
-import { client, INSTANCE, makeInterfaces, NODE_ID, SECOND_NS, serverSlot, services, vip, withWorld, worldServers } from '../support/packet/world.js';
+import {
+  client,
+  INSTANCE,
+  makeInterfaces,
+  NODE_ID,
+  SECOND_NS,
+  serverSlot,
+  services,
+  vip,
+  withWorld,
+  worldServers,
+} from '../support/packet/world.js';
 
 const [WEB, DNS, DIRECT, ROUND, TWIN, SINGLE] = [0, 1, 2, 3, 4, 5] as const;
 const ports = (count: number): Party[] => Array.from({ length: count }, (_, index) => ({ ...client, port: 30000 + 7 * index }));
@@ -59,7 +70,10 @@ await inSandbox(import.meta.url, async () => {
         return world.flow(WEB, from)?.generation ?? 0n;
       });
       test.equal(new Set(generations).size, generations.length);
-      test.same(generations, [...generations].sort((a, b) => (a < b ? -1 : 1)));
+      test.same(
+        generations,
+        [...generations].sort((a, b) => (a < b ? -1 : 1)),
+      );
     }),
   );
 
@@ -105,7 +119,11 @@ await inSandbox(import.meta.url, async () => {
         test.equal(world.flow(WEB), null);
       }
       test.match(world.send(ack(client, ROUND)), { verdict: 'DROP', drops: { noRecord: 1 } });
-      test.equal(world.send(tcpFrame({ from: client, to: vip(80), flags: 'FA', payload: Buffer.from('last') })).verdict, 'REDIRECT', 'a FIN with data');
+      test.equal(
+        world.send(tcpFrame({ from: client, to: vip(80), flags: 'FA', payload: Buffer.from('last') })).verdict,
+        'REDIRECT',
+        'a FIN with data',
+      );
       test.match(world.events(), [{ state: flowState.established }, { state: flowState.finClient }]);
     }),
   );
@@ -115,7 +133,10 @@ await inSandbox(import.meta.url, async () => {
       const number = world.hashed(DIRECT, client);
       for (const flags of ['S', 'A', 'PA']) {
         const out = world.send(tcpFrame({ from: client, to: vip(90), flags, payload: Buffer.from('data') }));
-        test.match(out, { verdict: 'REDIRECT', parsed: { destinationMac: worldServers[number]?.mac, ip: { source: client.address, ttl: 63, isHeaderValid: true } } });
+        test.match(out, {
+          verdict: 'REDIRECT',
+          parsed: { destinationMac: worldServers[number]?.mac, ip: { source: client.address, ttl: 63, isHeaderValid: true } },
+        });
         test.match(out.parsed.segment, { sourcePort: client.port, destinationPort: 90, isChecksumValid: true });
         test.equal(out.parsed.ip?.destination, '10.1.0.100');
       }
@@ -200,7 +221,10 @@ await inSandbox(import.meta.url, async () => {
       const out = world.send(syn(from, SINGLE));
       test.equal(out.verdict, 'REDIRECT');
       test.equal(world.flow(WEB, from), null);
-      test.match(world.events(), [{ kind: recordKind.delete, key: world.key(WEB, from) }, { kind: recordKind.upsert, key: world.key(SINGLE, from) }]);
+      test.match(world.events(), [
+        { kind: recordKind.delete, key: world.key(WEB, from) },
+        { kind: recordKind.upsert, key: world.key(SINGLE, from) },
+      ]);
     }),
   );
 

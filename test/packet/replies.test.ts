@@ -25,7 +25,10 @@ const [WEB, DNS, DIRECT, ROUND, TWIN, SINGLE] = [0, 1, 2, 3, 4, 5] as const;
 const toClient: Party = { ...client, mac: backMac };
 const party = (number: number, port = 8080): Party => ({ ...(worldServers[number]?.party ?? client), port });
 const reply = (world: World, number: number, flags: string, port?: number) =>
-  world.send(tcpFrame({ from: party(number, port), to: toClient, flags, payload: flags === 'PA' ? Buffer.from('220 hello') : Buffer.alloc(0) }), 'back');
+  world.send(
+    tcpFrame({ from: party(number, port), to: toClient, flags, payload: flags === 'PA' ? Buffer.from('220 hello') : Buffer.alloc(0) }),
+    'back',
+  );
 
 /** Takes away the servers of the services that share theirs with `web`. */
 function onlyWeb(world: World): void {
@@ -42,11 +45,17 @@ await inSandbox(import.meta.url, async () => {
         const from = { ...client, port };
         for (const number of [0, 1, 2]) {
           const confirmed = [WEB, TWIN, SINGLE].filter((service) => world.hashed(service, from) === number);
-          const out = world.send(tcpFrame({ from: party(number), to: { ...toClient, port }, flags: 'PA', payload: Buffer.from('220') }), 'back');
+          const out = world.send(
+            tcpFrame({ from: party(number), to: { ...toClient, port }, flags: 'PA', payload: Buffer.from('220') }),
+            'back',
+          );
           const service = confirmed[0];
           if (service !== undefined && confirmed.length === 1) {
             seen.derived += 1;
-            test.match(out, { verdict: 'REDIRECT', parsed: { ip: { source: VIP }, segment: { sourcePort: services[service]?.port, isChecksumValid: true } } });
+            test.match(out, {
+              verdict: 'REDIRECT',
+              parsed: { ip: { source: VIP }, segment: { sourcePort: services[service]?.port, isChecksumValid: true } },
+            });
             const expected = { state: flowState.established, flags: flowFlag.derived, serverSlot: serverSlot(service, number) };
             test.match(world.flow(service, from), expected);
             world.forget(service, from);
@@ -96,7 +105,8 @@ await inSandbox(import.meta.url, async () => {
     withWorld({}, interfaces, (world) => {
       onlyWeb(world);
       const right = world.hashed(WEB, client);
-      for (const flags of ['R', 'RA', 'FA', 'F', 'S', '']) test.match(reply(world, right, flags), { verdict: 'DROP', drops: { noRecord: 1 } }, `flags '${flags}'`);
+      for (const flags of ['R', 'RA', 'FA', 'F', 'S', ''])
+        test.match(reply(world, right, flags), { verdict: 'DROP', drops: { noRecord: 1 } }, `flags '${flags}'`);
       test.equal(world.flow(WEB), null);
     }),
   );

@@ -45,7 +45,13 @@ export function ethernet(to: string, from: string, etherType: number, payload: B
   return Buffer.concat([macToBytes(to), macToBytes(from), type, payload]);
 }
 
-export function ipv4(from: string, to: string, protocol: number, payload: Buffer, { ttl = 64, options = Buffer.alloc(0), fragment = 0 }: IpOptions = {}): Buffer {
+export function ipv4(
+  from: string,
+  to: string,
+  protocol: number,
+  payload: Buffer,
+  { ttl = 64, options = Buffer.alloc(0), fragment = 0 }: IpOptions = {},
+): Buffer {
   const header = Buffer.concat([Buffer.alloc(20), options]);
   header[0] = 0x40 | (header.length / 4);
   header.writeUInt16BE(header.length + payload.length, 2);
@@ -103,7 +109,12 @@ export function icmpFrame(options: IcmpOptions): Buffer {
   message.writeUInt16BE(options.id ?? 7, 4);
   message.writeUInt16BE(1, 6);
   message.writeUInt16BE(internetChecksum(message), 2);
-  return ethernet(options.to.mac, options.from.mac, etherTypes.ipv4, ipv4(options.from.address, options.to.address, ipProtocols.icmp, message, options));
+  return ethernet(
+    options.to.mac,
+    options.from.mac,
+    etherTypes.ipv4,
+    ipv4(options.from.address, options.to.address, ipProtocols.icmp, message, options),
+  );
 }
 
 export interface ArpOptions {

@@ -46,7 +46,8 @@ export interface ParsedFrame {
   icmp?: { type: number; code: number; id: number; isChecksumValid: boolean };
 }
 
-const mac = (bytes: Buffer, at: number): string => Array.from(bytes.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
+const mac = (bytes: Buffer, at: number): string =>
+  Array.from(bytes.subarray(at, at + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 const address = (bytes: Buffer, at: number): string => [...bytes.subarray(at, at + 4)].join('.');
 
 const parseArp = (bytes: Buffer): ParsedArp => ({
@@ -78,7 +79,9 @@ function parseSegment(ip: ParsedIpv4, addresses: Buffer): ParsedSegment {
   return {
     sourcePort: ip.body.readUInt16BE(0),
     destinationPort: ip.body.readUInt16BE(2),
-    flags: Object.keys(tcpFlagBits).filter((letter) => bits & (tcpFlagBits[letter] ?? 0)).join(''),
+    flags: Object.keys(tcpFlagBits)
+      .filter((letter) => bits & (tcpFlagBits[letter] ?? 0))
+      .join(''),
     payload: ip.body.subarray(isTcp ? ((ip.body[12] ?? 0) >> 4) * 4 : 8),
     checksum,
     isChecksumValid: (!isTcp && checksum === 0) || onesSum(ip.body, pseudo) === 0xffff,

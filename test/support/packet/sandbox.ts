@@ -27,7 +27,12 @@ export async function inSandbox(file: string, body: () => Promise<void> | void):
     await t.test('in its own network namespace', { skip: reason }, () => undefined);
     return;
   }
-  await t.spawn('unshare', ['--net', process.execPath, fileURLToPath(file)], { env: { ...process.env, [INSIDE]: '1' } }, 'in its own network namespace');
+  await t.spawn(
+    'unshare',
+    ['--net', process.execPath, fileURLToPath(file)],
+    { env: { ...process.env, [INSIDE]: '1' } },
+    'in its own network namespace',
+  );
 }
 
 /** Runs a command that must succeed. */

@@ -4,7 +4,17 @@
  */
 import { existsSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { addressKind, drop, flowLayout, forward, limit, nextHopState, scheduler, serverFlag, trafficLayout } from '../../../src/l4/abi.gen.js';
+import {
+  addressKind,
+  drop,
+  flowLayout,
+  forward,
+  limit,
+  nextHopState,
+  scheduler,
+  serverFlag,
+  trafficLayout,
+} from '../../../src/l4/abi.gen.js';
 import { flowHash, tableIndex } from '../../../src/l4/flow-hash.js';
 import { type DataPlane, type LeaseKeeper, loadNative, type TestRunResult } from '../../../src/l4/native.js';
 import {
@@ -73,7 +83,8 @@ export const services: readonly WorldService[] = [
   { name: 'single', port: 82, protocol: 'tcp', forward: 'nat', scheduler: 'hash', servers: [0] },
 ];
 /** A service's servers listen on 8080, `round` on 7070 and `direct` on the service's own port. */
-export const serverPort = (service: WorldService): number => (service.forward === 'dsr' ? service.port : service.scheduler === 'round' ? 7070 : 8080);
+export const serverPort = (service: WorldService): number =>
+  service.forward === 'dsr' ? service.port : service.scheduler === 'round' ? 7070 : 8080;
 
 /** Slots count from 1. */
 export const serverSlot = (service: number, number: number): number => 1 + service * worldServers.length + number;
@@ -152,14 +163,20 @@ export class World {
 
   settings(change: { ready?: boolean; secondChanceNs?: bigint; timeoutNs?: bigint }): void {
     const timeoutNs = Array.from({ length: 8 }, () => change.timeoutNs ?? 60n * SECOND_NS);
-    const value = { realtimeOffsetNs: 1_700_000_000n * SECOND_NS, timeoutNs, secondChanceNs: change.secondChanceNs ?? 60n * SECOND_NS, nodeId: NODE_ID };
+    const value = {
+      realtimeOffsetNs: 1_700_000_000n * SECOND_NS,
+      timeoutNs,
+      secondChanceNs: change.secondChanceNs ?? 60n * SECOND_NS,
+      nodeId: NODE_ID,
+    };
     this.plane.mapSet('settings', encodeIndex(0), encodeSettings({ ...value, ready: change.ready ?? true }));
   }
 
   /** Writes a service with its servers and its current table (all servers in turn unless given). */
   service(index: number, change: { table?: number[]; previous?: number[]; sinceNs?: bigint; virtualRouter?: number } = {}): void {
     const service = services[index] as WorldService;
-    const table = change.table ?? Array.from({ length: 31 }, (_, entry) => serverSlot(index, service.servers[entry % service.servers.length] ?? 0));
+    const table =
+      change.table ?? Array.from({ length: 31 }, (_, entry) => serverSlot(index, service.servers[entry % service.servers.length] ?? 0));
     const previous = change.previous ?? [];
     service.servers.forEach((number) => {
       this.server(index, number, serverFlag.alive);
@@ -205,7 +222,9 @@ export class World {
     const slots = new Map<string, number[]>();
     services.forEach((service, index) => {
       for (const number of service.servers) {
-        const key = encodeServiceKey({ address: this.addressOf(number), port: serverPort(service), protocol: service.protocol }).toString('hex');
+        const key = encodeServiceKey({ address: this.addressOf(number), port: serverPort(service), protocol: service.protocol }).toString(
+          'hex',
+        );
         slots.set(key, [...(slots.get(key) ?? []), serverSlot(index, number)]);
       }
     });
@@ -217,7 +236,13 @@ export class World {
     const isServer = index <= worldServers.length;
     const address = isServer ? this.addressOf(index - 1) : '10.1.0.1';
     const ifindex = isServer ? this.back : this.front;
-    const value = { ifindex, address, destinationMac: isServer ? (worldServers[index - 1]?.mac ?? '') : routerMac, sourceMac: isServer ? backMac : frontMac, state };
+    const value = {
+      ifindex,
+      address,
+      destinationMac: isServer ? (worldServers[index - 1]?.mac ?? '') : routerMac,
+      sourceMac: isServer ? backMac : frontMac,
+      state,
+    };
     this.plane.mapSet('next_hops', encodeIndex(index), encodeNextHop(value));
     this.plane.mapSet('next_hop_index', encodeNextHopKey({ ifindex, address }), encodeIndex(index));
   }
@@ -232,13 +257,20 @@ export class World {
       if (moved !== 0) drops[name as DropName] = moved;
     }
     // Parsed only when looked at: what was dropped may be anything.
-    return { ...result, drops, get parsed() { return parseFrame(result.packet); } };
+    return {
+      ...result,
+      drops,
+      get parsed() {
+        return parseFrame(result.packet);
+      },
+    };
   }
 
   /** The server number that the hash gives to a flow. */
   hashed(index: number, from: Party, table: number[] = []): number {
     const service = services[index] as WorldService;
-    const entries = table.length > 0 ? table : Array.from({ length: 31 }, (_, entry) => service.servers[entry % service.servers.length] ?? 0);
+    const entries =
+      table.length > 0 ? table : Array.from({ length: 31 }, (_, entry) => service.servers[entry % service.servers.length] ?? 0);
     return entries[tableIndex(flowHash(encodeFlowKey(this.key(index, from))), entries.length)] ?? -1;
   }
 
@@ -271,7 +303,13 @@ export class World {
     const size = 56;
     return Array.from({ length: records.length / size }, (_, at) => {
       const record = decodeRecord(records, at * size);
-      return { kind: records.readUInt16LE(at * size), state: record.state, flags: record.flags, key: record.key, generation: record.generation };
+      return {
+        kind: records.readUInt16LE(at * size),
+        state: record.state,
+        flags: record.flags,
+        key: record.key,
+        generation: record.generation,
+      };
     });
   }
 
