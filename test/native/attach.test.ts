@@ -123,6 +123,8 @@ if (unsupported) {
     const fallback = await attach(agent, wire, 'auto', 'bridge0', bridge.ifindex);
     t.equal(fallback.mode, 'generic');
     t.match(fallback.fallbackReason, /refused by the driver of bridge0: .*EOPNOTSUPP/);
+    await t.rejects(attach(agent, wire, 'native', 'bridge0', bridge.ifindex), { code: 'ATTACH_FAILED' });
+    t.equal(await agent.call('plane', 'isAttached', ['bridge0']), true, 'a mode that is refused does not end what worked');
     await t.rejects(
       agent.call('plane', 'detach', ['bridge0']).then(() => attach(agent, wire, 'native', 'bridge0', bridge.ifindex)),
       {

@@ -57,11 +57,32 @@ bool can_fall_back(int error_number) {
   return error_number != EBUSY && error_number != EEXIST && error_number != ENODEV && error_number != EPERM && error_number != EACCES;
 }
 
+void pin_link(const Pins &pins, const std::string &interface_name, int program, int link) {
+  pins.replace(program, pin_name(PIN_XDP_PREFIX, interface_name));
+  pins.replace(link, pin_name(PIN_LINK_PREFIX, interface_name));
+}
+
+/* The mode of the living link of this interface, if there is one. */
+std::optional<XdpMode> linked_mode(const Pins &pins, const std::string &interface_name, uint32_t ifindex) {
+  const auto link = pins.open(pin_name(PIN_LINK_PREFIX, interface_name));
+  if (!link || ifindex_of(link->get()) != ifindex) return std::nullopt;
+  return mode_of(ifindex);
+}
+
+/* A mode that turned out impossible must not end what worked before. */
+void restore_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode, const ProgramLoader &load) {
+  const Fd program = load(mode);
+  int error_number = 0;
+  const Fd link = create_link(ifindex, program.get(), mode, error_number);
+  if (link) pin_link(pins, interface_name, program.get(), link.get());
+}
+
 XdpAttachment make_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode, const ProgramLoader &load) {
   XdpAttachment result;
   result.mode = mode == XdpMode::AUTO ? XdpMode::NATIVE : mode;
   result.program = load(result.mode);
   /* Only now: whatever was attached worked on while the new program was verified. */
+  const auto former_mode = linked_mode(pins, interface_name, ifindex);
   unlink_program(pins, interface_name);
   int error_number = 0;
   Fd link = create_link(ifindex, result.program.get(), result.mode, error_number);
@@ -71,20 +92,25 @@ XdpAttachment make_link(const Pins &pins, const std::string &interface_name, uin
     result.program = load(result.mode);
     link = create_link(ifindex, result.program.get(), result.mode, error_number);
   }
-  if (!link) throw_not_attached(interface_name, result.mode, error_number);
-  pins.replace(result.program.get(), pin_name(PIN_XDP_PREFIX, interface_name));
-  pins.replace(link.get(), pin_name(PIN_LINK_PREFIX, interface_name));
+  if (!link) {
+    const int reason = error_number;
+    if (former_mode) restore_link(pins, interface_name, ifindex, *former_mode, load);
+    throw_not_attached(interface_name, result.mode, reason);
+  }
+  pin_link(pins, interface_name, result.program.get(), link.get());
   return result;
 }
 
 /* Nothing when there is no living link of this interface in the wanted mode. */
 std::optional<XdpAttachment> adopt_link(const Pins &pins, const std::string &interface_name, uint32_t ifindex, XdpMode mode,
                                         const ProgramLoader &load) {
-  const auto link = pins.open(pin_name(PIN_LINK_PREFIX, interface_name));
-  if (!link || ifindex_of(link->get()) != ifindex) return std::nullopt;
-  const XdpMode present = mode_of(ifindex);
+  const auto present_mode = linked_mode(pins, interface_name, ifindex);
+  if (!present_mode) return std::nullopt;
+  const XdpMode present = *present_mode;
   if (mode != XdpMode::AUTO && mode != present) return std::nullopt;
   XdpAttachment result{present, true, "", load(present)};
+  const auto link = pins.open(pin_name(PIN_LINK_PREFIX, interface_name));
+  if (!link) return std::nullopt;
   if (bpf_link_update(link->get(), result.program.get(), nullptr)) throw_errno("cannot replace the program on " + interface_name, errno);
   if (mode == XdpMode::AUTO && present == XdpMode::GENERIC) result.fallback_reason = "the link that was found is in generic mode";
   pins.replace(result.program.get(), pin_name(PIN_XDP_PREFIX, interface_name));
