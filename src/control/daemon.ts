@@ -6,10 +6,10 @@ import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type LoadedConfig, loadConfig, missingFiles } from '../config/load.js';
-import { checkMachine, type Machine } from '../config/machine-checks.js';
+import { checkMachine, machineOf } from '../config/machine-checks.js';
 import { formatProblem, type Problem } from '../config/problem.js';
+import { checkKernelSettings } from '../system/kernel-settings.js';
 import { createLinks, type Links } from '../system/links.js';
-import type { NetworkFacts } from '../system/network-facts.js';
 import { projectRoot } from '../system/paths.js';
 import { createLog } from '../telemetry/log.js';
 import { createNode } from './node.js';
@@ -26,6 +26,15 @@ const EXIT_FAILURE = 1;
 const EXIT_CONFIG = 2;
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
+  try {
+    return await checkAndServe(options);
+  } catch (error) {
+    process.stderr.write(`tandem: ${messageOf(error)}\n`);
+    return EXIT_FAILURE;
+  }
+}
+
+async function checkAndServe(options: DaemonOptions): Promise<number> {
   const loaded = loadConfig(options.configFile, { node: options.node });
   if (!loaded.ok) return complain(loaded.problems);
   const missing = missingFiles(loaded, 'error');
@@ -35,20 +44,12 @@ export async function runDaemon(options: DaemonOptions): Promise<number> {
     const found = checkMachine(loaded, machineOf(links.facts()), options.node);
     if (found.some((problem) => problem.severity === 'error')) return complain(found);
     const stateDir = openStateDir(options.stateDir, options.node);
-    if (await isRunning(stateDir)) {
-      process.stderr.write(`a daemon is already running with the state directory ${stateDir.path}\n`);
-      return EXIT_FAILURE;
-    }
+    if (await isRunning(stateDir)) throw new Error(`a daemon is already running with the state directory ${stateDir.path}`);
     return await serve(loaded, [...loaded.warnings, ...found], { stateDir, links, name: options.node });
   } finally {
     links.stop();
   }
 }
-
-const machineOf = ({ links }: NetworkFacts): Machine => ({
-  interfaces: links.map((link) => link.name),
-  addresses: links.flatMap((link) => link.addresses.map((each) => ({ interface: link.name, ...each }))),
-});
 
 function complain(problems: readonly Problem[]): number {
   for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
@@ -68,6 +69,8 @@ async function serve(
   log.event('daemon.starting', { version, configFile: config.file, configDigest: config.digest, stateDir: stateDir.path });
   for (const warning of warnings)
     log.event('config.warning', { place: `${warning.file}:${warning.line}:${warning.column}`, reason: warning.message });
+  for (const { key, message } of checkKernelSettings(config.dataPlane.interfaces))
+    log.event('config.warning', { place: key, reason: message });
 
   const node = createNode({ config, name, version, stateDir, links, log });
   const signal = nextSignal();
@@ -80,8 +83,7 @@ async function serve(
     return EXIT_OK;
   } catch (error) {
     log.event('daemon.failed', { reason: messageOf(error) });
-    process.stderr.write(`tandem: ${messageOf(error)}\n`);
-    return EXIT_FAILURE;
+    throw error;
   } finally {
     await log.flush();
   }

@@ -24,6 +24,7 @@ import { type AdminServer, type CommandResult, createAdminServer } from './admin
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import { type AttachedInterface, attachInterfaces } from './interfaces.js';
+import { peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
@@ -65,6 +66,8 @@ class Node implements TandemNode {
   private readonly options: NodeOptions;
   private readonly startedAtWallMs = systemClock.wallMs();
   private readonly peersView = createPeersView();
+  private readonly peers = new Map<string, PeerStatus>();
+  private readonly detached = new Set<string>();
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
   private dataPlane!: DataPlane;
@@ -221,17 +224,12 @@ class Node implements TandemNode {
     }
   }
 
-  private connectedPeers = new Set<string>();
-
   private peerChanged(node: string, status: PeerStatus): void {
-    const { state, connected, inSync, reason } = status;
-    this.log.event('peer.changed', { peer: node, state, connected, inSync, reason });
-    if (status.configDigestMatch === false)
-      this.log.event('config.differs', { peer: node, reason: 'digest of the configuration is different' });
-    if (!connected) this.peersView.lost(node);
-    const isNew = connected && !this.connectedPeers.has(node);
-    if (connected) this.connectedPeers.add(node);
-    else this.connectedPeers.delete(node);
+    const before = this.peers.get(node);
+    this.peers.set(node, status);
+    for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
+    if (!status.connected) this.peersView.lost(node);
+    const isNew = status.connected && before?.connected !== true;
     if (isNew) this.greet(node);
     this.review();
   }
@@ -300,7 +298,20 @@ class Node implements TandemNode {
       this.engine.setReady(true);
       this.log.event('daemon.ready', { reason: this.readiness.reason });
     }
+    this.lookAtLinks();
     this.heartbeat.refresh();
+  }
+
+  /** The heartbeat gives the lease up when the program is gone from an interface; here it is said. */
+  private lookAtLinks(): void {
+    for (const { name } of this.interfaces) {
+      const isAttached = this.dataPlane.isAttached(name);
+      if (!isAttached && !this.detached.has(name)) {
+        this.log.event('dataPlane.detached', { interface: name, reason: 'the XDP link is gone; restart the daemon to attach again' });
+        this.detached.add(name);
+      }
+      if (isAttached) this.detached.delete(name);
+    }
   }
 
   // --- doors --------------------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,16 @@ import type { PoolGeneration } from '../replication/api.js';
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
 
+/** sun_path of a Unix socket, without its closing zero: a longer one would be cut off silently. */
+const MAX_SOCKET_PATH_BYTES = 107;
+const HEARTBEAT_SOCKET = 'heartbeat.sock';
+
+export class StateDirError extends Error {
+  readonly code = 'STATE_DIR_TOO_LONG';
+  readonly source = 'config';
+  readonly retryable = false;
+}
+
 export interface StateDir {
   path: string;
   adminSocket: string;
@@ -25,11 +35,14 @@ export interface StateDir {
 export function openStateDir(path: string, node: string): StateDir {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   const real = realpathSync(path);
+  const excess = Buffer.byteLength(join(real, HEARTBEAT_SOCKET)) - MAX_SOCKET_PATH_BYTES;
+  if (excess > 0)
+    throw new StateDirError(`the state directory ${real} is ${excess} characters too long for the sockets in it; choose a shorter one`);
   const pinRoot = join(BPFFS_ROOT, `${node}-${createHash('sha256').update(real).digest('hex').slice(0, 8)}`);
   return {
     path: real,
     adminSocket: join(real, 'admin.sock'),
-    heartbeatSocket: join(real, 'heartbeat.sock'),
+    heartbeatSocket: join(real, HEARTBEAT_SOCKET),
     heartbeatConfig: join(real, 'heartbeat.json'),
     crashLog: join(real, 'heartbeat.log'),
     pinRoot,

@@ -1,5 +1,6 @@
-import { statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { type AdminActions, createAdminServer, type FlowFilter } from '../../../src/control/admin.js';
@@ -34,7 +35,9 @@ t.test('the admin socket answers reads and the one command', async (t) => {
   };
   const errors: unknown[] = [];
   const server = createAdminServer(actions, (error) => errors.push(error));
-  const socketPath = join(t.testdir(), 'admin.sock');
+  const directory = mkdtempSync(join(tmpdir(), 'tandem-admin-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const socketPath = join(directory, 'admin.sock');
   await server.listen(socketPath);
   t.teardown(() => server.close());
   t.equal(statSync(socketPath).mode & 0o777, 0o600, 'for the owner only');

@@ -1,12 +1,23 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { bootInstance, loadPools, openStateDir, savePools } from '../../../src/control/state-dir.js';
 
 const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
 
+const stateDir = (t: Test, name = ''): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'tandem-state-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  return join(directory, name);
+};
+
+t.test('a directory whose sockets could not be opened is refused', async (t) => {
+  t.throws(() => openStateDir(stateDir(t, 'x'.repeat(100)), 'lb1'), /characters too long/);
+});
+
 t.test('pins are kept apart by node and directory', async (t) => {
-  const dir = t.testdir({ a: {}, b: {} });
+  const dir = stateDir(t);
   const pins = [openStateDir(join(dir, 'a'), 'lb1'), openStateDir(join(dir, 'a'), 'lb2'), openStateDir(join(dir, 'b'), 'lb1')].map(
     (state) => state.pinDir,
   );
@@ -16,7 +27,7 @@ t.test('pins are kept apart by node and directory', async (t) => {
 });
 
 t.test('the instance stays for a boot and changes with the next', async (t) => {
-  const state = openStateDir(t.testdir(), 'lb1');
+  const state = openStateDir(stateDir(t), 'lb1');
   const first = bootInstance(state);
   t.match(first, /^\d+$/);
   t.equal(bootInstance(state), first);
@@ -28,7 +39,7 @@ t.test('the instance stays for a boot and changes with the next', async (t) => {
 });
 
 t.test('pool generations survive a restart, a damaged file does not matter', async (t) => {
-  const state = openStateDir(t.testdir(), 'lb1');
+  const state = openStateDir(stateDir(t), 'lb1');
   t.same(loadPools(state), []);
   savePools(state, [generation]);
   t.same(loadPools(state), [generation]);

@@ -1,0 +1,25 @@
+/**
+ * What is worth a line in the log when the status of a peer changes: connections, losses, resyncs, differences. Pure.
+ */
+import type { PeerStatus } from '../replication/api.js';
+import type { EventFields, EventName } from '../telemetry/events.js';
+
+export type News = { [N in EventName]: { name: N; fields: EventFields<N> } }[EventName];
+
+export function peerNews(before: PeerStatus | undefined, now: PeerStatus): News[] {
+  const news: News[] = [];
+  const peer = now.node;
+  const { state, connected, inSync, reason } = now;
+  if (before?.state !== state || before.connected !== connected || before.inSync !== inSync) {
+    if (state === 'incompatible') news.push({ name: 'peer.incompatible', fields: { peer, reason } });
+    else news.push({ name: 'peer.changed', fields: { peer, state, connected, inSync, reason } });
+  }
+  if (now.gaps > (before?.gaps ?? 0)) news.push({ name: 'replication.gap', fields: { peer, reason, gaps: now.gaps } });
+  if (now.digestMatch === false && before?.digestMatch !== false) {
+    news.push({ name: 'replication.digestMismatch', fields: { peer, reason: 'digests of the flow tables are different' } });
+  }
+  if (now.configDigestMatch === false && before?.configDigestMatch !== false) {
+    news.push({ name: 'config.differs', fields: { peer, reason: 'digest of the configuration is different' } });
+  }
+  return news;
+}
