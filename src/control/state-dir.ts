@@ -38,7 +38,8 @@ export function openStateDir(path: string, node: string): StateDir {
   const excess = Buffer.byteLength(join(real, HEARTBEAT_SOCKET)) - MAX_SOCKET_PATH_BYTES;
   if (excess > 0)
     throw new StateDirError(`the state directory ${real} is ${excess} characters too long for the sockets in it; choose a shorter one`);
-  const pinRoot = join(BPFFS_ROOT, `${node}-${createHash('sha256').update(real).digest('hex').slice(0, 8)}`);
+  // bpffs takes no dots in names.
+  const pinRoot = join(BPFFS_ROOT, `${node.replaceAll('.', '%2e')}-${createHash('sha256').update(real).digest('hex').slice(0, 8)}`);
   return {
     path: real,
     adminSocket: join(real, 'admin.sock'),

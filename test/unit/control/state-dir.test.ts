@@ -23,6 +23,7 @@ t.test('pins are kept apart by node and directory', async (t) => {
   );
   t.equal(new Set(pins).size, 3);
   t.equal(openStateDir(join(dir, 'a'), 'lb1').pinDir, pins[0], 'the same again for the same');
+  t.notMatch(openStateDir(join(dir, 'a'), 'lb.example').pinDir, /\./, 'bpffs takes no dots');
   t.match(pins[0], /^\/sys\/fs\/bpf\/tandem\/lb1-[0-9a-f]{8}\/v\d+$/);
 });
 
