@@ -97,7 +97,7 @@ function once(onResult: (result: ProbeResult) => void, close: () => void): Answe
 
 const WORDS: Record<string, string> = {
   ECONNREFUSED: 'connection refused',
-  ECONNRESET: 'connection reset',
+  ECONNRESET: 'connection reset or closed',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
   ETIMEDOUT: 'connection timed out',

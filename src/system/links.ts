@@ -4,7 +4,7 @@
  */
 import { after, type Clock, systemClock } from './clock.js';
 import { ipJson, ipMonitor } from './ip-command.js';
-import { linkNamed, type NetworkFacts, parseLinks, parseRoutes } from './network-facts.js';
+import { linkNamed, type NetworkFacts, noFacts, parseLinks, parseRoutes } from './network-facts.js';
 
 /** Changes come in bursts (an interface going up is a dozen lines). */
 const SETTLE_MS = 30;
@@ -29,6 +29,7 @@ export interface LinksOptions {
 /** Resolves when the first facts are known. Rejects with IpCommandError. */
 export async function createLinks({ clock = systemClock, onProblem = () => undefined }: LinksOptions = {}): Promise<Links> {
   const listeners = new Set<(facts: NetworkFacts) => void>();
+  let facts = noFacts;
   let isReading = false;
   let stopped = false;
   let cancel: () => void = () => undefined;
@@ -71,7 +72,6 @@ export async function createLinks({ clock = systemClock, onProblem = () => undef
       schedule(SETTLE_MS);
     },
   );
-  let facts: NetworkFacts;
   try {
     facts = await readFacts();
   } catch (error) {

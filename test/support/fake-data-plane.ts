@@ -113,7 +113,10 @@ export class FakeDataPlane {
       ];
       for (const [index, size] of sizes) {
         const table = this.tables.get(index) ?? new Uint32Array(0);
-        assert.ok(size <= table.length, `after "${what}": service ${service.slot} says ${size} entries, table ${index} has ${table.length}`);
+        assert.ok(
+          size <= table.length,
+          `after "${what}": service ${service.slot} says ${size} entries, table ${index} has ${table.length}`,
+        );
       }
       for (const slot of new Set(this.tables.get(2 * service.slot)?.subarray(0, service.currentSize) ?? [])) {
         const server = servers.get(encodeIndex(slot).toString('hex')) ?? none;

@@ -18,8 +18,20 @@ const step = (state: CheckState, event: CheckEvent, now: number) => stepCheck(st
 
 type Health = 'up' | 'down' | 'unknown';
 const verdict = (health: Health, contrary = 0, reason = 'r') => ({ health, contrary, reason });
-const waiting = (health: Health, contrary = 0): CheckState => ({ phase: 'waiting', probe: 4, dueAt: at(1000), turn: at(1000), ...verdict(health, contrary) });
-const probing = (health: Health, contrary = 0): CheckState => ({ phase: 'probing', probe: 4, timeoutAt: at(4000), turn: at(1000), ...verdict(health, contrary) });
+const waiting = (health: Health, contrary = 0): CheckState => ({
+  phase: 'waiting',
+  probe: 4,
+  dueAt: at(1000),
+  turn: at(1000),
+  ...verdict(health, contrary),
+});
+const probing = (health: Health, contrary = 0): CheckState => ({
+  phase: 'probing',
+  probe: 4,
+  timeoutAt: at(4000),
+  turn: at(1000),
+  ...verdict(health, contrary),
+});
 const idle = (health: Health): CheckState => ({ phase: 'idle', ...verdict(health) });
 const after = (health: Health, contrary: number, reason: string): CheckState => ({
   phase: 'waiting',
@@ -59,7 +71,14 @@ const rows: Row[] = [
 
   { name: 'waiting, start', state: waiting('up'), event: { type: 'start', spread: 0 }, now: 900, then: 'same', effects: [] },
   { name: 'waiting, wake too early', state: waiting('up'), event: { type: 'wake' }, now: 999, then: 'same', effects: [] },
-  { name: 'waiting, wake', state: waiting('up', 1), event: { type: 'wake' }, now: 1000, then: probing('up', 1), effects: [{ type: 'probe', probe: 4 }] },
+  {
+    name: 'waiting, wake',
+    state: waiting('up', 1),
+    event: { type: 'wake' },
+    now: 1000,
+    then: probing('up', 1),
+    effects: [{ type: 'probe', probe: 4 }],
+  },
   { name: 'waiting, result of an old probe', state: waiting('up'), event: bad, now: 1000, then: 'same', effects: [] },
   { name: 'waiting, stop', state: waiting('down'), event: { type: 'stop' }, now: 500, then: idle('down'), effects: [] },
 
@@ -86,10 +105,24 @@ const rows: Row[] = [
   { name: 'up, good', state: probing('up', 2), event: good, now: 1010, then: after('up', 0, 'good'), effects: [] },
   { name: 'up, bad once', state: probing('up', 0), event: bad, now: 1010, then: after('up', 1, 'bad'), effects: [] },
   { name: 'up, bad twice', state: probing('up', 1), event: bad, now: 1010, then: after('up', 2, 'bad'), effects: [] },
-  { name: 'up, bad three times', state: probing('up', 2), event: bad, now: 1010, then: after('down', 0, 'bad'), effects: [changed('up', 'down', 'bad')] },
+  {
+    name: 'up, bad three times',
+    state: probing('up', 2),
+    event: bad,
+    now: 1010,
+    then: after('down', 0, 'bad'),
+    effects: [changed('up', 'down', 'bad')],
+  },
   { name: 'down, bad', state: probing('down', 1), event: bad, now: 1010, then: after('down', 0, 'bad'), effects: [] },
   { name: 'down, good once', state: probing('down', 0), event: good, now: 1010, then: after('down', 1, 'good'), effects: [] },
-  { name: 'down, good twice', state: probing('down', 1), event: good, now: 1010, then: after('up', 0, 'good'), effects: [changed('down', 'up', 'good')] },
+  {
+    name: 'down, good twice',
+    state: probing('down', 1),
+    event: good,
+    now: 1010,
+    then: after('up', 0, 'good'),
+    effects: [changed('down', 'up', 'good')],
+  },
   {
     name: 'probing, timeout counts as bad',
     state: probing('up', 2),
@@ -147,26 +180,31 @@ t.test('deadlines', async (t) => {
 
 t.test('up needs `rise` good results in a row, down `fall` bad ones, whatever comes between', async () => {
   fc.assert(
-    fc.property(fc.array(fc.boolean(), { maxLength: 60 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 5 }), (results, rise, fall) => {
-      const limits = { ...timing, rise, fall };
-      let now = 0;
-      let state = stepCheck(initialCheck, { type: 'start', spread: 0 }, at(now), limits).state;
-      let expected: Health = 'unknown';
-      return results.every((ok, index) => {
-        now = nextDeadline(state) ?? now;
-        state = stepCheck(state, { type: 'wake' }, at(now), limits).state;
-        if (state.phase !== 'probing') return false;
-        state = stepCheck(state, { type: 'result', probe: state.probe, ok, reason: '' }, at(now + 1), limits).state;
-        const run = (wanted: boolean): number => {
-          const from = results.slice(0, index + 1).lastIndexOf(!wanted);
-          return index - from;
-        };
-        if (expected === 'unknown') expected = ok ? 'up' : 'down';
-        else if (expected === 'down' && ok && run(true) >= rise) expected = 'up';
-        else if (expected === 'up' && !ok && run(false) >= fall) expected = 'down';
-        return state.health === expected;
-      });
-    }),
+    fc.property(
+      fc.array(fc.boolean(), { maxLength: 60 }),
+      fc.integer({ min: 1, max: 5 }),
+      fc.integer({ min: 1, max: 5 }),
+      (results, rise, fall) => {
+        const limits = { ...timing, rise, fall };
+        let now = 0;
+        let state = stepCheck(initialCheck, { type: 'start', spread: 0 }, at(now), limits).state;
+        let expected: Health = 'unknown';
+        return results.every((ok, index) => {
+          now = nextDeadline(state) ?? now;
+          state = stepCheck(state, { type: 'wake' }, at(now), limits).state;
+          if (state.phase !== 'probing') return false;
+          state = stepCheck(state, { type: 'result', probe: state.probe, ok, reason: '' }, at(now + 1), limits).state;
+          const run = (wanted: boolean): number => {
+            const from = results.slice(0, index + 1).lastIndexOf(!wanted);
+            return index - from;
+          };
+          if (expected === 'unknown') expected = ok ? 'up' : 'down';
+          else if (expected === 'down' && ok && run(true) >= rise) expected = 'up';
+          else if (expected === 'up' && !ok && run(false) >= fall) expected = 'down';
+          return state.health === expected;
+        });
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -133,7 +133,9 @@ t.test('one more service leaves the others alone', async (t) => {
 t.test('a service that leaves takes everything of its own along, addresses first', async (t) => {
   const before = compiled(sampleConfig());
   const list = changes(before, compiled(sampleConfig({ services: [], virtualRouters: [] }), { present: before }));
-  const touched = list.map((change) => (change.type === 'table' ? `table ${change.index} ${change.slots.length}` : `${change.type} ${change.map}`));
+  const touched = list.map((change) =>
+    change.type === 'table' ? `table ${change.index} ${change.slots.length}` : `${change.type} ${change.map}`,
+  );
   t.same(touched, [
     'delete addresses',
     'delete addresses',

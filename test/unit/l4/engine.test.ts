@@ -89,7 +89,10 @@ t.test('slots survive a restart with another order, more services and fewer serv
   const pools = [{ ...samplePool, servers: samplePool.servers.slice(1) }];
   await started(sampleConfig({ services: [mail, dns, sampleService], pools }), maps);
   t.equal(web(maps).slot, 0);
-  t.equal(decodeService(maps.mapGet('services', encodeServiceKey({ address: '10.1.0.100', port: 53, protocol: 'udp' })) ?? Buffer.alloc(0)).slot, 1);
+  t.equal(
+    decodeService(maps.mapGet('services', encodeServiceKey({ address: '10.1.0.100', port: 53, protocol: 'udp' })) ?? Buffer.alloc(0)).slot,
+    1,
+  );
   t.match(server(maps, 2), { address: '10.2.0.22', vipPort: 80, serviceSlot: 0 }, 'be2 of web is where it was');
   t.match(server(maps, 4), { address: '10.2.0.22', vipPort: 53, serviceSlot: 1 });
   t.equal(server(maps, 1).port, 0, 'be1 is gone');
@@ -176,7 +179,9 @@ t.test('own addresses are followed', async (t) => {
   const { maps, links } = await started();
   const key = (text: string): Buffer => Buffer.from(text.split('.').map(Number));
   t.ok(maps.mapGet('addresses', key('10.2.0.11')));
-  const renumbered = twoNetworks.links.map((link) => (link.name === 'eth1' ? { ...link, addresses: [{ address: '10.2.0.12', prefixLength: 24 }] } : link));
+  const renumbered = twoNetworks.links.map((link) =>
+    link.name === 'eth1' ? { ...link, addresses: [{ address: '10.2.0.12', prefixLength: 24 }] } : link,
+  );
   links.become({ ...twoNetworks, links: renumbered });
   t.notOk(maps.mapGet('addresses', key('10.2.0.11')));
   t.ok(maps.mapGet('addresses', key('10.2.0.12')));
@@ -205,7 +210,10 @@ t.test("the peer's gateways are resolved early, but not told back as our own", a
   const { maps, neighbours, engine } = await started();
   engine.setRemoteNextHops(['10.1.0.60', '192.0.2.1', '10.1.0.11']);
   t.ok(neighbours.managed.has('eth0 10.1.0.60'));
-  t.notOk([...neighbours.managed].some((key) => key.includes('192.0.2.1')), 'not a neighbour of ours');
+  t.notOk(
+    [...neighbours.managed].some((key) => key.includes('192.0.2.1')),
+    'not a neighbour of ours',
+  );
   t.ok(maps.mapGet('next_hop_index', encodeNextHopKey({ ifindex: 2, address: '10.1.0.60' })));
   t.same(engine.localNextHops(), []);
 });

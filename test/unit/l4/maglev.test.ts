@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import t from 'tap';
-import { type MaglevMember, MAX_TABLE_SIZE, maglevSize, maglevTable, TABLE_SIZES } from '../../../src/l4/maglev.js';
+import { MAX_TABLE_SIZE, type MaglevMember, maglevSize, maglevTable, TABLE_SIZES } from '../../../src/l4/maglev.js';
 
 const member = (index: number, weight = 1, isUsable = true): MaglevMember => ({ name: `be${index}`, weight, slot: index + 1, isUsable });
 const members = (...weights: number[]): MaglevMember[] => weights.map((weight, index) => member(index, weight));
@@ -21,7 +21,10 @@ t.test('sizes are primes in growing order', async (t) => {
     const divisors = Array.from({ length: Math.floor(Math.sqrt(size)) - 1 }, (_, index) => index + 2).filter((n) => size % n === 0);
     t.same(divisors, [], `${size} is prime`);
   }
-  t.same([...TABLE_SIZES].sort((a, b) => a - b), TABLE_SIZES);
+  t.same(
+    [...TABLE_SIZES].sort((a, b) => a - b),
+    TABLE_SIZES,
+  );
 });
 
 t.test('the size follows members and weights, not who is alive', async (t) => {
@@ -95,4 +98,3 @@ t.test('a server that fails moves its own entries and few of the others', async 
 t.test('one table, fixed for all time: nodes of different versions must agree', async (t) => {
   t.same([...maglevTable(members(1, 2, 3)).subarray(0, 24)], [2, 2, 3, 2, 1, 3, 2, 2, 3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 1, 3, 3, 3, 3]);
 });
-

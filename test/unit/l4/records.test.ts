@@ -9,14 +9,28 @@ const protocol = fc.constantFrom('tcp' as const, 'udp' as const);
 const u8 = fc.nat(255);
 const u32 = fc.nat(0xffffffff);
 const u64 = fc.bigInt({ min: 0n, max: 0xffffffffffffffffn });
-const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) => Buffer.from(bytes).toString('hex').replace(/(..)(?!$)/g, '$1:'));
+const mac = fc.uint8Array({ minLength: 6, maxLength: 6 }).map((bytes) =>
+  Buffer.from(bytes)
+    .toString('hex')
+    .replace(/(..)(?!$)/g, '$1:'),
+);
 
 t.test('bytes as the BPF program reads them', async (t) => {
   const hex = (bytes: Buffer): string => bytes.toString('hex');
   t.equal(hex(codec.encodeServiceKey({ address: '10.1.0.100', port: 80, protocol: 'tcp' })), '0a01006400500600');
   t.equal(hex(codec.encodeServerAddressKey('10.2.0.21')), '0a02001500000000');
   t.equal(
-    hex(codec.encodeService({ slot: 1, currentSize: 251, previousSize: 0, virtualRouter: 2, forward: 1, scheduler: 0, generationSinceNs: 5n })),
+    hex(
+      codec.encodeService({
+        slot: 1,
+        currentSize: 251,
+        previousSize: 0,
+        virtualRouter: 2,
+        forward: 1,
+        scheduler: 0,
+        generationSinceNs: 5n,
+      }),
+    ),
     '01000000fb0000000000000002010000' + '0500000000000000',
   );
   t.equal(
@@ -54,7 +68,15 @@ t.test('bytes as the BPF program reads them', async (t) => {
 });
 
 t.test('what is encoded is decoded', async () => {
-  const service = fc.record({ slot: u32, currentSize: u32, previousSize: u32, virtualRouter: u8, forward: u8, scheduler: u8, generationSinceNs: u64 });
+  const service = fc.record({
+    slot: u32,
+    currentSize: u32,
+    previousSize: u32,
+    virtualRouter: u8,
+    forward: u8,
+    scheduler: u8,
+    generationSinceNs: u64,
+  });
   const server = fc.record({
     address,
     port,

@@ -45,7 +45,9 @@ t.test('routers are recognised by their addresses, whatever their names and orde
 t.test('two routers never end in one slot, even when an address moved from one to the other', async (t) => {
   const present: Contents = {
     ...emptyContents,
-    addresses: new Map(['10.1.0.100', '10.1.0.101'].map((address) => [address, { ifindex: 2, virtualRouter: 3, kind: addressKind.virtual }])),
+    addresses: new Map(
+      ['10.1.0.100', '10.1.0.101'].map((address) => [address, { ifindex: 2, virtualRouter: 3, kind: addressKind.virtual }]),
+    ),
   };
   const config = sampleConfig({
     virtualRouters: [
@@ -66,5 +68,7 @@ t.test('more than the data plane has room for is a configuration error', async (
   const services = Array.from({ length: 8192 }, (_, index) => ({ ...sampleService, name: `s${index}`, port: index + 1 }));
   t.throws(() => assign(sampleConfig({ services: services.slice(0, 4097) })), { message: /services/ });
   const servers = Array.from({ length: 20 }, (_, index) => ({ name: `be${index}`, address: `10.2.0.${index}`, port: 80, weight: 1 }));
-  t.throws(() => assign(sampleConfig({ services: services.slice(0, 820), pools: [{ ...samplePool, servers }] })), { message: /servers.*16383/ });
+  t.throws(() => assign(sampleConfig({ services: services.slice(0, 820), pools: [{ ...samplePool, servers }] })), {
+    message: /servers.*16383/,
+  });
 });

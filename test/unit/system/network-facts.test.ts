@@ -7,7 +7,13 @@ import { twoNetworks } from '../../support/fake-network.js';
 
 t.test('links as ip 6.1 prints them', async (t) => {
   const printed = [
-    { ifindex: 1, ifname: 'lo', flags: ['LOOPBACK', 'UP'], address: '00:00:00:00:00:00', addr_info: [{ family: 'inet', local: '127.0.0.1', prefixlen: 8 }] },
+    {
+      ifindex: 1,
+      ifname: 'lo',
+      flags: ['LOOPBACK', 'UP'],
+      address: '00:00:00:00:00:00',
+      addr_info: [{ family: 'inet', local: '127.0.0.1', prefixlen: 8 }],
+    },
     {
       ifindex: 3,
       ifname: 'a0',
@@ -21,7 +27,13 @@ t.test('links as ip 6.1 prints them', async (t) => {
     {},
   ];
   const links = parseLinks(printed);
-  t.same(links[1], { name: 'a0', ifindex: 3, mac: '9a:1f:2f:ba:f5:db', isUp: true, addresses: [{ address: '10.9.0.1', prefixLength: 24 }] });
+  t.same(links[1], {
+    name: 'a0',
+    ifindex: 3,
+    mac: '9a:1f:2f:ba:f5:db',
+    isUp: true,
+    addresses: [{ address: '10.9.0.1', prefixLength: 24 }],
+  });
   t.equal(links.length, 2);
   t.same(localAddresses({ links, routes: [] }), ['10.9.0.1'], 'loopback does not count');
   t.same(parseLinks('nonsense'), []);
@@ -32,7 +44,14 @@ t.test('routes as ip 6.1 prints them', async (t) => {
     { dst: 'default', gateway: '10.9.0.2', dev: 'a0', metric: 5, flags: [] },
     { dst: '10.9.0.0/24', dev: 'a0', prefsrc: '10.9.0.1', flags: [] },
     { dst: '10.9.7.7', dev: 'a0' },
-    { dst: '10.78.0.0/16', flags: [], nexthops: [{ gateway: '10.9.0.2', dev: 'a0' }, { gateway: '10.9.0.3', dev: 'a0' }] },
+    {
+      dst: '10.78.0.0/16',
+      flags: [],
+      nexthops: [
+        { gateway: '10.9.0.2', dev: 'a0' },
+        { gateway: '10.9.0.3', dev: 'a0' },
+      ],
+    },
     { type: 'blackhole', dst: '10.79.0.0/16', flags: [] },
   ];
   t.same(parseRoutes(printed), [
@@ -50,7 +69,13 @@ t.test('the next hop: longest prefix, least metric, link up', async (t) => {
   t.equal(nextHopTo(twoNetworks, 'not an address'), null);
   const [first] = twoNetworks.routes;
   if (first === undefined) throw new Error('the sample has routes');
-  const two = { ...twoNetworks, routes: [{ ...first, gateway: '10.1.0.9', metric: 10 }, { ...first, metric: 5 }] };
+  const two = {
+    ...twoNetworks,
+    routes: [
+      { ...first, gateway: '10.1.0.9', metric: 10 },
+      { ...first, metric: 5 },
+    ],
+  };
   t.equal(nextHopTo(two, '192.0.2.1')?.address, '10.1.0.1');
   const down = { ...twoNetworks, links: twoNetworks.links.map((link) => ({ ...link, isUp: link.name !== 'eth1' })) };
   t.equal(nextHopTo(down, '10.2.0.21')?.address, '10.1.0.1', 'the default route, as the kernel does');

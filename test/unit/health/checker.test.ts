@@ -1,0 +1,129 @@
+import t from 'tap';
+import type { HealthCheckConfig, PoolConfig } from '../../../src/config/model.js';
+import { createHealthChecker, type HealthChange } from '../../../src/health/checker.js';
+import type { Probe, ProbeResult } from '../../../src/health/probes.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { samplePool } from '../../support/sample-config.js';
+
+const healthCheck: HealthCheckConfig = {
+  type: 'tcp',
+  intervalMs: 5000,
+  timeoutMs: 3000,
+  rise: 2,
+  fall: 3,
+  path: '/',
+  status: [200],
+  body: null,
+  host: null,
+  port: null,
+};
+const checked: PoolConfig = { ...samplePool, healthCheck };
+
+function bench(pools: PoolConfig[] = [checked]) {
+  const clock = new FakeClock(0);
+  const changes: HealthChange[] = [];
+  const asked: { at: number; address: string; answer: (ok: boolean) => void; isCancelled: boolean }[] = [];
+  const probe: Probe = (target, _check, onResult: (result: ProbeResult) => void) => {
+    const entry = {
+      at: clock.now(),
+      address: target.address,
+      answer: (ok: boolean) => onResult({ ok, reason: ok ? 'good' : 'bad' }),
+      isCancelled: false,
+    };
+    asked.push(entry);
+    return () => {
+      entry.isCancelled = true;
+    };
+  };
+  const checker = createHealthChecker({ pools, clock, probe, log: { event: () => undefined }, onChange: (change) => changes.push(change) });
+  return { clock, changes, asked, checker };
+}
+
+t.test('nobody is asked before start; then all, one after the other', async (t) => {
+  const { clock, asked, checker } = bench();
+  clock.advance(10_000);
+  t.same(asked, []);
+  checker.start();
+  clock.advance(999);
+  t.same(
+    asked.map(({ at, address }) => [at, address]),
+    [
+      [10_000, '10.2.0.21'],
+      [10_500, '10.2.0.22'],
+    ],
+  );
+});
+
+t.test('states from unknown to up to down, each change told once', async (t) => {
+  const { clock, changes, asked, checker } = bench();
+  checker.start();
+  t.match(checker.status('web', 'be1'), { state: 'unknown', reason: 'not checked yet' });
+  const answerNext = (ok: boolean): void => {
+    const before = asked.filter(({ address }) => address === '10.2.0.21').length;
+    while (asked.filter(({ address }) => address === '10.2.0.21').length === before) clock.advance(100);
+    asked
+      .filter(({ address }) => address === '10.2.0.21')
+      .at(-1)
+      ?.answer(ok);
+  };
+  answerNext(true);
+  t.match(checker.status('web', 'be1'), { state: 'up', reason: 'good' });
+  for (const ok of [false, false, true, false, false]) answerNext(ok);
+  t.equal(checker.status('web', 'be1')?.state, 'up');
+  answerNext(false);
+  t.match(checker.status('web', 'be1'), { state: 'down', reason: 'bad', sinceWallMs: clock.wallMs() });
+  t.same(
+    changes.filter(({ server }) => server === 'be1').map(({ from, to }) => `${from} ${to}`),
+    ['unknown up', 'up down'],
+  );
+});
+
+t.test('a pool without a check is unchecked and never asked', async (t) => {
+  const { clock, asked, checker } = bench([samplePool]);
+  checker.start();
+  clock.advance(60_000);
+  t.same(asked, []);
+  t.same(
+    checker.all().map(({ server, state }) => [server, state]),
+    [
+      ['be1', 'unchecked'],
+      ['be2', 'unchecked'],
+    ],
+  );
+  t.equal(checker.status('web', 'nobody'), undefined);
+});
+
+t.test('new pools: what did not change goes on, what left is not asked again, a changed check keeps its state', async (t) => {
+  const { clock, asked, checker } = bench();
+  checker.start();
+  clock.advance(600);
+  asked[0]?.answer(true);
+  const [first, second] = checked.servers;
+  if (first === undefined || second === undefined) throw new Error('the sample pool has two servers');
+  checker.applyPools([{ ...checked, servers: [first] }]);
+  t.equal(asked[1]?.isCancelled, true, 'be2 was being asked');
+  t.equal(checker.status('web', 'be2'), undefined);
+  clock.advance(5000);
+  t.same(
+    asked.slice(2).map(({ at, address }) => [at, address]),
+    [[5000, '10.2.0.21']],
+    'be1 kept its rhythm',
+  );
+  checker.applyPools([{ ...checked, servers: [first], healthCheck: { ...healthCheck, intervalMs: 1000 } }]);
+  t.equal(checker.status('web', 'be1')?.state, 'up');
+  checker.applyPools([{ ...checked, servers: [{ ...first, address: '10.2.0.99' }] }]);
+  t.equal(checker.status('web', 'be1')?.state, 'unknown', 'another machine: nothing is known');
+});
+
+t.test('stop cancels everything', async (t) => {
+  const { clock, asked, changes, checker } = bench();
+  checker.start();
+  clock.advance(100);
+  checker.stop();
+  t.equal(asked[0]?.isCancelled, true);
+  asked[0]?.answer(true);
+  clock.advance(60_000);
+  t.equal(asked.length, 1);
+  t.same(changes, []);
+  t.equal(clock.waiting, 0);
+});
