@@ -52,7 +52,8 @@ else {
   });
 
   t.test('the active heartbeat is killed and restarted by its daemon', async (t) => {
-    const cluster = await startCluster(t);
+    // The new one has to be there before the lease of the old one ends: three adverts, on a machine that may be busy.
+    const cluster = await startCluster(t, { election: { advertMs: 500 } });
     const { tandem, active } = cluster;
     await undisturbed(t, cluster, async () => {
       const before = tandem.heartbeatPid(active);

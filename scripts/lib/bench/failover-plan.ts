@@ -44,6 +44,8 @@ export interface OutageRow {
   /** Null: in no round did another node answer. */
   takeoverMs: Range | null;
   lostProbes: Range;
+  /** Trials that had to be repeated because the VIP had moved by itself just before the fault. */
+  movedBefore: number;
   /** Answers of the victim after the first answer of the other node, over all rounds. */
   lateAnswers: number;
 }

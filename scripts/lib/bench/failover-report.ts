@@ -66,6 +66,11 @@ export function renderFailover(result: FailoverResult): string {
     parts.push(
       `Outage and take-over in ms, UDP probe each millisecond: median (min..max) of ${result.rounds} rounds`,
       outageTable(result.outage),
+      ...result.outage
+        .filter((row) => row.movedBefore > 0)
+        .map(
+          (row) => `${row.system}, ${row.advertMs} ms ${row.fault}: ${row.movedBefore} trials repeated, the VIP had moved without a fault`,
+        ),
       `RFC 9568 allows a crash 3 x advert + skew: ${bounds}. An outage of 0: no probe was lost or late.`,
       '',
     );
