@@ -34,6 +34,7 @@ export type ControlMessage =
 export interface PeerStatus {
   node: string;
   address: string;
+  /** A stream in at least one direction. */
   connected: boolean;
   /** Every record the peer has was confirmed and the last digest matched (or is not yet due). */
   inSync: boolean;
@@ -65,7 +66,7 @@ export interface ReplicationEvents {
 export interface Replication {
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** Which routers (slot and name) this node holds now; decides who sends bulk to whom and who purges. */
+  /** Which routers (slot and name) this node holds now; decides who sends bulk to whom and who purges. Peers are told by `holding`. */
   setHolding(routers: { slot: number; name: string }[]): void;
   /** Sends to all connected peers; resolves when all of them acknowledged or `timeoutMs` has passed (then false). */
   broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;

@@ -52,6 +52,10 @@ const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   'grpc.use_local_subchannel_pool': 1,
   'grpc.service_config_disable_resolution': 1,
   'grpc-node.flow_control_window': 2 * WINDOW_BYTES,
+  // The session notices a dead peer within a second; this only makes TCP let go of what it left behind.
+  'grpc.keepalive_time_ms': 5000,
+  'grpc.keepalive_timeout_ms': 5000,
+  'grpc.keepalive_permit_without_calls': 1,
 };
 
 export function createGrpcTransport(options: GrpcTransportOptions): Transport {
