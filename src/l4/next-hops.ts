@@ -66,7 +66,7 @@ const keyOf = (ifindex: number, address: string): string => `${ifindex} ${addres
 export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOptions): NextHops {
   const entries = new Map<string, Entry>();
   const byIndex = new Map<number, Entry>();
-  let required = new Set<string>();
+  let required: Set<string> | null = null;
   let facts: NetworkFacts = { links: [], routes: [] };
   let walk: Walk | null = null;
   let next = 1;
@@ -106,7 +106,7 @@ export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOp
   const room = (): number => limit.maxNextHops - next + free.length;
 
   const beginWalk = (): void => {
-    const idle = [...entries].filter(([key, entry]) => !required.has(key) && clock.now() - entry.learntAt >= IDLE_AFTER_MS);
+    const idle = [...entries].filter(([key, entry]) => !required?.has(key) && clock.now() - entry.learntAt >= IDLE_AFTER_MS);
     if (idle.length === 0) return;
     walk = { cursor: null, candidates: new Map(idle.map(([, entry]) => [entry.index, entry])) };
     // Unpublished first: from here on no flow can start to name a candidate.
@@ -160,10 +160,13 @@ export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOp
     },
     require(hops) {
       const indexes = new Map<string, number>();
+      const isFirstRequire = required === null;
       required = new Set([...hops.values()].map((hop) => keyOf(hop.ifindex, hop.address)));
       for (const [destination, hop] of hops) {
         const entry = entries.get(keyOf(hop.ifindex, hop.address)) ?? allocate(hop.ifindex, hop.address, false);
         if (entry === null) continue;
+        // Adopted, and not learnt from packets after all.
+        if (isFirstRequire) entry.isLearnt = false;
         keep(entry);
         indexes.set(destination, entry.index);
       }

@@ -52,7 +52,7 @@ interface Row {
   state: CheckState;
   event: CheckEvent;
   now: number;
-  then: CheckState | 'same';
+  next: CheckState | 'same';
   effects: CheckEffect[];
 }
 
@@ -62,36 +62,36 @@ const rows: Row[] = [
     state: initialCheck,
     event: { type: 'start', spread: 0.5 },
     now: 100,
-    then: { phase: 'waiting', probe: 1, dueAt: at(100 + FIRST_SPREAD_MS / 2), turn: at(2600), ...verdict('unknown', 0, 'not checked yet') },
+    next: { phase: 'waiting', probe: 1, dueAt: at(100 + FIRST_SPREAD_MS / 2), turn: at(2600), ...verdict('unknown', 0, 'not checked yet') },
     effects: [],
   },
-  { name: 'idle, wake', state: idle('up'), event: { type: 'wake' }, now: 9000, then: 'same', effects: [] },
-  { name: 'idle, result', state: idle('up'), event: bad, now: 9000, then: 'same', effects: [] },
-  { name: 'idle, stop', state: idle('up'), event: { type: 'stop' }, now: 9000, then: 'same', effects: [] },
+  { name: 'idle, wake', state: idle('up'), event: { type: 'wake' }, now: 9000, next: 'same', effects: [] },
+  { name: 'idle, result', state: idle('up'), event: bad, now: 9000, next: 'same', effects: [] },
+  { name: 'idle, stop', state: idle('up'), event: { type: 'stop' }, now: 9000, next: 'same', effects: [] },
 
-  { name: 'waiting, start', state: waiting('up'), event: { type: 'start', spread: 0 }, now: 900, then: 'same', effects: [] },
-  { name: 'waiting, wake too early', state: waiting('up'), event: { type: 'wake' }, now: 999, then: 'same', effects: [] },
+  { name: 'waiting, start', state: waiting('up'), event: { type: 'start', spread: 0 }, now: 900, next: 'same', effects: [] },
+  { name: 'waiting, wake too early', state: waiting('up'), event: { type: 'wake' }, now: 999, next: 'same', effects: [] },
   {
     name: 'waiting, wake',
     state: waiting('up', 1),
     event: { type: 'wake' },
     now: 1000,
-    then: probing('up', 1),
+    next: probing('up', 1),
     effects: [{ type: 'probe', probe: 4 }],
   },
-  { name: 'waiting, result of an old probe', state: waiting('up'), event: bad, now: 1000, then: 'same', effects: [] },
-  { name: 'waiting, stop', state: waiting('down'), event: { type: 'stop' }, now: 500, then: idle('down'), effects: [] },
+  { name: 'waiting, result of an old probe', state: waiting('up'), event: bad, now: 1000, next: 'same', effects: [] },
+  { name: 'waiting, stop', state: waiting('down'), event: { type: 'stop' }, now: 500, next: idle('down'), effects: [] },
 
-  { name: 'probing, start', state: probing('up'), event: { type: 'start', spread: 0 }, now: 2000, then: 'same', effects: [] },
-  { name: 'probing, wake too early', state: probing('up'), event: { type: 'wake' }, now: 3999, then: 'same', effects: [] },
-  { name: 'probing, result of another probe', state: probing('up'), event: { ...bad, probe: 3 }, now: 2000, then: 'same', effects: [] },
-  { name: 'probing, stop', state: probing('up'), event: { type: 'stop' }, now: 2000, then: idle('up'), effects: [cancel] },
+  { name: 'probing, start', state: probing('up'), event: { type: 'start', spread: 0 }, now: 2000, next: 'same', effects: [] },
+  { name: 'probing, wake too early', state: probing('up'), event: { type: 'wake' }, now: 3999, next: 'same', effects: [] },
+  { name: 'probing, result of another probe', state: probing('up'), event: { ...bad, probe: 3 }, now: 2000, next: 'same', effects: [] },
+  { name: 'probing, stop', state: probing('up'), event: { type: 'stop' }, now: 2000, next: idle('up'), effects: [cancel] },
   {
     name: 'unknown, first good result decides',
     state: probing('unknown'),
     event: good,
     now: 1010,
-    then: after('up', 0, 'good'),
+    next: after('up', 0, 'good'),
     effects: [changed('unknown', 'up', 'good')],
   },
   {
@@ -99,28 +99,28 @@ const rows: Row[] = [
     state: probing('unknown'),
     event: bad,
     now: 1010,
-    then: after('down', 0, 'bad'),
+    next: after('down', 0, 'bad'),
     effects: [changed('unknown', 'down', 'bad')],
   },
-  { name: 'up, good', state: probing('up', 2), event: good, now: 1010, then: after('up', 0, 'good'), effects: [] },
-  { name: 'up, bad once', state: probing('up', 0), event: bad, now: 1010, then: after('up', 1, 'bad'), effects: [] },
-  { name: 'up, bad twice', state: probing('up', 1), event: bad, now: 1010, then: after('up', 2, 'bad'), effects: [] },
+  { name: 'up, good', state: probing('up', 2), event: good, now: 1010, next: after('up', 0, 'good'), effects: [] },
+  { name: 'up, bad once', state: probing('up', 0), event: bad, now: 1010, next: after('up', 1, 'bad'), effects: [] },
+  { name: 'up, bad twice', state: probing('up', 1), event: bad, now: 1010, next: after('up', 2, 'bad'), effects: [] },
   {
     name: 'up, bad three times',
     state: probing('up', 2),
     event: bad,
     now: 1010,
-    then: after('down', 0, 'bad'),
+    next: after('down', 0, 'bad'),
     effects: [changed('up', 'down', 'bad')],
   },
-  { name: 'down, bad', state: probing('down', 1), event: bad, now: 1010, then: after('down', 0, 'bad'), effects: [] },
-  { name: 'down, good once', state: probing('down', 0), event: good, now: 1010, then: after('down', 1, 'good'), effects: [] },
+  { name: 'down, bad', state: probing('down', 1), event: bad, now: 1010, next: after('down', 0, 'bad'), effects: [] },
+  { name: 'down, good once', state: probing('down', 0), event: good, now: 1010, next: after('down', 1, 'good'), effects: [] },
   {
     name: 'down, good twice',
     state: probing('down', 1),
     event: good,
     now: 1010,
-    then: after('up', 0, 'good'),
+    next: after('up', 0, 'good'),
     effects: [changed('down', 'up', 'good')],
   },
   {
@@ -128,7 +128,7 @@ const rows: Row[] = [
     state: probing('up', 2),
     event: { type: 'wake' },
     now: 4000,
-    then: after('down', 0, late),
+    next: after('down', 0, late),
     effects: [cancel, changed('up', 'down', late)],
   },
   {
@@ -136,7 +136,7 @@ const rows: Row[] = [
     state: probing('up', 2),
     event: { type: 'wake' },
     now: 4000 + LATE_WAKE_MS,
-    then: after('up', 2, 'r'),
+    next: after('up', 2, 'r'),
     effects: [cancel],
   },
   {
@@ -144,7 +144,7 @@ const rows: Row[] = [
     state: probing('up'),
     event: good,
     now: 17_000,
-    then: { ...after('up', 0, 'good'), dueAt: at(21_000), turn: at(21_000) } as CheckState,
+    next: { ...after('up', 0, 'good'), dueAt: at(21_000), turn: at(21_000) } as CheckState,
     effects: [],
   },
   {
@@ -152,7 +152,7 @@ const rows: Row[] = [
     state: { phase: 'probing', probe: 4, timeoutAt: at(4000), turn: at(4500), ...verdict('unknown') },
     event: good,
     now: 1010,
-    then: { phase: 'waiting', probe: 5, dueAt: at(4500), turn: at(4500), ...verdict('up', 0, 'good') },
+    next: { phase: 'waiting', probe: 5, dueAt: at(4500), turn: at(4500), ...verdict('up', 0, 'good') },
     effects: [changed('unknown', 'up', 'good')],
   },
 ];
@@ -160,7 +160,7 @@ const rows: Row[] = [
 for (const row of rows) {
   t.test(row.name, async (t) => {
     const result = step(row.state, row.event, row.now);
-    t.same(result.state, row.then === 'same' ? row.state : row.then);
+    t.same(result.state, row.next === 'same' ? row.state : row.next);
     t.same(result.effects, row.effects);
   });
 }

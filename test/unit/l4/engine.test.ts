@@ -82,6 +82,13 @@ t.test('a second daemon on the same maps writes nothing', async (t) => {
   );
 });
 
+t.test('after a restart, servers and gateways are told apart from neighbours learnt from packets', async (t) => {
+  const { maps, engine } = await started();
+  engine.handleNotices([{ kind: 'nextHop', ifindex: 2, address: '10.1.0.50', mac: '' }]);
+  const again = await started(sampleConfig(), maps);
+  t.same(again.engine.localNextHops(), ['10.1.0.50']);
+});
+
 t.test('slots survive a restart with another order, more services and fewer servers', async (t) => {
   const dns = { ...sampleService, name: 'dns', port: 53, protocol: 'udp' as const };
   const { maps } = await started(sampleConfig({ services: [sampleService, dns] }));
