@@ -66,6 +66,7 @@ const keyOf = (ifindex: number, address: string): string => `${ifindex} ${addres
 export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOptions): NextHops {
   const entries = new Map<string, Entry>();
   const byIndex = new Map<number, Entry>();
+  const adopted = new WeakSet<Entry>();
   let required: Set<string> | null = null;
   let facts: NetworkFacts = { links: [], routes: [] };
   let walk: Walk | null = null;
@@ -154,6 +155,7 @@ export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOp
       next = highest + 1;
       for (let index = highest; index >= 1; index--) if (!byIndex.has(index)) free.push(index);
       for (const entry of entries.values()) {
+        adopted.add(entry);
         track(entry);
         publish(entry);
       }
@@ -166,7 +168,7 @@ export function createNextHops({ maps, neighbours, clock, onLearnt }: NextHopsOp
         const entry = entries.get(keyOf(hop.ifindex, hop.address)) ?? allocate(hop.ifindex, hop.address, false);
         if (entry === null) continue;
         // Adopted, and not learnt from packets after all.
-        if (isFirstRequire) entry.isLearnt = false;
+        if (isFirstRequire && adopted.has(entry)) entry.isLearnt = false;
         keep(entry);
         indexes.set(destination, entry.index);
       }
