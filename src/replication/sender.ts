@@ -252,6 +252,8 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
     return;
   }
   rewind(s.queue);
+  // The receiving daemon forgets what a peer holds when the peer goes away.
+  enqueue(draft, { type: 'control', sequence: 0, message: holdingMessage(s) });
   acked(draft, frame.sequence);
   if (frame.complete && s.bulk?.stage === 'sent' && frame.sequence >= s.bulk.endSequence) bulkDone(draft, s.bulk.id);
 }

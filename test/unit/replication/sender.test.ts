@@ -305,7 +305,7 @@ t.test('after a short break the stream goes on where it was', async (t) => {
   machine.feed({ type: 'opened' });
   machine.frame({ type: 'hello', hello: hello('lb2') });
   machine.frame({ type: 'resume', instance: 'instance of lb1', sequence: 5, complete: true });
-  t.same(machine.told, ['changed', 'acked', 'send records 6', 'send records 7']);
+  t.same(machine.told, ['changed', 'acked', 'send records 6', 'send records 7', 'send control 8']);
   t.ok(isLive(machine.state));
 });
 
