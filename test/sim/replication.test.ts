@@ -163,7 +163,7 @@ async function drill(seed: number): Promise<string[]> {
   return differences.length === 0 ? [] : [`seed ${seed}:`, ...differences, ...run.trace];
 }
 
-t.test(`${SEEDS} clusters in trouble end equal and in sync`, async (t) => {
+t.test(`${SEEDS} clusters in trouble end equal and in sync`, { timeout: 120_000 }, async (t) => {
   const failures: string[][] = [];
   for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS && failures.length < 3; seed += 1) {
     const failure = await drill(seed);
