@@ -2,10 +2,11 @@
  * Nodes that replicate to each other in virtual time: the real replication over pipes that delay, stall, break and lose what is on its
  * way. Everything follows from one seed.
  */
-import type { Clock, Monotonic } from '../../src/system/clock.js';
+
 import type { ControlMessage } from '../../src/replication/api.js';
 import { createReplication, type ReplicationService } from '../../src/replication/replication.js';
 import type { IncomingStream, PeerStream, StreamHandlers, Transport } from '../../src/replication/transport.js';
+import type { Clock, Monotonic } from '../../src/system/clock.js';
 import { FakeFlowStore } from './fake-flow-store.js';
 
 export type Random = () => number;
@@ -120,7 +121,15 @@ export class Network {
 
   #dial(from: string, to: string, dialler: StreamHandlers): PeerStream {
     const { clock, delayMs, random } = this.#options;
-    const pipe: Pipe = { from, to, isOpen: true, dialler, acceptor: null, there: { inFlight: 0, lastAt: 0 }, back: { inFlight: 0, lastAt: 0 } };
+    const pipe: Pipe = {
+      from,
+      to,
+      isOpen: true,
+      dialler,
+      acceptor: null,
+      there: { inFlight: 0, lastAt: 0 },
+      back: { inFlight: 0, lastAt: 0 },
+    };
     this.#pipes.add(pipe);
     const reachableAt = Math.max(clock.now() + delayMs * (1 + random()), this.#cutEnd(from, to));
     clock.at(reachableAt as Monotonic, () => {
@@ -150,7 +159,12 @@ export class Network {
     if (!pipe.isOpen) return true;
     const reader = direction === 'there' ? pipe.to : pipe.from;
     lane.inFlight += 1;
-    lane.lastAt = Math.max(lane.lastAt, clock.now() + delayMs * (0.5 + random()), this.stalledUntil.get(reader) ?? 0, this.#cutEnd(pipe.from, pipe.to));
+    lane.lastAt = Math.max(
+      lane.lastAt,
+      clock.now() + delayMs * (0.5 + random()),
+      this.stalledUntil.get(reader) ?? 0,
+      this.#cutEnd(pipe.from, pipe.to),
+    );
     const copy = Buffer.from(message);
     clock.at(lane.lastAt as Monotonic, () => {
       lane.inFlight -= 1;
@@ -216,7 +230,15 @@ export class World {
   readonly #options: Required<WorldOptions>;
 
   constructor(options: WorldOptions) {
-    this.#options = { routers: 1, delayMs: 1, queueRecords: 5000, ringRecords: 100_000, chunkRecords: 4096, windowBytes: 2 ** 21, ...options };
+    this.#options = {
+      routers: 1,
+      delayMs: 1,
+      queueRecords: 5000,
+      ringRecords: 100_000,
+      chunkRecords: 4096,
+      windowBytes: 2 ** 21,
+      ...options,
+    };
     this.random = seededRandom(options.seed);
     this.network = new Network({ clock: this.clock, random: this.random, delayMs: this.#options.delayMs });
     this.routers = Array.from({ length: this.#options.routers }, (_, slot) => ({ slot, name: `vr${slot}` }));
