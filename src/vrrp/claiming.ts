@@ -85,7 +85,8 @@ export function stepClaiming(state: Claiming, event: RouterEvent, now: Monotonic
 function claimTimer(state: Claiming, inputAt: Monotonic, now: Monotonic): Step {
   if (now < state.nextAdvertAt && now < state.claimUntil) return { state, effects: [] };
   const { priority, advertIntervalMs } = state.settings;
-  const nextAdvertAt = nextBeat(state.nextAdvertAt, advertIntervalMs, now);
+  const isBeat = now >= state.nextAdvertAt;
+  const nextAdvertAt = isBeat ? nextBeat(state.nextAdvertAt, advertIntervalMs, now) : plus(now, advertIntervalMs);
   return { state: { ...state, nextAdvertAt, askedAt: inputAt }, effects: [{ type: 'sendAdvert', priority, to: null }] };
 }
 
@@ -121,6 +122,7 @@ function claimHears(state: Claiming, advert: HeardAdvert, now: Monotonic): Step 
   const { others } = remember(state, advert, now);
   if (advert.priority !== 0 && isBetter(advert, state)) {
     return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', [
+      ...(state.acquiringUntil === null ? [] : [{ type: 'releaseLease', admitMs: 0 } as const]),
       { type: 'sendAdvert', priority: 0, to: advert.address },
       { type: 'log', level: 'info', event: 'claimLost', fields: { priority: advert.priority } },
     ]);

@@ -13,7 +13,7 @@ import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from '
 import { handOver, startClaim, stepClaiming } from './claiming.js';
 import { isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
-import { activeDownMs, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
 export function initialState(settings: RouterSettings): Initialize {
   return {
@@ -121,7 +121,7 @@ function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }
 function configure(state: RouterState, settings: RouterSettings, now: Monotonic): Step {
   const soon = plus(now, settings.advertIntervalMs);
   if (state.kind === 'active' || state.kind === 'claiming') {
-    return { state: { ...state, settings, nextAdvertAt: soon < state.nextAdvertAt ? soon : state.nextAdvertAt }, effects: [] };
+    return { state: { ...state, settings, nextAdvertAt: earliest(soon, state.nextAdvertAt) }, effects: [] };
   }
   return { state: { ...state, settings }, effects: [] };
 }

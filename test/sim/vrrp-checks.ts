@@ -50,7 +50,11 @@ export function judge(world: World): Verdict {
 function excuseFor(world: World, first: Holding, second: Holding): Excuse | null {
   const lifeMs = leaseLifeMs(world.intervalMs);
   const adverts = (world.sent[first.node] ?? []).filter(
-    (advert) => advert.isAddressed[second.node] === true && advert.priority > 0 && advert.at > Math.max(first.from - STEP_MS, second.from - lifeMs) && advert.at < second.from,
+    (advert) =>
+      advert.isAddressed[second.node] === true &&
+      advert.priority > 0 &&
+      advert.at > Math.max(first.from - STEP_MS, second.from - lifeMs) &&
+      advert.at < second.from,
   );
   const stops = (world.nodes[second.node]?.stalls ?? []).filter((stall) => stall.isInside && stall.to > second.from - STEP_MS);
   const wasUnread = (at: number): boolean => stops.some((stop) => at >= stop.from - STEP_MS && at <= stop.to);

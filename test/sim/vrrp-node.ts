@@ -245,7 +245,8 @@ export class SimNode {
   private watchSend(): void {
     const now = this.time();
     if (this.lease.deadline > now || this.stallChance > 0) return;
-    if (this.heartbeat?.status().routers[0]?.role === 'active') this.sins.push(`advertised as active without a lease at ${now.toFixed(3)} ms`);
+    if (this.heartbeat?.status().routers[0]?.role === 'active')
+      this.sins.push(`advertised as active without a lease at ${now.toFixed(3)} ms`);
   }
 
   private view(result: LeaseView['result']): LeaseView {

@@ -2,8 +2,9 @@
  * A cluster in virtual time: two or three nodes with the real heartbeat, a network that loses, delays and separates, and a list of
  * faults drawn from a seed. `runSeed` gives the verdicts; with `transcript` it also tells the story.
  */
-import type { HeartbeatConfig } from '../../src/vrrp/heartbeat-api.js';
+
 import { decodeAdvert } from '../../src/vrrp/codec.js';
+import type { HeartbeatConfig } from '../../src/vrrp/heartbeat-api.js';
 import { Agenda } from './agenda.js';
 import { Random } from './random.js';
 import { SimNode } from './vrrp-node.js';
@@ -48,7 +49,14 @@ interface Network {
   slowMs: number;
 }
 
-function configOf(index: number, seed: number, intervalMs: number, preempt: boolean, preemptDelayMs: number, unicast: number): HeartbeatConfig {
+function configOf(
+  index: number,
+  seed: number,
+  intervalMs: number,
+  preempt: boolean,
+  preemptDelayMs: number,
+  unicast: number,
+): HeartbeatConfig {
   const addresses = [1, 2, 3].slice(0, unicast).map((host) => `10.0.0.${host}`);
   const own = `10.0.0.${index + 1}`;
   return {
@@ -195,17 +203,37 @@ function drawFault(world: World, agenda: Agenda, random: Random, network: Networ
   const name = `n${node.index + 1}`;
   const other = random.pick(world.nodes.filter((candidate) => candidate !== node));
   const onNode = (text: string, begin: () => void, finish: () => void): Fault => ({ text: `${name} ${text}`, begin, finish });
-  const toggle = (text: string, set: (isOn: boolean) => void): Fault => onNode(text, () => set(true), () => set(false));
+  const toggle = (text: string, set: (isOn: boolean) => void): Fault =>
+    onNode(
+      text,
+      () => set(true),
+      () => set(false),
+    );
   const faults: (() => Fault)[] = [
-    () => onNode('loses power', () => node.powerOff(), () => (node.isPowered ? undefined : node.powerOn())),
+    () =>
+      onNode(
+        'loses power',
+        () => node.powerOff(),
+        () => (node.isPowered ? undefined : node.powerOn()),
+      ),
     () =>
       onNode(
         'heartbeat killed',
         () => node.killProcess(),
         () => node.isPowered && !node.hasProcess && node.startProcess(),
       ),
-    () => onNode(`stopped until ${until.toFixed(1)}`, () => node.pause(until), () => undefined),
-    () => onNode(`stopped until ${until.toFixed(1)}`, () => node.pause(until), () => undefined),
+    () =>
+      onNode(
+        `stopped until ${until.toFixed(1)}`,
+        () => node.pause(until),
+        () => undefined,
+      ),
+    () =>
+      onNode(
+        `stopped until ${until.toFixed(1)}`,
+        () => node.pause(until),
+        () => undefined,
+      ),
     () => cutFault(network, node.index, other.index, true),
     () => cutFault(network, node.index, other.index, false),
     () => lossFault(network, random.between(0.1, 0.6)),
@@ -215,7 +243,12 @@ function drawFault(world: World, agenda: Agenda, random: Random, network: Networ
     () => toggle('program detached', (isOn) => (node.isAttached = !isOn)),
     () => stallFault(world, node, random),
     () => switchoverFault(agenda, random, node, other),
-    () => onNode('not in sync', () => resync(node, false), () => resync(node, true)),
+    () =>
+      onNode(
+        'not in sync',
+        () => resync(node, false),
+        () => resync(node, true),
+      ),
   ];
   return random.pick(faults)();
 }

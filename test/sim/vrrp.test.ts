@@ -13,9 +13,15 @@ function story(seed: number): string {
   const world = runSeed(seed, true);
   const { transcript, intervalMs, nodes, faults } = world;
   const { violations } = judge(world);
-  const head = [`seed ${seed}: ${nodes.length} nodes, advert interval ${intervalMs} ms`, ...violations, ...faults.map((f) => `  fault ${f.from.toFixed(1)}..${f.to.toFixed(1)} ms: ${f.text}`)];
+  const head = [
+    `seed ${seed}: ${nodes.length} nodes, advert interval ${intervalMs} ms`,
+    ...violations,
+    ...faults.map((f) => `  fault ${f.from.toFixed(1)}..${f.to.toFixed(1)} ms: ${f.text}`),
+  ];
   // Steps may run ahead of the agenda while a process is stopped: told in the order of time.
-  const lines = transcript.map((line, index) => ({ line, index })).sort((a, b) => Number.parseFloat(a.line) - Number.parseFloat(b.line) || a.index - b.index);
+  const lines = transcript
+    .map((line, index) => ({ line, index }))
+    .sort((a, b) => Number.parseFloat(a.line) - Number.parseFloat(b.line) || a.index - b.index);
   return [...head, ...lines.map(({ line }) => line).slice(0, STORY_LINES)].join('\n');
 }
 

@@ -1,0 +1,293 @@
+/** The heartbeat shell around one or two routers, on a clock that stands still unless told. */
+import t from 'tap';
+import type { Monotonic } from '../../../src/system/clock.js';
+import { decodeAdvert, encodeAdvert, VRRP_GROUP } from '../../../src/vrrp/codec.js';
+import { Heartbeat } from '../../../src/vrrp/heartbeat.js';
+import type { FromHeartbeat, HeartbeatConfig, HeartbeatRouter, RouterStatus } from '../../../src/vrrp/heartbeat-api.js';
+import { ipv4 } from '../../../src/vrrp/ipv4.js';
+import type { InterfaceView, LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
+import { Agenda } from '../../sim/agenda.js';
+
+const router = (change: Partial<HeartbeatRouter> = {}): HeartbeatRouter => ({
+  name: 'front',
+  vrid: 51,
+  slot: 0,
+  interface: 'eth0',
+  sourceAddress: '10.9.0.1',
+  addresses: ['10.9.0.100'],
+  announced: [{ address: '10.9.0.100', interface: 'eth0' }],
+  dataInterfaces: ['eth0'],
+  priority: 100,
+  advertIntervalMs: 100,
+  leaseIntervalMs: 100,
+  preempt: true,
+  preemptDelayMs: 0,
+  unicastPeers: [],
+  announce: { repeat: 2, repeatGapMs: 100, refreshMs: 0 },
+  ...change,
+});
+
+class Bench {
+  readonly agenda = new Agenda();
+  readonly sent: { packet: Buffer; destination: string }[] = [];
+  readonly frames: Buffer[] = [];
+  readonly reports: FromHeartbeat[] = [];
+  readonly inbox: Buffer[] = [];
+  interfaces = new Map<string, InterfaceView>([['eth0', { mac: Buffer.from('020000000001', 'hex'), addresses: ['10.9.0.1'] }]]);
+  hasDataPlane = true;
+  verifiedNs = 0n;
+  deadline = 0;
+  isStopped = false;
+  config: HeartbeatConfig;
+  readonly heartbeat: Heartbeat;
+  private onReadable: () => void = () => undefined;
+
+  constructor(...routers: HeartbeatRouter[]) {
+    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, routers };
+    const { agenda } = this;
+    this.heartbeat = new Heartbeat({
+      config: this.config,
+      isRealtime: false,
+      pid: 1,
+      readConfig: () => this.config,
+      onStopped: () => {
+        this.isStopped = true;
+      },
+      ports: {
+        clock: {
+          now: () => agenda.now as Monotonic,
+          wallMs: () => agenda.now,
+          at: (at, fire) => {
+            let isCancelled = false;
+            agenda.add(at, () => (isCancelled ? undefined : fire()));
+            return () => {
+              isCancelled = true;
+            };
+          },
+        },
+        openLeases: () => this.leases(),
+        openFrames: () => ({ send: (frame) => this.frames.push(frame), close: () => undefined }),
+        openVrrp: ({ onReadable }) => {
+          this.onReadable = onReadable;
+          return {
+            send: (packet, destination) => this.sent.push({ packet: Buffer.from(packet), destination }),
+            drain: (limit, on) => this.drain(limit, on),
+            close: () => undefined,
+          };
+        },
+        runningInterfaces: () => this.interfaces,
+        verifyEchoId: 0x7464,
+        report: (message) => this.reports.push(message),
+      },
+    });
+  }
+
+  private drain(limit: number, onPacket: (packet: Uint8Array) => void): number {
+    const packets = this.inbox.splice(0, limit);
+    for (const packet of packets) onPacket(packet);
+    return packets.length;
+  }
+
+  private leases(): LeasePort {
+    if (!this.hasDataPlane) throw new Error('no such pin');
+    const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
+    const view = (): LeaseView => ({
+      result: 'ok',
+      nowNs: ns(this.agenda.now),
+      deadlineNs: ns(this.deadline),
+      drainUntilNs: 0n,
+      startedNs: 1n,
+      instance: 1n,
+      verifiedNs: this.verifiedNs,
+    });
+    const hold = (_slot: number, durationNs: bigint): LeaseView => {
+      this.deadline = this.agenda.now + Number(durationNs) / 1e6;
+      return view();
+    };
+    const release = (): LeaseView => {
+      this.deadline = this.agenda.now;
+      return view();
+    };
+    return { acquire: hold, renew: hold, release, read: view, isAttached: () => true };
+  }
+
+  begin(verifyTargets: { interface: string; address: string; mac: string }[] = []): this {
+    this.heartbeat.start();
+    this.heartbeat.receive({ type: 'track', ready: true, inSync: true, peerInSync: true, verifyTargets });
+    return this;
+  }
+
+  pass(ms: number): this {
+    this.agenda.runUntil(this.agenda.now + ms);
+    return this;
+  }
+
+  receive(packet: Buffer): this {
+    this.inbox.push(packet);
+    this.onReadable();
+    return this;
+  }
+
+  get status(): RouterStatus {
+    return this.heartbeat.status().routers[0] as RouterStatus;
+  }
+
+  priorities(): number[] {
+    return this.sent.map(({ packet }) => {
+      const decoded = decodeAdvert(packet);
+      return decoded.ok ? decoded.advert.priority : -1;
+    });
+  }
+}
+
+const advert = (priority: number, change: { source?: string; vrid?: number; addresses?: string[] } = {}): Buffer =>
+  encodeAdvert({
+    source: ipv4(change.source ?? '10.9.0.2'),
+    destination: VRRP_GROUP,
+    vrid: change.vrid ?? 51,
+    priority,
+    intervalCs: 10,
+    addresses: (change.addresses ?? ['10.9.0.100']).map(ipv4),
+  });
+
+t.test('alone it becomes active, holds the lease, announces, and says why', (t) => {
+  const bench = new Bench(router()).begin().pass(550);
+  t.equal(bench.status.role, 'active');
+  t.ok(bench.status.leaseRemainingMs > 190 && bench.deadline > bench.agenda.now);
+  t.equal(bench.frames.length, 2, 'both announcements');
+  t.equal(bench.sent[0]?.destination, '224.0.0.18');
+  const transitions = bench.reports.flatMap((message) =>
+    message.type === 'transition' ? [`${message.from}>${message.to}:${message.reason}`] : [],
+  );
+  t.same(transitions, ['initialize>backup:started', 'backup>active:alone']);
+  t.same(bench.status.counters.transitions, { 'backup:started': 1, 'active:alone': 1 });
+  t.end();
+});
+
+t.test('every reject is counted by its reason', (t) => {
+  const bench = new Bench(router({ unicastPeers: ['10.9.0.2'] })).begin();
+  const broken = advert(200);
+  broken[22] = 1;
+  const rejected: [string, Buffer][] = [
+    ['checksum', broken],
+    ['unknownRouter', advert(200, { vrid: 52 })],
+    ['unknownPeer', advert(200, { source: '10.9.0.3' })],
+    ['ownSource', advert(200, { source: '10.9.0.1' })],
+  ];
+  for (const [, packet] of rejected) bench.receive(packet);
+  t.same(bench.status.counters.advertsRejected, Object.fromEntries(rejected.map(([reason]) => [reason, 1])));
+  t.equal(bench.status.counters.advertsReceived, 0);
+  bench.receive(advert(200));
+  t.equal(bench.status.counters.advertsReceived, 1);
+  t.same(bench.status.activePeer, { address: '10.9.0.2', priority: 200, heardMsAgo: 0 });
+  t.end();
+});
+
+t.test('other addresses in an advertisement are told, not refused', (t) => {
+  const bench = new Bench(router()).begin().receive(advert(200, { addresses: ['10.9.0.101'] }));
+  t.equal(bench.status.counters.advertsReceived, 1);
+  t.ok(bench.reports.some((message) => message.type === 'log' && message.event === 'addressesDiffer'));
+  t.end();
+});
+
+t.test('unicast peers get one packet each', (t) => {
+  const bench = new Bench(router({ unicastPeers: ['10.9.0.2', '10.9.0.3'] })).begin().pass(365);
+  t.same(
+    bench.sent.slice(0, 2).map(({ destination }) => destination),
+    ['10.9.0.2', '10.9.0.3'],
+  );
+  t.end();
+});
+
+t.test('the checksum follows the peers when it is asked to', (t) => {
+  const formOf = (bench: Bench): unknown => {
+    const decoded = decodeAdvert(bench.sent.at(-1)?.packet ?? Buffer.alloc(0));
+    return decoded.ok && decoded.checksumForm;
+  };
+  const old = encodeAdvert(
+    { source: ipv4('10.9.0.2'), destination: VRRP_GROUP, vrid: 51, priority: 50, intervalCs: 10, addresses: [ipv4('10.9.0.100')] },
+    'rfc5798',
+  );
+  const follows = new Bench(router({ checksum: 'auto' })).begin().pass(500).receive(old).pass(100);
+  const insists = new Bench(router()).begin().pass(500).receive(old).pass(100);
+  t.same([formOf(follows), formOf(insists)], ['rfc5798', 'rfc9568']);
+  t.equal(insists.status.counters.advertsOldChecksum, 1);
+  t.end();
+});
+
+t.test('what waits in the socket is read before a timer fires', (t) => {
+  const bench = new Bench(router()).begin().receive(advert(200));
+  bench.inbox.push(advert(200));
+  bench.agenda.add(bench.agenda.now + 300, () => bench.inbox.push(advert(200)));
+  bench.pass(400);
+  t.equal(bench.status.role, 'backup');
+  t.end();
+});
+
+t.test('a lost link ends the role, its return begins anew', (t) => {
+  const bench = new Bench(router()).begin().pass(500);
+  const { interfaces } = bench;
+  bench.interfaces = new Map();
+  bench.pass(60);
+  t.equal(bench.status.role, 'initialize');
+  t.equal(bench.status.reason, 'linkDown');
+  t.equal(bench.priorities().at(-1), 0);
+  bench.interfaces = interfaces;
+  bench.pass(300);
+  t.equal(bench.status.role, 'backup');
+  t.end();
+});
+
+t.test('without a data plane nothing is claimed; it is found when it comes', (t) => {
+  const bench = new Bench(router());
+  bench.hasDataPlane = false;
+  bench.begin().pass(2000);
+  t.same([bench.status.role, bench.sent.length], ['initialize', 0]);
+  bench.hasDataPlane = true;
+  bench.pass(1000);
+  t.equal(bench.status.role, 'active');
+  t.end();
+});
+
+t.test('the take-over is verified by the echo', (t) => {
+  const bench = new Bench(router()).begin([{ interface: 'eth0', address: '10.9.0.254', mac: '02:00:00:00:00:fe' }]).pass(420);
+  t.equal(bench.status.verified, 'pending');
+  const echoes = bench.frames.filter((frame) => frame.readUInt16BE(12) === 0x0800);
+  t.ok(echoes.length > 0);
+  t.equal(echoes[0]?.subarray(0, 6).toString('hex'), '0200000000fe');
+  bench.verifiedNs = BigInt(Math.round((bench.agenda.now - 1) * 1e6));
+  bench.pass(200);
+  t.equal(bench.status.verified, 'yes');
+  t.ok((bench.status.verifiedAfterMs ?? -1) >= 0);
+  t.end();
+});
+
+t.test('stop: lease gone, priority 0, told', (t) => {
+  const bench = new Bench(router()).begin().pass(500);
+  bench.heartbeat.receive({ type: 'stop', reason: 'asked' });
+  t.equal(bench.priorities().at(-1), 0);
+  t.ok(bench.deadline <= bench.agenda.now);
+  t.same([bench.reports.at(-1)?.type, bench.isStopped], ['stopped', true]);
+  const sent = bench.sent.length;
+  bench.pass(1000);
+  t.equal(bench.sent.length, sent, 'and silent afterwards');
+  t.end();
+});
+
+t.test('reload changes in place what can change in place', (t) => {
+  const bench = new Bench(router()).begin().pass(500);
+  const { sinceWallMs } = bench.status;
+  bench.config = { ...bench.config, routers: [router({ priority: 150 }), router({ name: 'back', vrid: 52, slot: 1 })] };
+  bench.heartbeat.receive({ type: 'reload' });
+  bench.pass(100);
+  t.same([bench.status.role, bench.status.sinceWallMs, bench.status.priority], ['active', sinceWallMs, 150]);
+  t.ok(bench.priorities().includes(150));
+  t.equal(bench.heartbeat.status().routers.length, 2);
+  bench.config = { ...bench.config, routers: [router({ name: 'back', vrid: 52, slot: 1 })] };
+  bench.heartbeat.receive({ type: 'reload' });
+  t.same(
+    bench.heartbeat.status().routers.map(({ name }) => name),
+    ['back'],
+  );
+  t.end();
+});

@@ -1,0 +1,181 @@
+/** The rules of the lease inside the election machine: what goes beyond the RFC. */
+import t from 'tap';
+import type { Monotonic } from '../../../src/system/clock.js';
+import { LAPSE_HOLD_DOWN_MS, VERIFY_GAPS_MS } from '../../../src/vrrp/active.js';
+import { active, backup, claiming, Driver, GREATER, SMALLER, tell, types } from '../../support/vrrp-machine.js';
+
+t.test('the lease is taken only after a successful send, and before the announcement', (t) => {
+  const router = backup();
+  router.hear(200);
+  t.same(types(router.pass(361)), ['sendAdvert', 'acquireLease', 'announce', 'transition']);
+  const mute = backup();
+  mute.hear(200);
+  mute.sendFails = true;
+  t.same(mute.pass(361).map(tell), ['send:100', 'log:sendFailed']);
+  t.equal(mute.state.kind, 'backup');
+  t.end();
+});
+
+t.test('a lease is renewed by successful sends only, and counts from them', (t) => {
+  const router = active();
+  const until = (): number => (router.state.kind === 'active' ? router.state.leaseUntil : 0);
+  const sentAt = until() - 295;
+  router.sendFails = true;
+  router.pass(150);
+  t.equal(until(), sentAt + 295, 'failed sends renew nothing');
+  t.ok(router.pass(150).map(tell).includes('active>backup:leaseLapsed'));
+  t.end();
+});
+
+t.test('a stalled node is Backup before anything else, and sends nothing as active', (t) => {
+  for (const event of [
+    { type: 'timer', inputAt: 9000 as Monotonic },
+    { type: 'advert', advert: { address: GREATER, priority: 50, intervalMs: 100 } },
+  ] as const) {
+    const router = active();
+    router.now += 5000;
+    const effects = router.feed(event).map(tell);
+    t.notOk(
+      effects.some((effect) => effect.startsWith('send') || effect.startsWith('announce')),
+      event.type,
+    );
+    t.equal(router.state.kind, 'backup');
+  }
+  t.end();
+});
+
+t.test('a renewal that the kernel refused is not repeated, and what was just sent is taken back', (t) => {
+  const router = active();
+  router.leaseLapsed = true;
+  t.same(router.pass(100).map(tell).slice(0, 5), ['send:100', 'renew', 'count:leaseLapses', 'send:0', 'active>backup:leaseLapsed']);
+  t.end();
+});
+
+t.test('after a lapse it does not pre-empt until the daemon confirms, nor within the hold-down', (t) => {
+  const router = active();
+  router.now += 5000;
+  router.timer();
+  const followFor = (ms: number): void => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      router.hear(50, SMALLER);
+      router.pass(100);
+    }
+  };
+  followFor(LAPSE_HOLD_DOWN_MS + 1000);
+  t.equal(router.state.kind, 'backup');
+  router.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: false });
+  followFor(1000);
+  t.not(router.state.kind, 'backup');
+  t.end();
+});
+
+t.test('pre-emption waits for the other to let go', (t) => {
+  const router = claiming();
+  t.same(router.hear(0, SMALLER).map(tell), [], 'its parting word');
+  t.same(router.timer().map(tell), ['send:100', 'acquire', 'announce', 'backup>active:preempt']);
+  const alone = claiming();
+  const effects = alone.pass(300).map(tell);
+  t.equal(effects.at(-1), 'backup>active:preempt', 'or for the end of its lease');
+  t.equal(effects.filter((effect) => effect === 'acquire').length, 1);
+  t.end();
+});
+
+t.test('a claim that was stopped on its way out looks at its input again', (t) => {
+  const router = claiming();
+  router.hear(0, SMALLER);
+  const inputAt = router.now as Monotonic;
+  router.now += 50;
+  t.same(router.feed({ type: 'timer', inputAt }).map(tell), ['send:100']);
+  t.ok((router.waitMs ?? 1) <= 0, 'and asks for the timer, which comes after the input');
+  t.same(router.timer().map(tell), ['send:100', 'acquire', 'announce', 'backup>active:preempt']);
+  t.end();
+});
+
+t.test('a node that takes over from a silent one need not be in sync', (t) => {
+  const router = backup({}, false);
+  router.hear(50, SMALLER);
+  t.ok(router.pass(361).map(tell).includes('backup>active:activeSilent'));
+  t.end();
+});
+
+t.test('a node that loses its sync while claiming steps back', (t) => {
+  const router = claiming();
+  t.same(router.feed({ type: 'track', ready: true, inSync: false, peerInSync: true, canVerify: false }).map(tell), ['send:0']);
+  t.equal(router.state.kind, 'backup');
+  t.end();
+});
+
+t.test('yield: lease, then priority 0, then no pre-emption for a while', (t) => {
+  const router = active();
+  t.same(router.feed({ type: 'yield', reason: 'switchover', holdDownMs: 1000 }).map(tell), [
+    'release:planned',
+    'send:0',
+    'active>backup:switchover',
+  ]);
+  for (let passed = 0; passed < 900; passed += 100) {
+    router.hear(50, SMALLER);
+    router.pass(100);
+  }
+  t.equal(router.state.kind, 'backup');
+  for (let passed = 0; passed < 1000; passed += 100) {
+    router.hear(50, SMALLER);
+    router.pass(100);
+  }
+  t.not(router.state.kind, 'backup');
+  t.end();
+});
+
+t.test('takeOver: active at once, and late advertisements of the one before do not undo it', (t) => {
+  const router = backup({ priority: 50 });
+  router.hear(200);
+  t.same(router.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['send:50', 'acquire', 'announce', 'backup>active:switchover']);
+  t.same(router.hear(200), [], 'still under way');
+  router.pass(150);
+  t.ok(router.hear(200).map(tell).includes('active>backup:betterActive'), 'but not for long');
+  t.end();
+});
+
+t.test('a restarted process with its own fresh lease resumes with an advertisement', (t) => {
+  const router = new Driver();
+  const effects = router.feed({ type: 'start', leaseRemainingMs: 120 }).map(tell);
+  t.same(effects, ['initialize>active:resumed', 'send:100', 'renew', 'announce']);
+  const stale = new Driver();
+  stale.feed({ type: 'start', leaseRemainingMs: 0 });
+  t.equal(stale.state.kind, 'initialize');
+  t.end();
+});
+
+t.test('a refused lease is told to the peers, and keeps the node out until the data plane is back', (t) => {
+  const router = backup();
+  router.hear(200);
+  router.leaseRefused = true;
+  t.same(router.pass(361).map(tell), ['send:100', 'acquire', 'send:0', 'log:leaseRefused', 'backup>initialize:leaseRefused']);
+  t.same(router.pass(5000), []);
+  t.same(router.feed({ type: 'dataPlane', isUsable: true, reason: '' }).map(tell), ['initialize>backup:started']);
+  t.end();
+});
+
+t.test('announcements: a burst at take-over, bursts for refresh, another after a conflict', (t) => {
+  const router = active();
+  const count = (ms: number): number => router.pass(ms).filter((effect) => effect.type === 'announce').length;
+  t.equal(count(1000), 2, 'the rest of the first three');
+  t.equal(count(30_000), 3, 'a refresh');
+  router.hear(50, SMALLER);
+  t.equal(count(1000), 3, 'the other may have announced itself');
+  t.end();
+});
+
+t.test('verification: growing gaps, bounded, late proof counts', (t) => {
+  const router = active();
+  const first = router.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: true });
+  t.same(types(first), ['verify']);
+  const effects = router.pass(VERIFY_GAPS_MS.reduce((sum, gap) => sum + gap, 0));
+  t.equal(effects.filter((effect) => effect.type === 'verify').length, VERIFY_GAPS_MS.length - 1);
+  t.ok(effects.map(tell).includes('log:verifyFailed'));
+  const status = (): unknown => router.state.kind === 'active' && router.state.verification.status;
+  t.equal(status(), 'no');
+  t.same(router.feed({ type: 'verified', at: router.now as Monotonic }).map(tell), ['log:verified']);
+  t.equal(status(), 'yes');
+  t.same(router.feed({ type: 'verified', at: router.now as Monotonic }), [], 'once');
+  t.end();
+});
