@@ -7,7 +7,7 @@
  */
 #include "../bpf/balance.h"
 
-#define TEMPLATE_BYTES 56 /* Ethernet, IPv4 and TCP without options, rounded up to words */
+#define TEMPLATE_BYTES 64 /* Ethernet, IPv4, TCP and some payload */
 #define MAX_TEMPLATES 262144
 
 struct bench_template {

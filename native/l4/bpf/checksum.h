@@ -18,8 +18,8 @@ INLINE __u32 fold(__u64 sum)
 {
   sum = (sum & 0xffff) + (sum >> 16);
   sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return sum;
+  sum += sum >> 16;
+  return sum & 0xffff;
 }
 
 /* What to add for `before` becoming `after`. */

@@ -92,17 +92,22 @@ INLINE __u64 exact_now(void)
   return bpf_ktime_get_ns();
 }
 
+/* The coarse clock as it was read in tick `tick`. Not in a map: reached without a look-up. */
+struct tick_clock {
+  __u64 tick;
+  __u64 now_ns;
+};
+struct tick_clock tick_clock = {};
+
 /*
  * One or two scheduler ticks (1 to 10 ms each) behind: for idle times and the drain window. The coarse clock only moves with the tick, and
- * the tick count is a plain load, so the helper is called once per tick and CPU.
+ * the tick count is a plain load, so the helper is called once per tick. Shared by all CPUs without a lock: whoever is overtaken between the
+ * two stores can at worst set the clock back until the next tick.
  */
 INLINE __u64 coarse_now(void)
 {
-  __u32 only = 0;
   __u64 tick = bpf_jiffies64();
-  struct tick_clock *clock = bpf_map_lookup_elem(&tick_clocks, &only);
-  if (unlikely(!clock))
-    return bpf_ktime_get_coarse_ns();
+  volatile struct tick_clock *clock = &tick_clock;
   if (unlikely(clock->tick != tick)) {
     clock->now_ns = bpf_ktime_get_coarse_ns();
     clock->tick = tick;

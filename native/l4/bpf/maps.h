@@ -149,19 +149,6 @@ struct {
   __type(value, __u32);
 } endpoint_hints SEC(".maps");
 
-/* The coarse clock as this CPU read it in the current tick. */
-struct tick_clock {
-  __u64 tick;
-  __u64 now_ns;
-};
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, 1);
-  __type(key, __u32);
-  __type(value, struct tick_clock);
-} tick_clocks SEC(".maps");
-
 /* Constants of this program instance, written before it is loaded. */
 const volatile struct tandem_interface interface_config = {};
 
