@@ -21,6 +21,7 @@ import { createLab } from '../support/lab/lab.js';
 import { namespaces } from '../support/lab/plan.js';
 import { isRunning } from '../support/lab/processes.js';
 import { waitFor } from '../support/lab/wait-for.js';
+import { natConnections, startLoad, startServers } from '../support/lab/workload.js';
 
 const impossible = labIsImpossible();
 if (impossible !== null) t.plan(0, impossible);
@@ -92,6 +93,42 @@ else {
     t.match(await lab.run('cl1', 'ip neigh show 10.1.0.11'), /lladdr 02:01/, 'ARP is not');
     await stopLosing(lab);
     t.equal(await reaches(), 'yes');
+  });
+
+  t.test('lost connections are noticed: by the load, and as resets by the capture', async (t) => {
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    const [[server], load] = await Promise.all([startServers(lab), startLoad(lab)]);
+    // Past any load balancer: straight to the server's leg on the client side.
+    const target = { ...natConnections(20), target: '10.1.0.21' };
+    t.match(await load.call('open', { group: 'direct', ...target }), { established: 20, alive: 20 });
+    await waitFor('traffic', async () => (await load.call('counts', { group: 'direct' })).bytesVerified > 20 * 32 * 3);
+    const capture = await lab.capture();
+    const faultMs = Number(process.hrtime.bigint()) / 1e6;
+    process.kill(server?.pid ?? 0, 'SIGKILL');
+    await waitFor('the end of all', async () => (await load.call('counts', { group: 'direct' })).alive === 0);
+    const report = await load.call('finish', { group: 'direct', limitMs: 1000, faultMs, youngMs: 0 });
+    t.match(report, { established: 20, alive: 0 });
+    t.equal(report.reset + report.closed, 20);
+    const refused = await load.call('open', { group: 'refused', ...target, connections: 3 });
+    t.match(refused, { tried: 3, established: 0, failed: 3 });
+    const resets = (await capture.stop()).filter((seen) => seen.kind === 'reset' && seen.destination === '10.1.0.51');
+    t.ok(resets.length >= 3, 'the refusals at least');
+  });
+
+  t.test('connections whose other end falls silent are not alive', async (t) => {
+    const lab = await createLab({ servers: 1 });
+    t.teardown(() => lab.close());
+    const [, load] = await Promise.all([startServers(lab), startLoad(lab)]);
+    await load.call('open', { group: 'direct', ...natConnections(20), target: '10.1.0.21' });
+    const faultMs = Number(process.hrtime.bigint()) / 1e6;
+    await lab.switchShell.run('ip link set c-be1 down');
+    t.match(await load.call('finish', { group: 'direct', limitMs: 500, faultMs, youngMs: 0 }), {
+      established: 20,
+      alive: 0,
+      silent: 20,
+      reset: 0,
+    });
   });
 
   const child = fileURLToPath(new URL('../support/lab/stay.js', import.meta.url));

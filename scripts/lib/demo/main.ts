@@ -39,13 +39,13 @@ async function demo(options: DemoOptions): Promise<number> {
 /** Brings the victim back, prints how to look around, and stays until Ctrl-C; the lab then removes itself. */
 async function stayUp({ lab, system }: Cluster, victim: string, fault: DemoFault, progress: Progress): Promise<void> {
   progress.say('');
-  await progress.step(
+  const active = await progress.step(
     'recovery',
     () => system.recover(victim, fault).then(() => system.waitReady()),
-    (active) => `${victim} is back and in sync; ${active} is active`,
+    (now) => `${victim} is back and in sync; ${now} is active`,
   );
   const nodes = system.nodes.map((name) => ({ name, stateDir: system.stateDir(name), log: system.logFile(name) }));
-  const order = [...nodes.filter((node) => node.name !== victim), ...nodes.filter((node) => node.name === victim)];
+  const order = [...nodes.filter((node) => node.name === active), ...nodes.filter((node) => node.name !== active)];
   progress.say(`\n${renderCommands({ prefix: lab.plan.prefix, nodes: order, configFile: system.configFile, metricsPort: METRICS_PORT })}`);
   progress.say(`\n${pc.bold('The cluster stays up until Ctrl-C.')}`);
   await new Promise(() => setInterval(() => undefined, 60_000));

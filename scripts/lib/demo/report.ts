@@ -88,7 +88,7 @@ export interface Surroundings {
   metricsPort: number;
 }
 
-/** Commands to look around in a cluster that is left up. */
+/** Commands to look around in a cluster that is left up. The active node comes first. */
 export function renderCommands({ prefix, nodes, configFile, metricsPort }: Surroundings): string {
   const enter = (name: string): string => `nsenter --net=/run/netns/${prefix}-${name}`;
   const rows: [string, string][] = [
@@ -98,9 +98,9 @@ export function renderCommands({ prefix, nodes, configFile, metricsPort }: Surro
       [`${name}: metrics`, `${enter(name)} curl -s http://127.0.0.1:${metricsPort}/metrics`],
       [`${name}: log`, `tail -f ${log}`],
       [`${name}: shell`, `${enter(name)} bash`],
+      [`${name}: hand over`, `scripts/tandem switchover --state-dir ${stateDir}`],
     ]),
     ['client: request', `${enter('cl1')} curl -s http://10.1.0.100/`],
-    ['hand over', `scripts/tandem switchover --state-dir <of the active node>`],
     ['configuration', configFile],
   ];
   const width = Math.max(...rows.map(([what]) => what.length));
