@@ -43,7 +43,7 @@ const situations: Record<string, Situation> = {
   claiming: at(claiming()),
   acquiring: at(acquiring()),
   active: at(active(), 1),
-  activeDue: at(active(), 100),
+  activeDue: at(active(), 20),
   lapsed: at(active(), 2000),
 };
 
