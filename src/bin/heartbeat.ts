@@ -93,7 +93,7 @@ function main(): void {
   heartbeat.start();
   server = serve(config, heartbeat);
   if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
-  log('info', 'started', { sinceProcessStartMs: Math.round(performance.now()) });
+  log('info', 'started', { sinceProcessStartMs: Math.round(process.uptime() * 1000) });
 }
 
 main();

@@ -2,10 +2,12 @@
  * The daemon's side of the heartbeat: what it is told, what it answers, and who holds which lease according to it. Keeps the last word
  * of both sides over reconnects; decides nothing.
  */
+import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { createHeartbeatLink } from './heartbeat-link.js';
 import { createRoles, type Roles } from './roles.js';
+import { createWaiting } from './wait-until.js';
 
 /** A heartbeat answers within a scheduling delay; older numbers are shown after that. */
 const STATUS_LIMIT_MS = 100;
@@ -18,7 +20,7 @@ export interface HeartbeatSessionOptions {
   socketPath: string;
   command: string[];
   crashLog: string;
-  now(): number;
+  clock: Clock;
   log: Log;
   /** What the heartbeat must know at this moment. */
   track(): Track;
@@ -40,18 +42,19 @@ export interface HeartbeatSession {
 }
 
 export function createHeartbeatSession(options: HeartbeatSessionOptions): HeartbeatSession {
-  const { log } = options;
-  const roles = createRoles();
+  const { log, clock } = options;
+  const roles = createRoles(clock);
+  const answers = createWaiting(clock);
   let tracked = '';
   let heldNames = '';
-  let waiting: (() => void)[] = [];
-  let onStopped: () => void = () => undefined;
+  let statuses = 0;
+  let hasStopped = false;
 
   const link = createHeartbeatLink({
     socketPath: options.socketPath,
     command: options.command,
     crashLog: options.crashLog,
-    now: options.now,
+    clock,
     onMessage: (message) => receive(message),
     onConnected(adopted) {
       if (adopted) link.send({ type: 'reload' });
@@ -69,34 +72,31 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     link.send({ type: 'status' });
   };
 
-  const fresh = (): Promise<void> =>
-    new Promise((resolve) => {
-      const timer = setTimeout(resolve, STATUS_LIMIT_MS);
-      waiting.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-      if (!link.send({ type: 'status' })) resolve();
-    });
+  const fresh = async (): Promise<void> => {
+    const before = statuses;
+    if (link.send({ type: 'status' })) await answers.until(() => statuses > before, STATUS_LIMIT_MS);
+  };
 
   const receive = (message: FromHeartbeat): void => {
     switch (message.type) {
-      case 'status': {
+      case 'status':
         roles.update(message);
-        const answered = waiting;
-        waiting = [];
-        for (const done of answered) done();
+        statuses++;
+        answers.look();
         break;
-      }
       case 'transition':
         roles.transition(message);
         log.event('router.transition', { router: message.router, from: message.from, to: message.to, reason: message.reason });
+        // A heartbeat whose lease lapsed has forgotten whether this node is in sync: told anew, changed or not.
+        tracked = '';
+        refresh();
         break;
       case 'log':
         log.relay(message.level, message.event, message.fields);
         return;
       case 'stopped':
-        onStopped();
+        hasStopped = true;
+        answers.look();
         return;
     }
     const held = roles.held();
@@ -113,16 +113,9 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     send: (message) => link.send(message),
     refresh,
     fresh,
-    end: (reason) =>
-      new Promise((resolve) => {
-        const done = (): void => {
-          clearTimeout(timer);
-          link.stop();
-          resolve();
-        };
-        const timer = setTimeout(done, GOODBYE_LIMIT_MS);
-        onStopped = done;
-        if (!link.send({ type: 'stop', reason })) done();
-      }),
+    async end(reason) {
+      if (link.send({ type: 'stop', reason })) await answers.until(() => hasStopped, GOODBYE_LIMIT_MS);
+      link.stop();
+    },
   };
 }
