@@ -10,7 +10,7 @@ import path from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import { loadNative } from '../l4/native.js';
 import { type LineConnection, listenLines } from '../system/line-socket.js';
-import { preciseClock } from '../system/precise-clock.js';
+import { preciseClock, sinceProcessStartMs } from '../system/precise-clock.js';
 import { openVrrpSocket } from '../system/vrrp-socket.js';
 import { Heartbeat } from '../vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, ToHeartbeat } from '../vrrp/heartbeat-api.js';
@@ -93,7 +93,7 @@ function main(): void {
   heartbeat.start();
   server = serve(config, heartbeat);
   if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
-  log('info', 'started', { sinceProcessStartMs: Math.round(process.uptime() * 1000) });
+  log('info', 'started', { sinceProcessStartMs: Math.round(sinceProcessStartMs()) });
 }
 
 main();

@@ -34,3 +34,6 @@ export const preciseClock: Clock = {
     };
   },
 };
+
+/** Age of this process. */
+export const sinceProcessStartMs = (): number => process.uptime() * 1000;
