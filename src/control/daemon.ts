@@ -5,14 +5,15 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { type LoadedConfig, loadConfig, missingFiles } from '../config/load.js';
+import { loadConfig, missingFiles } from '../config/load.js';
 import { checkMachine, machineOf } from '../config/machine-checks.js';
+import type { Config } from '../config/model.js';
 import { formatProblem, type Problem } from '../config/problem.js';
 import { checkKernelSettings } from '../system/kernel-settings.js';
-import { createLinks, type Links } from '../system/links.js';
+import { createLinks } from '../system/links.js';
 import { projectRoot } from '../system/paths.js';
-import { createLog } from '../telemetry/log.js';
-import { createNode } from './node.js';
+import { createLog, type Log } from '../telemetry/log.js';
+import { createNode, type TandemNode } from './node.js';
 import { openStateDir, type StateDir } from './state-dir.js';
 
 export interface DaemonOptions {
@@ -39,15 +40,20 @@ async function checkAndServe(options: DaemonOptions): Promise<number> {
   if (!loaded.ok) return complain(loaded.problems);
   const missing = missingFiles(loaded, 'error');
   if (missing.length > 0) return complain(missing);
-  const links = await createLinks();
+  const log = createLog({ level: loaded.config.log.level, node: options.node });
+  const links = await createLinks({ onProblem: (reason) => log.event('network.trouble', { reason }) });
   try {
     const found = checkMachine(loaded, machineOf(links.facts()), options.node);
     if (found.some((problem) => problem.severity === 'error')) return complain(found);
     const stateDir = openStateDir(options.stateDir, options.node);
     if (await isRunning(stateDir)) throw new Error(`a daemon is already running with the state directory ${stateDir.path}`);
-    return await serve(loaded, [...loaded.warnings, ...found], { stateDir, links, name: options.node });
+    const version = readVersion();
+    sayStart(loaded.config, [...loaded.warnings, ...found], { version, stateDir: stateDir.path }, log);
+    await serve(createNode({ config: loaded.config, name: options.node, version, stateDir, links, log }), log);
+    return EXIT_OK;
   } finally {
     links.stop();
+    await log.flush();
   }
 }
 
@@ -56,23 +62,18 @@ function complain(problems: readonly Problem[]): number {
   return EXIT_CONFIG;
 }
 
-/** Runs the node until a signal or a failure ends it. */
-async function serve(
-  loaded: LoadedConfig,
-  warnings: readonly Problem[],
-  parts: { stateDir: StateDir; links: Links; name: string },
-): Promise<number> {
-  const { config } = loaded;
-  const { stateDir, links, name } = parts;
-  const log = createLog({ level: config.log.level, node: name });
-  const version = readVersion();
-  log.event('daemon.starting', { version, configFile: config.file, configDigest: config.digest, stateDir: stateDir.path });
-  for (const warning of warnings)
-    log.event('config.warning', { place: `${warning.file}:${warning.line}:${warning.column}`, reason: warning.message });
-  for (const { key, message } of checkKernelSettings(config.dataPlane.interfaces))
+function sayStart(config: Config, warnings: readonly Problem[], facts: { version: string; stateDir: string }, log: Log): void {
+  log.event('daemon.starting', { ...facts, configFile: config.file, configDigest: config.digest });
+  for (const { file, line, column, message } of warnings) {
+    log.event('config.warning', { place: `${file}:${line}:${column}`, reason: message });
+  }
+  for (const { key, message } of checkKernelSettings(config.dataPlane.interfaces)) {
     log.event('config.warning', { place: key, reason: message });
+  }
+}
 
-  const node = createNode({ config, name, version, stateDir, links, log });
+/** Runs the node until a signal or a failure ends it. */
+async function serve(node: TandemNode, log: Log): Promise<void> {
   const signal = nextSignal();
   try {
     await node.start();
@@ -80,12 +81,9 @@ async function serve(
     log.event('daemon.stopping', { reason });
     await node.stop(reason);
     log.event('daemon.stopped', { reason });
-    return EXIT_OK;
   } catch (error) {
     log.event('daemon.failed', { reason: messageOf(error) });
     throw error;
-  } finally {
-    await log.flush();
   }
 }
 

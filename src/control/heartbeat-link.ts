@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { after, type Clock } from '../system/clock.js';
 import { connectLines, type LineConnection } from '../system/line-socket.js';
 import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
 
@@ -22,7 +23,7 @@ export interface HeartbeatLinkOptions {
   command: string[];
   /** Its stderr: crashes leave their trace here. */
   crashLog: string;
-  now(): number;
+  clock: Clock;
   onMessage(message: FromHeartbeat): void;
   onConnected(adopted: boolean): void;
   onLost(): void;
@@ -38,16 +39,17 @@ export interface HeartbeatLink {
 }
 
 export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLink {
+  const { clock } = options;
   let connection: LineConnection | null = null;
   let child: ChildProcess | null = null;
   let startedAt = 0;
   let crashes: number[] = [];
-  let timer: NodeJS.Timeout | null = null;
+  let cancelTimer: () => void = () => undefined;
   let isStopped = false;
 
   const later = (ms: number): void => {
-    if (timer) clearTimeout(timer);
-    timer = setTimeout(attempt, ms);
+    cancelTimer();
+    cancelTimer = clock.at(after(clock.now(), ms), attempt);
   };
 
   const launch = (): void => {
@@ -57,7 +59,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     child = spawn(program, args, { detached: true, stdio: ['ignore', log, log] });
     closeSync(log);
     child.unref();
-    startedAt = options.now();
+    startedAt = clock.now();
     const mine = child;
     child.on('error', () => undefined);
     child.on('exit', () => {
@@ -67,7 +69,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
 
   /** Nobody answers on the socket: start one, unless one is on its way or it keeps dying. */
   const absent = (): void => {
-    const now = options.now();
+    const now = clock.now();
     const isComing = child !== null && now - startedAt < START_LIMIT_MS;
     crashes = crashes.filter((at) => now - at < CRASH_WINDOW_MS);
     if (!isComing && crashes.length >= CRASH_LIMIT) {
@@ -83,7 +85,6 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
   };
 
   const attempt = (): void => {
-    timer = null;
     if (isStopped || connection !== null) return;
     connectLines(options.socketPath, {
       onConnect(opened) {
@@ -112,7 +113,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     isConnected: () => connection !== null,
     stop() {
       isStopped = true;
-      if (timer) clearTimeout(timer);
+      cancelTimer();
       connection?.close();
     },
   };

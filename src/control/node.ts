@@ -13,10 +13,11 @@ import { type DataPlane, loadNative } from '../l4/native.js';
 import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.js';
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
-import { systemClock } from '../system/clock.js';
+import { after, systemClock } from '../system/clock.js';
 import type { Links } from '../system/links.js';
 import { createNeighbours } from '../system/neighbours.js';
 import { bpfObjectPath } from '../system/paths.js';
+import { random } from '../system/random.js';
 import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
@@ -65,7 +66,7 @@ class Node implements TandemNode {
   private readonly stateDir: StateDir;
   private readonly options: NodeOptions;
   private readonly startedAtWallMs = systemClock.wallMs();
-  private readonly peersView = createPeersView();
+  private readonly peersView = createPeersView(systemClock);
   private readonly peers = new Map<string, PeerStatus>();
   private readonly detached = new Set<string>();
   private readiness: ReadinessState = initialReadiness;
@@ -79,7 +80,8 @@ class Node implements TandemNode {
   private heartbeat!: HeartbeatSession;
   private admin!: AdminServer;
   private metrics: TelemetryServer | null = null;
-  private reviewTimer: NodeJS.Timeout | null = null;
+  private cancelReview: () => void = () => undefined;
+  private isUp = false;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -99,8 +101,8 @@ class Node implements TandemNode {
     this.heartbeat.start();
     this.health.start();
     await this.openDoors();
-    this.reviewTimer = setInterval(() => this.review(), REVIEW_MS);
-    this.review();
+    this.isUp = true;
+    this.reviewAgain();
   }
 
   // --- data plane -------------------------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ class Node implements TandemNode {
       config: this.config,
       node: this.name,
       links: this.links,
-      neighbours: await createNeighbours(),
+      neighbours: await createNeighbours({ onProblem: (reason) => this.log.event('network.trouble', { reason }) }),
       clock: systemClock,
       log: this.log,
     });
@@ -143,7 +145,7 @@ class Node implements TandemNode {
     });
     this.pools = createPoolKeeper({
       config: this.config,
-      saved: loadPools(this.stateDir),
+      saved: [...loadPools(this.stateDir), ...this.engine.generations()],
       healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
       activate: (generations) => {
@@ -181,7 +183,7 @@ class Node implements TandemNode {
         onPeerChange: (node, status) => this.peerChanged(node, status),
       },
       clock: systemClock,
-      random: Math.random,
+      random,
       transport: createGrpcTransport({
         address: own.address,
         port,
@@ -260,7 +262,7 @@ class Node implements TandemNode {
       socketPath: this.stateDir.heartbeatSocket,
       command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
       crashLog: this.stateDir.crashLog,
-      now: () => systemClock.now(),
+      clock: systemClock,
       log: this.log,
       track: () => {
         const peers = this.replication.peers();
@@ -289,9 +291,14 @@ class Node implements TandemNode {
 
   // --- review -------------------------------------------------------------------------------------------------------------------------
 
+  private reviewAgain(): void {
+    this.review();
+    this.cancelReview = systemClock.at(after(systemClock.now(), REVIEW_MS), () => this.reviewAgain());
+  }
+
   /** Looks at what changes slowly, and tells the heartbeat what it must know. */
   private review(): void {
-    if (this.reviewTimer === null) return;
+    if (!this.isUp) return;
     const before = this.readiness.ready;
     this.readiness = reviewReadiness(this.readiness, this.replication.peers(), systemClock.now());
     if (this.readiness.ready && !before) {
@@ -379,8 +386,8 @@ class Node implements TandemNode {
   async stop(reason: string): Promise<void> {
     if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
     await this.heartbeat.end(reason);
-    if (this.reviewTimer !== null) clearInterval(this.reviewTimer);
-    this.reviewTimer = null;
+    this.isUp = false;
+    this.cancelReview();
     this.health.stop();
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();

@@ -2,6 +2,8 @@
  * What the peers told us about themselves over the control stream: which virtual routers each holds and which gateways its flows use.
  */
 import type { ControlMessage } from '../replication/api.js';
+import type { Clock } from '../system/clock.js';
+import { createWaiting } from './wait-until.js';
 
 export interface PeersView {
   /** True when the message changed something. */
@@ -11,16 +13,16 @@ export interface PeersView {
   waitToHold(node: string, routers: readonly string[], limitMs: number): Promise<boolean>;
 }
 
-export function createPeersView(): PeersView {
+export function createPeersView(clock: Clock): PeersView {
   const holding = new Map<string, ReadonlySet<string>>();
   const gateways = new Map<string, readonly string[]>();
-  const waiting = new Set<() => void>();
+  const waiting = createWaiting(clock);
 
   return {
     heard(node, message) {
       if (message.type === 'holding') {
         holding.set(node, new Set(message.routers));
-        for (const look of [...waiting]) look();
+        waiting.look();
         return true;
       }
       if (message.type === 'nextHops') {
@@ -34,19 +36,9 @@ export function createPeersView(): PeersView {
     },
     nextHops: () => [...new Set([...gateways.values()].flat())],
     waitToHold: (node, routers, limitMs) =>
-      new Promise((resolve) => {
-        const finish = (result: boolean): void => {
-          clearTimeout(timer);
-          waiting.delete(look);
-          resolve(result);
-        };
-        const look = (): void => {
-          const held = holding.get(node);
-          if (held !== undefined && routers.every((router) => held.has(router))) finish(true);
-        };
-        const timer = setTimeout(() => finish(false), limitMs);
-        waiting.add(look);
-        look();
-      }),
+      waiting.until(() => {
+        const held = holding.get(node);
+        return held !== undefined && routers.every((router) => held.has(router));
+      }, limitMs),
   };
 }

@@ -11,6 +11,7 @@ const ANNOUNCE_LIMIT_MS = 250;
 
 export interface PoolKeeperOptions {
   config: Config;
+  /** What was in force before, the best knowledge first. */
   saved: readonly PoolGeneration[];
   healthOf: HealthOf;
   broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;

@@ -1,8 +1,10 @@
 /**
  * What the daemon knows of the election: the last status of every virtual router and the recent transitions, as the heartbeat told them.
  */
+import type { Clock } from '../system/clock.js';
 import type { FromHeartbeat, RouterStatus } from '../vrrp/heartbeat-api.js';
 import type { TransitionRow } from './status.js';
+import { createWaiting } from './wait-until.js';
 
 /** Transitions kept for `tandem status` and the admin API. */
 const HISTORY_LENGTH = 200;
@@ -19,45 +21,29 @@ export interface Roles {
   waitFor(router: string, role: RouterStatus['role'], limitMs: number): Promise<boolean>;
 }
 
-export function createRoles(): Roles {
+export function createRoles(clock: Clock): Roles {
   let routers = new Map<string, RouterStatus>();
   let process: { pid: number | null; realtime: boolean } = { pid: null, realtime: false };
   const history: TransitionRow[] = [];
-  const waiting = new Set<() => void>();
-  const wake = (): void => {
-    for (const look of [...waiting]) look();
-  };
+  const waiting = createWaiting(clock);
 
   return {
     update(message) {
       routers = new Map(message.routers.map((router) => [router.name, router]));
       process = { pid: message.pid, realtime: message.realtime };
-      wake();
+      waiting.look();
     },
     transition({ router, from, to, reason, atWallMs }) {
       history.push({ router, from, to, reason, atWallMs });
       if (history.length > HISTORY_LENGTH) history.shift();
       const known = routers.get(router);
       if (known !== undefined) routers.set(router, { ...known, role: to, reason, sinceWallMs: atWallMs });
-      wake();
+      waiting.look();
     },
     routers: () => [...routers.values()],
     held: () => new Set([...routers.values()].filter((router) => router.role === 'active').map((router) => router.name)),
     history: () => history.slice(),
     process: () => process,
-    waitFor: (router, role, limitMs) =>
-      new Promise((resolve) => {
-        const finish = (result: boolean): void => {
-          clearTimeout(timer);
-          waiting.delete(look);
-          resolve(result);
-        };
-        const look = (): void => {
-          if (routers.get(router)?.role === role) finish(true);
-        };
-        const timer = setTimeout(() => finish(false), limitMs);
-        waiting.add(look);
-        look();
-      }),
+    waitFor: (router, role, limitMs) => waiting.until(() => routers.get(router)?.role === role, limitMs),
   };
 }

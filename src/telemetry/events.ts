@@ -23,25 +23,21 @@ export const events = {
   'dataPlane.attached': { level: 'info', message: 'XDP program is attached', fields: ['interface', 'mode', 'adopted'] },
   'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
   'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
-  'dataPlane.eventsLost': { level: 'warn', message: 'flow events were lost in the kernel, resyncing', fields: ['lost', 'reason'] },
   'address.foreignClaim': {
     level: 'error',
     message: 'somebody else claims an address that this node holds',
     fields: ['address', 'mac', 'interface', 'reason'],
   },
 
+  'network.trouble': { level: 'warn', message: 'links or neighbours could not be followed for a moment', fields: ['reason'] },
+
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
-  'router.verified': { level: 'info', message: 'take-over was seen on the wire', fields: ['router', 'afterMs'] },
-  'router.unverified': { level: 'warn', message: 'take-over was not seen on the wire', fields: ['router', 'reason'] },
   'heartbeat.connected': { level: 'info', message: 'heartbeat is connected', fields: ['pid', 'realtime', 'adopted'] },
   'heartbeat.lost': { level: 'warn', message: 'heartbeat is not connected', fields: ['reason'] },
-  'heartbeat.started': { level: 'info', message: 'heartbeat was started', fields: ['pid', 'reason'] },
-  'heartbeat.notRealtime': { level: 'warn', message: 'heartbeat runs without real-time priority', fields: ['reason'] },
 
   'peer.changed': { level: 'info', message: 'replication with a peer changed', fields: ['peer', 'state', 'connected', 'inSync', 'reason'] },
   'peer.incompatible': { level: 'error', message: 'a peer cannot be replicated with', fields: ['peer', 'reason'] },
   'replication.gap': { level: 'warn', message: 'records were lost on the way to a peer, resyncing', fields: ['peer', 'reason'] },
-  'replication.synced': { level: 'info', message: 'bulk sync is complete', fields: ['peer', 'direction', 'records', 'tookMs'] },
   'replication.digestMismatch': { level: 'warn', message: 'flow tables differ, resyncing', fields: ['peer', 'reason'] },
 
   'server.up': { level: 'info', message: 'server is up', fields: ['pool', 'server', 'reason'] },

@@ -2,6 +2,7 @@ import t from 'tap';
 import { createRoles } from '../../../src/control/roles.js';
 import { switchover } from '../../../src/control/switchover.js';
 import type { PeerStatus } from '../../../src/replication/api.js';
+import { systemClock } from '../../../src/system/clock.js';
 import type { RouterStatus, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
 import { peerStatus } from '../../support/peer-status.js';
 
@@ -11,7 +12,7 @@ function setup(
   overrides: { peers?: PeerStatus[]; flushed?: boolean; reachable?: boolean; taken?: boolean; role?: RouterStatus['role'] } = {},
 ) {
   const steps: string[] = [];
-  const roles = createRoles();
+  const roles = createRoles(systemClock);
   roles.update({ type: 'status', pid: 1, realtime: false, routers: [router(overrides.role ?? 'active')] });
   const parts = {
     roles,

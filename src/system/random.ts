@@ -1,0 +1,2 @@
+/** The only source of chance, for jitter and identities of one process; never for secrets. */
+export const random = (): number => Math.random();
