@@ -1,5 +1,5 @@
 /**
- * The heartbeat process: `heartbeat --state-dir DIR`. Wiring only; imports little, because every millisecond before the first
+ * The heartbeat process: `heartbeat --state-dir DIR [--spare]`. Wiring only; imports little, because every millisecond before the first
  * advertisement counts against the lease when it is restarted.
  *
  * Ignores SIGHUP and SIGPIPE, stops gracefully on SIGTERM and SIGINT, and outlives the daemon.
@@ -64,6 +64,7 @@ function log(level: 'info' | 'warn' | 'error', event: string, fields: Record<str
 }
 
 function main(): void {
+  process.title = 'tandem-heartbeat';
   const stateDir = path.resolve(stateDirOf(process.argv.slice(2)));
   const configFile = path.join(stateDir, 'heartbeat.json');
   const config = readConfig(configFile);
@@ -96,4 +97,19 @@ function main(): void {
   log('info', 'started', { sinceProcessStartMs: Math.round(sinceProcessStartMs()) });
 }
 
-main();
+/**
+ * A spare has everything loaded and waits for a line on standard input to become the heartbeat; when its daemon ends without one, so does it.
+ */
+function waitForNeed(): void {
+  process.title = 'tandem-heartbeat spare';
+  loadNative();
+  process.on('SIGHUP', () => undefined);
+  process.stdin.once('data', () => {
+    process.stdin.destroy();
+    main();
+  });
+  process.stdin.once('end', () => process.exit(0));
+}
+
+if (process.argv.includes('--spare')) waitForNeed();
+else main();

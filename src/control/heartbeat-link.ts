@@ -1,6 +1,7 @@
 /**
  * Keeps one heartbeat process alive and talks to it. The heartbeat outlives the daemon: a restarted daemon adopts the one it finds on
- * the socket. It is started anew only when nobody answers there. Decides nothing about roles.
+ * the socket. It is started anew only when nobody answers there, and then from a spare process that has everything loaded already,
+ * because starting one from nothing takes longer than a short lease. Decides nothing about roles.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -16,6 +17,11 @@ const START_LIMIT_MS = 5000;
 const CRASH_LIMIT = 5;
 const CRASH_WINDOW_MS = 10_000;
 const CRASH_PAUSE_MS = 1000;
+
+/** The spare is prepared when the start of the first is over. */
+const SPARE_AFTER_MS = 500;
+/** Tells a heartbeat to load everything and wait for a line on standard input; its end without one means: not needed. */
+const SPARE_ARGUMENT = '--spare';
 
 export interface HeartbeatLinkOptions {
   socketPath: string;
@@ -42,6 +48,8 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
   const { clock } = options;
   let connection: LineConnection | null = null;
   let child: ChildProcess | null = null;
+  let spare: ChildProcess | null = null;
+  let cancelSpare: () => void = () => undefined;
   let startedAt = 0;
   let crashes: number[] = [];
   let cancelTimer: () => void = () => undefined;
@@ -52,18 +60,33 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     cancelTimer = clock.at(after(clock.now(), ms), attempt);
   };
 
-  const launch = (): void => {
+  const spawnHeartbeat = (extra: string[], input: 'ignore' | 'pipe'): ChildProcess => {
     const [program, ...args] = options.command;
     if (program === undefined) throw new Error('the heartbeat has no command line');
     const log = openSync(options.crashLog, 'a', 0o600);
-    child = spawn(program, args, { detached: true, stdio: ['ignore', log, log] });
+    const started = spawn(program, [...args, ...extra], { detached: true, stdio: [input, log, log] });
     closeSync(log);
-    child.unref();
+    started.unref();
+    started.on('error', () => undefined);
+    started.stdin?.on('error', () => undefined);
+    started.on('exit', () => {
+      if (child === started) child = null;
+      if (spare === started) spare = null;
+    });
+    return started;
+  };
+
+  const launch = (): void => {
+    child = spare ?? spawnHeartbeat([], 'ignore');
+    spare = null;
+    child.stdin?.end('go\n');
     startedAt = clock.now();
-    const mine = child;
-    child.on('error', () => undefined);
-    child.on('exit', () => {
-      if (child === mine) child = null;
+  };
+
+  const prepareSpare = (): void => {
+    cancelSpare();
+    cancelSpare = clock.at(after(clock.now(), SPARE_AFTER_MS), () => {
+      if (!isStopped) spare ??= spawnHeartbeat([SPARE_ARGUMENT], 'pipe');
     });
   };
 
@@ -90,6 +113,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
       onConnect(opened) {
         if (isStopped) return opened.close();
         connection = opened;
+        prepareSpare();
         options.onConnected(child === null);
       },
       onMessage: (message) => options.onMessage(message as FromHeartbeat),
@@ -114,6 +138,8 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     stop() {
       isStopped = true;
       cancelTimer();
+      cancelSpare();
+      spare?.stdin?.end();
       connection?.close();
     },
   };

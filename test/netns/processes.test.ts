@@ -53,7 +53,7 @@ else {
 
   t.test('the active heartbeat is killed and restarted by its daemon', async (t) => {
     // The new one has to be there before the lease of the old one ends: three adverts, on a machine that may be busy.
-    const cluster = await startCluster(t, { election: { advertMs: 500 } });
+    const cluster = await startCluster(t, { election: { advertMs: 100 } });
     const { tandem, active } = cluster;
     await undisturbed(t, cluster, async () => {
       const before = tandem.heartbeatPid(active);

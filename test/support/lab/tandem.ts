@@ -95,7 +95,7 @@ export class TandemSystem implements SystemUnderTest {
 
   /** The heartbeat's process; null when it does not run. */
   heartbeatPid(node: string): number | null {
-    return nodeProcesses(this.#lab, node).find((pid) => /heartbeat\.js\b/.test(commandLine(pid))) ?? null;
+    return nodeProcesses(this.#lab, node).find((pid) => commandLine(pid) === 'tandem-heartbeat') ?? null;
   }
 
   async waitReady(): Promise<string> {
