@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { continueNode, type Fault, killNode, pullCable, stopNode } from '../support/lab/faults.js';
 import { labIsImpossible, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { legOn, PORTS, VIP } from '../support/lab/plan.js';
-import { arpAnswers, forwardedBy, ownerChanges, type Sighting } from '../support/lab/probe-analysis.js';
+import { admittedBy, arpAnswers, ownerChanges, type Sighting } from '../support/lab/probe-analysis.js';
 import { sleep, waitFor } from '../support/lab/wait-for.js';
 import { askForVip, PROBE, startProbe } from '../support/lab/workload.js';
 
@@ -43,7 +43,7 @@ else {
       const observations = await capture.stop();
       return {
         arp: arpAnswers(observations, VIP, cluster.nodeOfMac),
-        admitted: forwardedBy(observations, PORTS.probe, cluster.nodeOfMac),
+        admitted: admittedBy(observations, PORTS.probe, cluster.nodeOfMac),
       };
     };
   }
@@ -52,7 +52,20 @@ else {
     const changes = ownerChanges(sightings);
     t.equal(sightings[0]?.node, from, `${what}: ${from} at first`);
     t.equal(sightings.at(-1)?.node, to, `${what}: ${to} at last`);
-    t.equal(changes.length, 1, `${what}: one change of owner among ${sightings.length} sightings`);
+    const isOnce = t.equal(changes.length, 1, `${what}: one change of owner among ${sightings.length} sightings`);
+    if (!isOnce) t.comment(describeChanges(sightings));
+  }
+
+  /** Each stretch of sightings of one node: how many, from when to when, in ms since the first. */
+  function describeChanges(sightings: Sighting[]): string {
+    const stretches: { node: string; count: number; fromMs: number; toMs: number }[] = [];
+    for (const { node, atMs } of sightings) {
+      const sinceMs = atMs - (sightings[0]?.atMs ?? 0);
+      const last = stretches.at(-1);
+      if (last?.node === node) Object.assign(last, { count: last.count + 1, toMs: sinceMs });
+      else stretches.push({ node, count: 1, fromMs: sinceMs, toMs: sinceMs });
+    }
+    return stretches.map(({ node, count, fromMs, toMs }) => `${node}: ${count} from ${fromMs.toFixed(2)} to ${toMs.toFixed(2)}`).join('; ');
   }
 
   const FAULTS: Record<Exclude<Fault, 'crash'>, (cluster: TestCluster) => Promise<unknown> | unknown> = {

@@ -146,11 +146,18 @@ export function ownerChanges(answers: readonly Sighting[]): Sighting[] {
   return answers.filter((answer, index) => index > 0 && answer.node !== answers[index - 1]?.node);
 }
 
-/** New questions that a node forwarded to a server: seen entering the switch on the server side, from the node's MAC there. */
-export function forwardedBy(observations: readonly Observation[], port: number, nodeOfMac: (mac: string) => string | null): Sighting[] {
+/**
+ * Flows that a node admitted: their first packet entering the switch on the server side, from the node's MAC there. A client that takes a
+ * port for the second time asks with a flow that has a record, which the old owner serves while it drains.
+ */
+export function admittedBy(observations: readonly Observation[], port: number, nodeOfMac: (mac: string) => string | null): Sighting[] {
+  const known = new Set<string>();
   return observations.flatMap((seen) => {
     if (seen.kind !== 'udp' || seen.destinationPort !== port || !seen.port.startsWith('s-')) return [];
     const node = nodeOfMac(seen.sourceMac);
-    return node === null ? [] : [{ atMs: seen.atMs, node }];
+    const flow = `${seen.source}:${seen.sourcePort}`;
+    if (node === null || known.has(flow)) return [];
+    known.add(flow);
+    return [{ atMs: seen.atMs, node }];
   });
 }
