@@ -17,6 +17,7 @@ struct request {
   __u8 has_payload;
   __u8 ttl;
   __u8 is_restart;      /* a SYN over a record that has ended */
+  __u16 pad;            /* older verifiers want every byte of an argument on the stack written */
 };
 
 /* A RST, or a FIN that carries nothing, ends a flow that we do not know: not worth a record. */
@@ -51,7 +52,7 @@ INLINE void count_flow(__u32 slot)
 /* Removes the record that a SYN starts anew over. Its end is an event of its own, so peers delete before they insert. */
 INLINE void end_previous(struct tandem_flow_key *key, __u8 virtual_router)
 {
-  struct tandem_flow *flow = bpf_map_lookup_elem(&flows, key);
+  struct tandem_flow *flow = flow_get(key);
   if (!flow)
     return;
   struct tandem_flow previous = *flow;

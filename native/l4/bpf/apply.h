@@ -62,12 +62,8 @@ INLINE int apply_upsert(const struct tandem_record *record, struct tandem_flow_k
     return OUTCOME_STALE;
   replicated_flow(&incoming, record, context);
   struct tandem_flow *flow = bpf_map_lookup_elem(&flows, key);
-  if (!flow) {
-    if (bpf_map_update_elem(&flows, key, &incoming, BPF_NOEXIST))
-      return OUTCOME_FULL;
-    digest_change(service->virtual_router, record_digest(key, &incoming), 1);
-    return OUTCOME_APPLIED;
-  }
+  if (!flow)
+    return flow_insert_silently(service->virtual_router, key, &incoming) ? OUTCOME_FULL : OUTCOME_APPLIED;
   if (context->mode == TANDEM_APPLY_MERGE)
     return OUTCOME_STALE;
   digest_change(service->virtual_router, record_digest(key, flow) ^ record_digest(key, &incoming), 0);
@@ -80,12 +76,8 @@ INLINE int apply_removal(struct tandem_flow_key *key, const struct tandem_flow *
 {
   struct tandem_flow removed = *flow;
   __u32 virtual_router = virtual_router_of(key);
-  if (emits)
-    return flow_delete(virtual_router, key, &removed) ? OUTCOME_APPLIED : OUTCOME_STALE;
-  if (bpf_map_delete_elem(&flows, key))
-    return OUTCOME_STALE;
-  digest_change(virtual_router, record_digest(key, &removed), -1);
-  return OUTCOME_APPLIED;
+  bool is_deleted = emits ? flow_delete(virtual_router, key, &removed) : flow_delete_silently(virtual_router, key, &removed);
+  return is_deleted ? OUTCOME_APPLIED : OUTCOME_STALE;
 }
 
 /* Idle time counts from the start of the lease at the earliest: the previous holder's last packets are not known here to the second. */
@@ -120,10 +112,12 @@ INLINE int apply_named(const struct tandem_record *record, struct tandem_flow_ke
   return apply_removal(key, flow, context->mode == TANDEM_APPLY_EXPIRE);
 }
 
-__noinline int apply_record(__u32 index, struct apply_context *context)
+__noinline int apply_record(__u32 index, __u32 mode, __u32 sync_epoch, __u64 now_ns)
 {
+  const struct apply_context values = { .mode = mode, .sync_epoch = sync_epoch, .now_ns = now_ns };
+  const struct apply_context *context = &values;
   struct tandem_record *record = bpf_map_lookup_elem(&inbox, &index);
-  if (!record || !context)
+  if (!record)
     return OUTCOME_STALE;
   struct tandem_flow_key key = record->key;
   key.pad[0] = key.pad[1] = key.pad[2] = 0;
@@ -136,21 +130,27 @@ __noinline int apply_record(__u32 index, struct apply_context *context)
   return OUTCOME_STALE;
 }
 
+#define TALLY_BITS 16 /* for each of four outcomes; more than the inbox can hold */
+_Static_assert(TANDEM_INBOX_RECORDS < 1 << TALLY_BITS, "a tally must hold a whole inbox");
+
+INLINE __u32 tally_of(__u64 tally, enum outcome outcome)
+{
+  return tally >> outcome * TALLY_BITS & ((1 << TALLY_BITS) - 1);
+}
+
+/* The outcomes are added up without a branch: the verifier would follow every combination of them. */
 INLINE int apply_program(struct tandem_apply_args *args)
 {
-  struct apply_context context = { .mode = args->mode, .sync_epoch = args->sync_epoch, .now_ns = exact_now() };
-  __u32 count = args->count, applied = 0, stale = 0, full = 0, unknown = 0;
+  __u32 mode = args->mode, sync_epoch = args->sync_epoch, count = args->count;
+  __u64 now_ns = exact_now(), tally = 0;
   for (__u32 i = 0; i < TANDEM_INBOX_RECORDS && i < count; i++) {
-    int outcome = apply_record(i, &context);
-    applied += outcome == OUTCOME_APPLIED;
-    stale += outcome == OUTCOME_STALE;
-    full += outcome == OUTCOME_FULL;
-    unknown += outcome == OUTCOME_UNKNOWN;
+    __u64 outcome = apply_record(i, mode, sync_epoch, now_ns) & 3;
+    tally += 1ULL << outcome * TALLY_BITS;
   }
-  args->applied = applied;
-  args->stale = stale;
-  args->full = full;
-  args->unknown = unknown;
+  args->applied = tally_of(tally, OUTCOME_APPLIED);
+  args->stale = tally_of(tally, OUTCOME_STALE);
+  args->full = tally_of(tally, OUTCOME_FULL);
+  args->unknown = tally_of(tally, OUTCOME_UNKNOWN);
   return 0;
 }
 

@@ -2,8 +2,10 @@
 /*
  * common.h: what every other header here needs: kernel types, compiler helpers, counting of drops and the two clocks.
  *
- * Only UAPI headers and helpers of kernel 5.15: no vmlinux.h, no CO-RE, no bpf_loop. Functions of the hit path are always inlined;
- * everything rare is a global function, which the verifier checks once and on its own, whoever calls it.
+ * Only UAPI headers and helpers of kernel 5.15: no vmlinux.h, no CO-RE, no bpf_loop. Functions of the hit path are always inlined,
+ * everything rare is a global function, which the verifier checks once and on its own, whoever calls it. There a pointer argument is plain
+ * memory,
+ * which verifiers before 6.2 do not take as the key of a map: keys are copied first.
  */
 #ifndef TANDEM_COMMON_H
 #define TANDEM_COMMON_H

@@ -47,12 +47,10 @@ INLINE __u64 new_generation(const struct tandem_settings *settings)
   return (__u64)settings->node_id << GENERATION_TIME_BITS | (time & ((1ULL << GENERATION_TIME_BITS) - 1));
 }
 
+/* To be tested once only: older verifiers forget that a reservation which is not null must be given back. */
 INLINE struct tandem_record *event_reserve(void)
 {
-  struct tandem_record *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
-  if (!event)
-    count_drop(TANDEM_DROP_EVENT_LOST);
-  return event;
+  return bpf_ringbuf_reserve(&events, sizeof(struct tandem_record), 0);
 }
 
 INLINE void event_submit(struct tandem_record *event, __u16 kind, __u8 virtual_router, const struct tandem_flow_key *key,
@@ -73,37 +71,64 @@ INLINE void event_changed(__u8 virtual_router, const struct tandem_flow_key *key
   struct tandem_record *event = event_reserve();
   if (event)
     event_submit(event, TANDEM_RECORD_UPSERT, virtual_router, key, flow);
+  else
+    count_drop(TANDEM_DROP_EVENT_LOST);
+}
+
+INLINE struct tandem_flow *flow_get(const struct tandem_flow_key *key)
+{
+  struct tandem_flow_key copy = *key;
+  return bpf_map_lookup_elem(&flows, &copy);
 }
 
 /* Writes a record that is not there yet. 0, or the error of the map: -EEXIST when somebody was faster. */
+INLINE int flow_insert_silently(__u8 virtual_router, const struct tandem_flow_key *key, const struct tandem_flow *flow)
+{
+  struct tandem_flow_key copy = *key;
+  int error = bpf_map_update_elem(&flows, &copy, flow, BPF_NOEXIST);
+  if (!error)
+    digest_change(virtual_router, record_digest(key, flow), 1);
+  return error;
+}
+
 INLINE int flow_insert(__u8 virtual_router, const struct tandem_flow_key *key, const struct tandem_flow *flow)
 {
   struct tandem_record *event = event_reserve();
-  int error = bpf_map_update_elem(&flows, key, flow, BPF_NOEXIST);
-  if (error) {
-    if (event)
-      bpf_ringbuf_discard(event, 0);
-    return error;
+  if (!event) {
+    count_drop(TANDEM_DROP_EVENT_LOST);
+    return flow_insert_silently(virtual_router, key, flow);
   }
-  digest_change(virtual_router, record_digest(key, flow), 1);
-  if (event)
+  int error = flow_insert_silently(virtual_router, key, flow);
+  if (error)
+    bpf_ringbuf_discard(event, 0);
+  else
     event_submit(event, TANDEM_RECORD_UPSERT, virtual_router, key, flow);
-  return 0;
+  return error;
 }
 
-/* Deletes the record `flow` (a copy: its memory may serve another key at once), with an event. True when it was still there. */
+/* Deletes the record `flow` (a copy: its memory may serve another key at once). True when it was still there. */
+INLINE bool flow_delete_silently(__u8 virtual_router, const struct tandem_flow_key *key, const struct tandem_flow *flow)
+{
+  struct tandem_flow_key copy = *key;
+  if (bpf_map_delete_elem(&flows, &copy))
+    return false;
+  digest_change(virtual_router, record_digest(key, flow), -1);
+  return true;
+}
+
 INLINE bool flow_delete(__u8 virtual_router, const struct tandem_flow_key *key, const struct tandem_flow *flow)
 {
   struct tandem_record *event = event_reserve();
-  if (bpf_map_delete_elem(&flows, key)) {
-    if (event)
-      bpf_ringbuf_discard(event, 0);
-    return false;
+  if (!event) {
+    count_drop(TANDEM_DROP_EVENT_LOST);
+    return flow_delete_silently(virtual_router, key, flow);
   }
-  digest_change(virtual_router, record_digest(key, flow), -1);
-  if (event)
+  bool is_deleted = flow_delete_silently(virtual_router, key, flow);
+  if (is_deleted)
     event_submit(event, TANDEM_RECORD_DELETE, virtual_router, key, flow);
-  return true;
+  else
+    bpf_ringbuf_discard(event, 0);
+  return is_deleted;
 }
 
 INLINE bool flow_is_of(const struct tandem_flow *flow, __be32 server_addr, __be16 server_port)

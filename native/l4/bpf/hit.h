@@ -55,8 +55,10 @@ __noinline int is_restart(struct tandem_flow *flow, struct tandem_flow_key *key)
     return 1;
   if (flow->state == TANDEM_FLOW_FIN_CLIENT && flow->flags & TANDEM_FLOW_DSR)
     return 1; /* the server's FIN went past us */
-  struct tandem_server *server = server_of(flow, key);
-  if (!server)
+  struct tandem_server *server = server_get(flow->server_slot);
+  if (!server || !server_matches(server, key, flow))
+    server = server_get(repair_slot(flow, key));
+  if (!server || !server_matches(server, key, flow))
     return 1;
   if (server->flags & TANDEM_SERVER_ALIVE)
     return 0;

@@ -40,7 +40,7 @@ __noinline int derivation_refusal(struct request *request, __u32 slot)
     return TANDEM_DROP_NOT_READY;
   if (!hash_confirms(service, &request->key, slot))
     return TANDEM_DROP_NO_RECORD;
-  if (bpf_map_lookup_elem(&flows, &request->key))
+  if (flow_get(&request->key))
     return TANDEM_DROP_NO_RECORD; /* the client's flow is with another server */
   return 0;
 }
@@ -135,7 +135,7 @@ INLINE __u32 recorded_slot(struct request *request, const struct tandem_endpoint
     if (!server)
       break;
     reply_key(&request->key, server);
-    struct tandem_flow *flow = bpf_map_lookup_elem(&flows, &request->key);
+    struct tandem_flow *flow = flow_get(&request->key);
     if (is_record_of_reply(flow, request->server_addr, request->server_port))
       return slot;
   }

@@ -75,7 +75,7 @@ __noinline int clashes(struct tandem_flow_key *key, __u32 slot)
     struct tandem_flow_key other_key = *key;
     other_key.vip_addr = other->vip_addr;
     other_key.vip_port = other->vip_port;
-    struct tandem_flow *flow = bpf_map_lookup_elem(&flows, &other_key);
+    struct tandem_flow *flow = flow_get(&other_key);
     if (!flow || !flow_is_of(flow, chosen->addr, chosen->port))
       continue;
     if (flow->state != TANDEM_FLOW_CLOSED)
