@@ -217,6 +217,19 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
+  t.test('a purge leaves what was confirmed or replaced since it was chosen', (test) =>
+    withWorld({}, interfaces, (world) => {
+      const purge = (epoch: number, generation = GENERATION) =>
+        world.plane.apply(encodeRecord(recordKind.upsert, record(world, { generation })), 'purge', epoch);
+      upsert(world, 'bulk', {}, 5);
+      test.match(purge(5), { applied: 0, stale: 1 });
+      test.match(purge(6, GENERATION + 1n), { applied: 0, stale: 1 });
+      test.match(world.flow(WEB), { generation: GENERATION });
+      test.match(purge(6), { applied: 1, stale: 0 });
+      test.equal(world.flow(WEB), null);
+    }),
+  );
+
   t.test('the purge deletes what the resync did not confirm, without an event', (test) =>
     withWorld({}, interfaces, (world) => {
       const put = (port: number, epoch: number) =>

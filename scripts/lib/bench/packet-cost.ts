@@ -76,6 +76,8 @@ function summarize(one: Case, samples: Sample[]): CostResult {
 /** Rounds go through all cases in turn, so that a disturbance of the machine hits them all. */
 export function measureCost(programs: BenchPrograms, rounds: number): CostResult[] {
   const samples = CASES.map((): Sample[] => []);
-  for (let round = 0; round < rounds; round += 1) CASES.forEach((one, index) => samples[index]?.push(sample(programs, one)));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [index, one] of CASES.entries()) samples[index]?.push(sample(programs, one));
+  }
   return CASES.map((one, index) => summarize(one, samples[index] ?? []));
 }
