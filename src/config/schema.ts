@@ -201,6 +201,10 @@ const virtualRouterSchema = z
       why: 'multicast 224.0.0.18 needs no list; networks without multicast (most clouds) need one',
       example: { lb1: '10.1.0.11', lb2: '10.1.0.12' },
     }),
+    checksum: key(choice(['rfc9568', 'rfc5798', 'auto']).prefault('rfc9568'), {
+      text: 'Checksum of the adverts sent: over the advert alone (`rfc9568`), with a pseudo-header (`rfc5798`), or as in the last advert that was accepted (`auto`). Both forms are accepted, whatever is sent. With keepalived 2.2.7 (Debian 12) as the other router write `rfc5798` or `auto`: it ignores the newer form.',
+      why: 'the current standard; `auto` starts with it, so until something was heard from an older router that one does not hear this node',
+    }),
     announce: key(announceSchema.prefault({}), { text: 'Gratuitous ARP.' }),
     verifyAddresses: key(z.array(ipv4(), { error: 'expected a list of IPv4 addresses' }).prefault([]), {
       text: 'Neighbours that are asked by an echo from the VIP whether a take-over has arrived.',

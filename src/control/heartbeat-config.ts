@@ -49,6 +49,7 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
     unicastPeers: Object.entries(router.unicastPeers)
       .filter(([node]) => node !== facts.node)
       .map(([, address]) => address),
+    checksum: router.checksum,
     announce: router.announce,
   };
 }

@@ -55,6 +55,7 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         preempt: true,
         preemptDelayMs: 0,
         unicastPeers: {},
+        checksum: 'rfc9568',
         announce: { repeat: 5, repeatGapMs: 100, refreshMs: 60_000 },
         verifyAddresses: [],
       },

@@ -329,6 +329,11 @@ const rows: Row[] = [
     said: [['7:28: error', '"eth0" is listed twice']],
   },
   {
+    mistake: 'unknown form of checksum',
+    change: [['    priority', '    checksum: rfc5789\n    priority']],
+    said: [['16:15: error', '"rfc5789" is not known, expected one of rfc9568, rfc5798, auto; did you mean "rfc']],
+  },
+  {
     mistake: 'unicast peers of some nodes',
     change: [['    priority', '    unicastPeers: { lb1: 10.1.0.11 }\n    priority']],
     said: [['16:5: error', 'no address for "lb2"; list every node']],

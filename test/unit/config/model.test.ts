@@ -28,6 +28,7 @@ virtualRouters:
     addresses: [10.1.0.100]
     priority: { alpha: 200, beta: 150, zeta: 100 }
     unicastPeers: { alpha: 10.1.0.11, beta: 10.1.0.12, zeta: 10.1.0.13 }
+    checksum: auto
 services:
   - { name: web, listen: 10.1.0.100:80, forward: dsr, pool: web }
 pools:
@@ -59,6 +60,8 @@ t.test('values, units and defaults', async (t) => {
   t.equal(front?.preemptDelayMs, 0);
   t.same(front?.announce, { repeat: 5, repeatGapMs: 300, refreshMs: 30_000 });
   t.same(back?.unicastPeers, {});
+  t.equal(back?.checksum, 'rfc9568');
+  t.equal(front?.checksum, 'auto');
   t.same(config.services, [
     { name: 'web', address: '10.1.0.100', port: 80, protocol: 'tcp', forward: 'dsr', pool: 'web', virtualRouter: 'front' },
   ]);
