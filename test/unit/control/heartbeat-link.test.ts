@@ -1,0 +1,84 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t, { type Test } from 'tap';
+import { createHeartbeatLink } from '../../../src/control/heartbeat-link.js';
+import { systemClock } from '../../../src/system/clock.js';
+import { isRunning } from '../../support/lab/processes.js';
+import { waitFor } from '../../support/lab/wait-for.js';
+
+const PROGRAM = fileURLToPath(new URL('../../support/fake-heartbeat.js', import.meta.url));
+
+function setup(t: Test, extra: string[] = []) {
+  const directory = mkdtempSync(join(tmpdir(), 'tandem-link-'));
+  const socketPath = join(directory, 'heartbeat.sock');
+  const journalFile = join(directory, 'journal');
+  const seen: string[] = [];
+  const pids: number[] = [];
+  const journal = (): string[] => {
+    try {
+      return readFileSync(journalFile, 'utf8').trim().split('\n');
+    } catch {
+      return [];
+    }
+  };
+  const link = () =>
+    createHeartbeatLink({
+      socketPath,
+      command: [process.execPath, PROGRAM, socketPath, journalFile, ...extra],
+      crashLog: join(directory, 'crash.log'),
+      clock: systemClock,
+      onMessage: (message) => message.type === 'status' && pids.push(message.pid),
+      onConnected: (adopted) => seen.push(adopted ? 'adopted' : 'connected'),
+      onLost: () => seen.push('lost'),
+    });
+  t.teardown(() => {
+    for (const line of journal()) {
+      const pid = Number(line.split(' ')[1]);
+      if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+    }
+    rmSync(directory, { recursive: true });
+  });
+  return { link, seen, pids, journal };
+}
+
+t.test('a heartbeat that dies is replaced by the spare, and outlives the daemon', async (t) => {
+  const { link, seen, pids, journal } = setup(t);
+  const first = link();
+  t.equal(first.send({ type: 'status' }), false, 'nobody there yet');
+  first.start();
+  await waitFor('the first heartbeat and its spare', () => pids.length === 1 && journal().some((line) => line.startsWith('spare')));
+  t.equal(first.send({ type: 'status' }), true);
+
+  process.kill(pids[0] ?? 0, 'SIGKILL');
+  await waitFor('its successor', () => pids.length === 2);
+  t.same(seen, ['connected', 'lost', 'connected']);
+  const spare = journal().find((line) => line.startsWith('spare'));
+  t.equal(pids[1], Number(spare?.split(' ')[1]), 'the spare took its place');
+
+  await waitFor('the next spare', () => journal().filter((line) => line.startsWith('spare')).length === 2);
+  const nextSpare = Number(journal().at(-1)?.split(' ')[1]);
+  first.stop();
+  await waitFor('the spare to go with its daemon', () => !isRunning(nextSpare));
+  t.equal(isRunning(pids[1] ?? 0), true, 'the heartbeat stays');
+
+  const second = link();
+  second.start();
+  await waitFor('the next daemon to find it', () => pids.length === 3);
+  t.equal(pids[2], pids[1]);
+  t.equal(seen.at(-1), 'adopted');
+  second.stop();
+});
+
+t.test('one that cannot live is not started without end', async (t) => {
+  const { link, seen, journal } = setup(t, ['--crash']);
+  const only = link();
+  only.start();
+  await waitFor('it to give up for a while', () => journal().length >= 5);
+  const attempts = journal().length;
+  await waitFor('the next attempt, after a pause', () => journal().length > attempts, { limitMs: 5000 });
+  only.stop();
+  t.equal(attempts, 5, 'five in a row, then a pause');
+  t.same(seen, []);
+});
