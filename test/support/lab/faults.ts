@@ -99,6 +99,52 @@ export async function stopLosing(lab: Lab): Promise<void> {
   await lab.switchShell.run(`nft delete table bridge ${LOSS_TABLE} 2> /dev/null || true`);
 }
 
+const CUT_TABLE = 'lab_cut';
+
+/**
+ * Drops what two machines send to each other over TCP with this port, in both directions; everything else passes. One cut at a time, of
+ * any number of pairs.
+ */
+export async function cutBetween(lab: Lab, pairs: readonly (readonly [string, string])[], port: number): Promise<void> {
+  const portOf = (machine: string): string => legOn(lab.machine(machine), 'client').port;
+  const rules = pairs.flatMap(([a, b]) =>
+    [
+      [a, b],
+      [b, a],
+    ].flatMap(([from = '', to = '']) =>
+      ['dport', 'sport'].map((side) => `iifname "${portOf(from)}" oifname "${portOf(to)}" tcp ${side} ${port} counter drop;`),
+    ),
+  );
+  await lab.switchShell.run(`nft -f - <<'EOF'
+table bridge ${CUT_TABLE} {
+  chain forward { type filter hook forward priority 0; ${rules.join(' ')} }
+}
+EOF`);
+}
+
+export async function endCut(lab: Lab): Promise<void> {
+  await lab.switchShell.run(`nft delete table bridge ${CUT_TABLE} 2> /dev/null || true`);
+}
+
+const CHECKS_TABLE = 'lab_checks';
+
+/** A node's own connections to the servers get no answer; what it forwards passes. */
+export async function blockOwnChecks(lab: Lab, node: string): Promise<void> {
+  const addresses = lab.plan.servers.flatMap((server) => server.legs.map((leg) => leg.address)).join(', ');
+  await lab.run(
+    node,
+    `nft -f - <<'EOF'
+table ip ${CHECKS_TABLE} {
+  chain output { type filter hook output priority 0; ip daddr { ${addresses} } tcp flags & (syn | ack) == syn counter drop; }
+}
+EOF`,
+  );
+}
+
+export async function allowOwnChecks(lab: Lab, node: string): Promise<void> {
+  await lab.run(node, `nft delete table ip ${CHECKS_TABLE}`);
+}
+
 export async function applyFault(lab: Lab, node: string, fault: Fault): Promise<number> {
   if (fault === 'crash') return crashNode(lab, node);
   if (fault === 'kill') return killNode(lab, node);

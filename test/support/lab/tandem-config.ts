@@ -11,12 +11,33 @@ export interface TandemConfigOptions {
   attach: 'auto' | 'native' | 'generic';
   maxFlows: number;
   unicast: boolean;
+  checksum: 'rfc9568' | 'rfc5798' | 'auto';
+  /** Nodes that run Tandem; on the others something else may run. */
+  on: readonly string[] | 'all';
+  /** What happens to flows of a server that is down; every pool. */
+  onServerDown: 'keep' | 'drop';
+  health: { interval: string; timeout: string; rise: number; fall: number };
+  /** Null: the default. */
+  queueRecords: number | null;
 }
 
-export const DEFAULT_TANDEM = { scheduler: 'maglev', attach: 'auto', maxFlows: 262_144, unicast: false } as const;
+export const tandemNodes = (plan: Plan, { on }: Pick<TandemConfigOptions, 'on'>): Machine[] =>
+  plan.nodes.filter((node) => on === 'all' || on.includes(node.name));
 
 /** Shorter than the defaults: a lab wants to be ready at once. */
 const HEALTH = { interval: '500ms', timeout: '400ms', rise: 1, fall: 3 };
+
+export const DEFAULT_TANDEM = {
+  scheduler: 'maglev',
+  attach: 'auto',
+  maxFlows: 262_144,
+  unicast: false,
+  checksum: 'rfc9568',
+  on: 'all',
+  onServerDown: 'keep',
+  health: HEALTH,
+  queueRecords: null,
+} as const;
 
 const byName = <T>(items: Machine[], value: (item: Machine, index: number) => T): Record<string, T> =>
   Object.fromEntries(items.map((item, index) => [item.name, value(item, index)]));
@@ -25,12 +46,14 @@ const duration = (ms: number): string => `${ms}ms`;
 
 export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
   const { election, scheduler } = options;
+  const nodes = tandemNodes(plan, options);
   const clientAddress = (machine: Machine): string => legOn(machine, 'client').address;
   const pool = (name: string, side: 'client' | 'server', port: number, healthCheck: object): object => ({
     name,
     scheduler,
     servers: plan.servers.map((server) => ({ name: server.name, address: `${legOn(server, side).address}:${port}` })),
-    healthCheck: { ...HEALTH, ...healthCheck },
+    healthCheck: { ...options.health, ...healthCheck },
+    onServerDown: options.onServerDown,
   });
   const service = (name: string, listen: string, forward: 'nat' | 'dsr'): object => ({
     name,
@@ -39,7 +62,11 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
     pool: name,
   });
   return stringify({
-    cluster: { name: 'lab', nodes: byName(plan.nodes, (node) => ({ address: clientAddress(node) })) },
+    cluster: {
+      name: 'lab',
+      nodes: byName(nodes, (node) => ({ address: clientAddress(node) })),
+      ...(options.queueRecords === null ? {} : { replication: { queueRecords: options.queueRecords } }),
+    },
     dataPlane: { interfaces: ['eth0', 'eth1'], attach: options.attach, maxFlows: options.maxFlows },
     virtualRouters: [
       {
@@ -49,9 +76,10 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
         addresses: [VIP],
         otherAddresses: [{ address: INNER_VIP, interface: 'eth1' }],
         advertInterval: duration(election.advertMs),
-        priority: byName(plan.nodes, (_, index) => election.priorities[index] ?? 100 - index),
+        priority: byName(nodes, (node) => election.priorities[plan.nodes.indexOf(node)] ?? 100 - plan.nodes.indexOf(node)),
         preempt: election.preempt,
-        ...(options.unicast ? { unicastPeers: byName(plan.nodes, clientAddress) } : {}),
+        ...(options.unicast ? { unicastPeers: byName(nodes, clientAddress) } : {}),
+        checksum: options.checksum,
         verifyAddresses: plan.clients.map(clientAddress),
       },
     ],

@@ -16,6 +16,8 @@ export interface ServerApi {
   speak: (argument: { bytes: number }) => { connections: number };
   /** Answers of /health from now on. */
   health: (argument: { ok: boolean }) => null;
+  /** Closes or opens the listener of a TCP port; connections go on. */
+  listen: (argument: { port: number; isOpen: boolean }) => Promise<null>;
   counts: (argument: null) => { accepted: number; open: number; resets: number };
 }
 
@@ -114,6 +116,12 @@ export interface EchoApi {
 
 /** A datagram of the probe: sequence number (32 bits), then sending time (64 bits, nanoseconds). */
 export const PROBE_BYTES = 12;
+
+export interface FramesApi {
+  hello: (argument: null) => null;
+  /** Puts whole Ethernet frames, written in hexadecimal digits, on the wire. */
+  send: (argument: { frames: string[] }) => null;
+}
 
 export interface ArpApi {
   hello: (argument: null) => null;

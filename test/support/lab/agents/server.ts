@@ -3,7 +3,7 @@
  * speaks by itself when told to, HTTP. Argument: name. (UDP is echo.ts.)
  */
 import { createServer as createHttpServer } from 'node:http';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { patternSlice } from '../pattern.js';
 import { PORTS } from '../plan.js';
 import { GREETING_BYTES, type ServerApi, SPOKEN_STREAM } from '../workload-api.js';
@@ -16,6 +16,7 @@ greeting.write(name);
 
 const counts = { accepted: 0, open: 0, resets: 0 };
 let healthy = true;
+const listeners = new Map<number, Server>();
 
 /** Connections of the speaking port that have said which stream is theirs, with the offset reached. */
 const speakers = new Map<Socket, { stream: number; offset: number }>();
@@ -35,22 +36,29 @@ function accept(socket: Socket): void {
 }
 
 function listenEcho(port: number): void {
-  createServer({ allowHalfOpen: false }, (socket) => {
+  const server = createServer({ allowHalfOpen: false }, (socket) => {
     accept(socket);
     socket.on('data', (chunk) => socket.write(chunk));
-  }).listen({ port, host: '0.0.0.0', backlog: 4096 });
+  });
+  openListener(server, port);
+}
+
+function openListener(server: Server, port: number): Promise<null> {
+  listeners.set(port, server);
+  return new Promise((resolve) => server.listen({ port, host: '0.0.0.0', backlog: 4096 }, () => resolve(null)));
 }
 
 /** The client says its stream number (32 bits) once, possibly never in one piece. */
 function listenSpeak(port: number): void {
-  createServer((socket) => {
+  const server = createServer((socket) => {
     accept(socket);
     let heard = Buffer.alloc(0);
     socket.on('data', (chunk) => {
       heard = Buffer.concat([heard, chunk]);
       if (heard.length >= 4 && !speakers.has(socket)) speakers.set(socket, { stream: SPOKEN_STREAM + heard.readUInt32BE(0), offset: 0 });
     });
-  }).listen({ port, host: '0.0.0.0', backlog: 4096 });
+  });
+  openListener(server, port);
 }
 
 function listenWeb(port: number): void {
@@ -79,6 +87,14 @@ const api: ServerApi = {
   health: ({ ok }) => {
     healthy = ok;
     return null;
+  },
+  listen: ({ port, isOpen }) => {
+    const server = listeners.get(port);
+    if (server === undefined) throw new Error(`nothing was ever listening on port ${port}`);
+    if (isOpen) return openListener(server, port);
+    // Its callback would wait for the connections, which are to stay.
+    server.close();
+    return Promise.resolve(null);
   },
   counts: () => ({ ...counts }),
 };
