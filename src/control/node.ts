@@ -269,7 +269,7 @@ class Node implements TandemNode {
         return {
           type: 'track',
           ready: this.readiness.ready,
-          inSync: isInSync(peers),
+          inSync: this.isInSync(),
           peerInSync: hasPeerInSync(peers),
           verifyTargets: this.engine.verifyTargets(),
         };
@@ -294,6 +294,13 @@ class Node implements TandemNode {
   private reviewAgain(): void {
     this.review();
     this.cancelReview = systemClock.at(after(systemClock.now(), REVIEW_MS), () => this.reviewAgain());
+  }
+
+  private isInSync(): boolean {
+    const held = this.heartbeat.roles.held();
+    const names = this.config.virtualRouters.map((router) => router.name);
+    const unclaimed = names.filter((name) => !held.has(name) && !this.peersView.isHeld(name));
+    return isInSync(this.replication.peers(), unclaimed);
   }
 
   /** Looks at what changes slowly, and tells the heartbeat what it must know. */
@@ -353,6 +360,7 @@ class Node implements TandemNode {
       startedAtWallMs: this.startedAtWallMs,
       pinDir: this.stateDir.pinDir,
       readiness: this.readiness,
+      isInSync: this.isInSync(),
       isHeartbeatConnected: this.heartbeat.isConnected(),
       roles: this.heartbeat.roles,
       dataPlane: this.dataPlane,

@@ -10,6 +10,8 @@ export interface PeersView {
   heard(node: string, message: ControlMessage): boolean;
   lost(node: string): void;
   nextHops(): string[];
+  /** Does a connected peer hold it? */
+  isHeld(router: string): boolean;
   waitToHold(node: string, routers: readonly string[], limitMs: number): Promise<boolean>;
 }
 
@@ -35,6 +37,7 @@ export function createPeersView(clock: Clock): PeersView {
       holding.delete(node);
     },
     nextHops: () => [...new Set([...gateways.values()].flat())],
+    isHeld: (router) => [...holding.values()].some((routers) => routers.has(router)),
     waitToHold: (node, routers, limitMs) =>
       waiting.until(() => {
         const held = holding.get(node);

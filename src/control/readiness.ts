@@ -42,10 +42,15 @@ export function reviewReadiness(state: ReadinessState, peers: readonly PeerStatu
   return { ...state, reason: `syncing from ${names(connected.filter((peer) => !peer.receivedInSync))}` };
 }
 
-/** May this node pre-empt an active one? Only when it has everything that the reachable peers know; never on hearsay of none. */
-export function isInSync(peers: readonly PeerStatus[]): boolean {
+/**
+ * May this node pre-empt an active one? Only when it has everything that the reachable peers know; never on hearsay of none. While a peer
+ * is out of reach it may be the one that is active, with flows that nobody else has told: so each router must be known to be elsewhere.
+ */
+export function isInSync(peers: readonly PeerStatus[], unclaimedRouters: readonly string[]): boolean {
+  if (peers.length === 0) return true;
   const connected = peers.filter((peer) => peer.connected);
-  return peers.length === 0 || (connected.length > 0 && connected.every((peer) => peer.receivedInSync));
+  if (connected.length === 0 || !connected.every((peer) => peer.receivedInSync)) return false;
+  return connected.length === peers.length || unclaimedRouters.length === 0;
 }
 
 /** Is there a peer that has everything of ours, so that giving up the lease loses nothing? */

@@ -8,7 +8,7 @@ import type { DataPlane } from '../l4/native.js';
 import type { ServerCounters, ServiceCounters } from '../l4/traffic.js';
 import type { PeerStatus, PoolGeneration } from '../replication/api.js';
 import type { AttachedInterface } from './interfaces.js';
-import { isInSync, type ReadinessState } from './readiness.js';
+import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
 import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, Traffic } from './status.js';
 
@@ -19,6 +19,7 @@ export interface StatusSources {
   startedAtWallMs: number;
   pinDir: string;
   readiness: ReadinessState;
+  isInSync: boolean;
   isHeartbeatConnected: boolean;
   roles: Roles;
   dataPlane: Pick<DataPlane, 'isAttached' | 'memoryBytes'>;
@@ -43,7 +44,7 @@ export function buildStatus(sources: StatusSources): NodeStatus {
     configDigest: config.digest,
     ready: sources.readiness.ready,
     readyReason: sources.readiness.reason,
-    inSync: isInSync(peers),
+    inSync: sources.isInSync,
     heartbeat: { connected: sources.isHeartbeatConnected, ...roles.process() },
     routers: roles.routers(),
     dataPlane: {

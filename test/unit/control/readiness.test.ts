@@ -41,10 +41,24 @@ t.test('ready stays', async (t) => {
 });
 
 t.test('pre-emption needs every reachable peer, and at least one', async (t) => {
-  t.equal(isInSync([]), true);
-  t.equal(isInSync([peerStatus({ connected: false, receivedInSync: true })]), false, 'hearsay of none is not sync');
-  t.equal(isInSync([peerStatus({ connected: true, receivedInSync: true })]), true);
-  t.equal(isInSync([peerStatus({ connected: true, receivedInSync: true }), peerStatus({ connected: true, receivedInSync: false })]), false);
+  const inSync = (...peers: Parameters<typeof peerStatus>[0][]) =>
+    isInSync(
+      peers.map((peer) => peerStatus(peer)),
+      [],
+    );
+  t.equal(inSync(), true);
+  t.equal(inSync({ connected: false, receivedInSync: true }), false, 'hearsay of none is not sync');
+  t.equal(inSync({ connected: true, receivedInSync: true }), true);
+  t.equal(inSync({ connected: true, receivedInSync: true }, { connected: true, receivedInSync: false }), false);
   t.equal(hasPeerInSync([peerStatus({ connected: false, inSync: true })]), false);
   t.equal(hasPeerInSync([peerStatus({ connected: true, inSync: true })]), true);
+});
+
+t.test('pre-emption needs to know where each router is while a peer is out of reach', async (t) => {
+  const away = peerStatus({ node: 'lb2', connected: false });
+  const here = peerStatus({ node: 'lb3', connected: true, receivedInSync: true });
+  t.equal(isInSync([away, here], ['front']), false, 'lb2 may be active for it');
+  t.equal(isInSync([away, here], []), true, 'lb3 or this node says that it holds it');
+  t.equal(isInSync([here], ['front']), true, 'nobody is missing: nobody has it');
+  t.equal(isInSync([], ['front']), true, 'a cluster of one has nothing to lose');
 });
