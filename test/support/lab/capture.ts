@@ -11,6 +11,8 @@ import { waitFor } from './wait-for.js';
 
 export interface Capture {
   readonly pid: number;
+  /** What was captured, for other readers; complete after `stop`. */
+  readonly file: string;
   /** Ends the capture and reads it. Throws when the kernel dropped frames: figures from a capture with holes would be wrong. */
   stop(): Promise<Observation[]>;
 }
@@ -50,6 +52,7 @@ export async function startCapture({ namespace, file, ports }: CaptureOptions): 
   });
   return {
     pid: child.pid ?? -1,
+    file,
     stop: async () => {
       child.kill('SIGINT');
       await ended;

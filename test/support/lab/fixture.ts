@@ -1,7 +1,8 @@
 /**
  * A running cluster for one test: removed at the end of the test, and when the test fails, the nodes' last words are printed.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { Test } from 'tap';
 import type { Agent } from './agent.js';
 import { createLab, type Lab } from './lab.js';
@@ -28,8 +29,21 @@ const LAST_WORDS = 3000;
 /** Why labs cannot exist here; null: they can. */
 export const labIsImpossible = (): string | null => (process.getuid?.() === 0 ? null : 'network namespaces need root');
 
-export async function startCluster(t: Test, options: TandemOptions & { size?: Partial<Size> } = {}): Promise<TestCluster> {
-  const { size, ...tandemOptions } = options;
+/** Which of these programs cannot be found; null: none. */
+export function programsMissing(...programs: string[]): string | null {
+  const directories = `${process.env.PATH}:/usr/sbin:/sbin`.split(':');
+  const missing = programs.filter((program) => !directories.some((directory) => existsSync(path.join(directory, program))));
+  return missing.length === 0 ? null : `not installed: ${missing.join(', ')} (scripts/setup --test)`;
+}
+
+export type ClusterOptions = TandemOptions & {
+  size?: Partial<Size>;
+  /** What the lab has to hold or to be before Tandem starts. */
+  before?: (lab: Lab) => Promise<void>;
+};
+
+export async function startCluster(t: Test, options: ClusterOptions = {}): Promise<TestCluster> {
+  const { size, before, ...tandemOptions } = options;
   const lab = await createLab(size);
   const tandem = new TandemSystem(lab, { maxFlows: TEST_MAX_FLOWS, ...tandemOptions });
   t.teardown(() => {
@@ -37,6 +51,7 @@ export async function startCluster(t: Test, options: TandemOptions & { size?: Pa
     lab.close();
   });
   const servers = await startServers(lab);
+  await before?.(lab);
   await tandem.start();
   const active = await tandem.waitReady();
   const backup = tandem.nodes.find((node) => node !== active) ?? '';

@@ -20,6 +20,8 @@ vrrp_instance front {
   ${preempt ? '' : 'nopreempt'}
   virtual_ipaddress {
     ${VIP}/${PREFIX_LENGTH} dev eth0
+  }
+  virtual_ipaddress_excluded {
     ${INNER_VIP}/${PREFIX_LENGTH} dev eth1
   }
 }

@@ -92,6 +92,11 @@ export class KeepalivedSystem implements SystemUnderTest {
     this.#lab.start(node, ['conntrackd', '-C', config], { log: `${node}-conntrackd.out` });
   }
 
+  /** What keepalived of a node has said. */
+  log(node: string): string {
+    return this.#daemons.get(node)?.log() ?? '';
+  }
+
   async waitReady(): Promise<string> {
     if (this.#replicates) await Promise.all(this.#nodes.map((node) => this.#resync(node)));
     let active: string | null = null;

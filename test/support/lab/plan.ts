@@ -162,6 +162,11 @@ export const createNamespaces = (plan: Plan): BuildStep => ({
   script: heredoc(namespaces(plan).map((name) => `netns add ${name}`)),
 });
 
+/**
+ * A switch does not look into packets: without this (where br_netfilter is loaded) the kernel drops broken ones before they reach a node.
+ */
+const BLIND_BRIDGES = 'for file in /proc/sys/net/bridge/bridge-nf-call-*; do if [ -e "$file" ]; then echo 0 > "$file"; fi; done';
+
 /** The switch: two bridges without spanning tree, and every cable. */
 export function buildSwitch(plan: Plan): BuildStep {
   const lines = ['link set lo up'];
@@ -174,7 +179,7 @@ export function buildSwitch(plan: Plan): BuildStep {
       lines.push(`link set ${leg.port} master ${leg.side === 'client' ? 'c-net' : 's-net'} up`);
     }
   }
-  return { namespace: plan.switchNamespace, script: `${sysctls(COMMON_SYSCTLS)}\n${heredoc(lines)}\n${nodePorts(plan)}` };
+  return { namespace: plan.switchNamespace, script: [sysctls(COMMON_SYSCTLS), BLIND_BRIDGES, heredoc(lines), nodePorts(plan)].join('\n') };
 }
 
 /**

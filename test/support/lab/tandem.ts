@@ -13,7 +13,7 @@ import type { Lab, LabProcess } from './lab.js';
 import { legOn } from './plan.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
-import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig } from './tandem-config.js';
+import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
 import { Hopeless, waitFor } from './wait-for.js';
 
 export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { election?: Partial<ElectionSettings> };
@@ -42,7 +42,7 @@ export class TandemSystem implements SystemUnderTest {
   }
 
   get nodes(): string[] {
-    return this.#lab.plan.nodes.map((node) => node.name);
+    return tandemNodes(this.#lab.plan, this.#options).map((node) => node.name);
   }
 
   stateDir(node: string): string {
@@ -59,7 +59,7 @@ export class TandemSystem implements SystemUnderTest {
     await initPki({
       directory: path.join(this.#lab.workDir, 'pki'),
       cluster: 'lab',
-      nodes: this.#lab.plan.nodes.map((node) => ({ name: node.name, address: legOn(node, 'client').address })),
+      nodes: tandemNodes(this.#lab.plan, this.#options).map((node) => ({ name: node.name, address: legOn(node, 'client').address })),
       force: true,
       nowMs: Date.now(),
     });

@@ -4,7 +4,7 @@
 import type { Agent } from './agent.js';
 import type { Lab } from './lab.js';
 import { legOn, PORTS, VIP } from './plan.js';
-import type { ArpApi, EchoApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
+import type { ArpApi, EchoApi, FramesApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
 
 export interface Workload {
   servers: Agent<ServerApi>[];
@@ -65,6 +65,10 @@ export const silentConnections = (connections: number): LoadOptions => ({
 
 /** One datagram each millisecond, all of one flow. */
 export const PROBE = { target: VIP, port: PORTS.probe, everyMs: 1, fresh: false };
+
+/** Sends frames that no kernel would send. */
+export const startFrames = (lab: Lab, machine = 'cl1'): Promise<Agent<FramesApi>> =>
+  lab.agent<FramesApi>({ name: 'frames', machine, script: 'frames', args: [legOn(lab.machine(machine), 'client').interface] });
 
 /** Asks for the VIP by ARP all the time. */
 export async function askForVip(lab: Lab, machine: string, everyMs: number): Promise<Agent<ArpApi>> {
