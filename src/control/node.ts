@@ -25,7 +25,7 @@ import { type AdminServer, type CommandResult, createAdminServer } from './admin
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import { type AttachedInterface, attachInterfaces } from './interfaces.js';
-import { peerNews } from './peer-news.js';
+import { isNewlyReached, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
@@ -213,7 +213,7 @@ class Node implements TandemNode {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.heartbeat.roles.held());
+        this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
         return;
       case 'takeOver':
         this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
@@ -231,8 +231,7 @@ class Node implements TandemNode {
     this.peers.set(node, status);
     for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
     if (!status.connected) this.peersView.lost(node);
-    const isNew = status.connected && before?.connected !== true;
-    if (isNew) this.greet(node);
+    if (isNewlyReached(before, status)) this.greet(node);
     this.review();
   }
 

@@ -6,6 +6,14 @@ import type { EventFields, EventName } from '../telemetry/events.js';
 
 export type News = { [N in EventName]: { name: N; fields: EventFields<N> } }[EventName];
 
+const canBeTold = (status: PeerStatus | undefined): boolean => status?.state === 'bulk' || status?.state === 'live';
+
+/**
+ * Our stream to the peer is new, so it must be told what was said before. Not `connected`: that is true as soon as the peer's own stream
+ * has arrived, when nothing can be sent to it yet.
+ */
+export const isNewlyReached = (before: PeerStatus | undefined, now: PeerStatus): boolean => canBeTold(now) && !canBeTold(before);
+
 export function peerNews(before: PeerStatus | undefined, now: PeerStatus): News[] {
   const news: News[] = [];
   const peer = now.node;

@@ -10,10 +10,14 @@ export interface PeersView {
   heard(node: string, message: ControlMessage): boolean;
   lost(node: string): void;
   nextHops(): string[];
+  /** Routers that this peer says it holds. */
+  heldBy(node: string): ReadonlySet<string>;
   /** Does a connected peer hold it? */
   isHeld(router: string): boolean;
   waitToHold(node: string, routers: readonly string[], limitMs: number): Promise<boolean>;
 }
+
+const nothing: ReadonlySet<string> = new Set();
 
 export function createPeersView(clock: Clock): PeersView {
   const holding = new Map<string, ReadonlySet<string>>();
@@ -37,6 +41,7 @@ export function createPeersView(clock: Clock): PeersView {
       holding.delete(node);
     },
     nextHops: () => [...new Set([...gateways.values()].flat())],
+    heldBy: (node) => holding.get(node) ?? nothing,
     isHeld: (router) => [...holding.values()].some((routers) => routers.has(router)),
     waitToHold: (node, routers, limitMs) =>
       waiting.until(() => {

@@ -2,7 +2,7 @@
  * Keeps the generation of every pool in force: tells the peers before it activates a change of its own, activates what a lease holder
  * announced, and remembers the last state on disk. Changes are made one after the other.
  */
-import type { Config } from '../config/model.js';
+import type { Config, PoolConfig } from '../config/model.js';
 import type { ControlMessage, PoolGeneration } from '../replication/api.js';
 import { adoptGeneration, decidedPools, decideGeneration, firstGeneration, type HealthOf } from './pool-authority.js';
 
@@ -23,12 +23,17 @@ export interface PoolKeeperOptions {
 export interface PoolKeeper {
   /** Looks at health and roles again; call after any change of either. */
   review(heldRouters: ReadonlySet<string>): void;
-  /** A holder announced these. Pools that this node decides itself are left alone. */
-  announced(generations: readonly PoolGeneration[], heldRouters: ReadonlySet<string>): void;
+  /**
+   * A peer announced these. Pools that this node decides itself are left alone, and so are those that the peer does not decide (any more):
+   * what it said as holder may have waited for a reconnect while another went on.
+   */
+  announced(generations: readonly PoolGeneration[], heldRouters: ReadonlySet<string>, heldByPeer: ReadonlySet<string>): void;
   /** What a newly connected peer must know from this node. */
   decided(heldRouters: ReadonlySet<string>): PoolGeneration[];
   current(): PoolGeneration[];
 }
+
+const namesOf = (pools: readonly PoolConfig[]): ReadonlySet<string> => new Set(pools.map((pool) => pool.name));
 
 export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
   const { config } = options;
@@ -42,6 +47,8 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
       decideGeneration(pool, before, () => 'unknown'),
     );
   }
+  /** Announced to the peers that were there, not yet in force. */
+  const announcing = new Map<string, PoolGeneration>();
   let queue: Promise<void> = Promise.resolve();
 
   const put = (changed: readonly PoolGeneration[]): void => {
@@ -64,20 +71,27 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
         .then(async () => {
           const changed = changes(held);
           if (changed.length === 0) return;
-          await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS);
+          for (const generation of changed) announcing.set(generation.pool, generation);
+          await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS).finally(() => announcing.clear());
           put(changed);
         })
         .catch(options.onError);
     },
-    announced(announcements, held) {
-      const own = new Set(decidedPools(config, held).map((pool) => pool.name));
+    announced(announcements, held, heldByPeer) {
+      const own = namesOf(decidedPools(config, held));
+      const theirs = namesOf(decidedPools(config, heldByPeer));
       const changed = announcements.filter((announcement) => {
         const current = generations.get(announcement.pool);
-        return current !== undefined && !own.has(announcement.pool) && adoptGeneration(current, announcement) !== current;
+        return (
+          current !== undefined &&
+          theirs.has(announcement.pool) &&
+          !own.has(announcement.pool) &&
+          adoptGeneration(current, announcement) !== current
+        );
       });
       if (changed.length > 0) put(changed);
     },
-    decided: (held) => decidedPools(config, held).flatMap((pool) => generations.get(pool.name) ?? []),
+    decided: (held) => decidedPools(config, held).flatMap((pool) => announcing.get(pool.name) ?? generations.get(pool.name) ?? []),
     current: () => [...generations.values()],
   };
 }

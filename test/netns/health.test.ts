@@ -214,6 +214,8 @@ else {
     await open(load, 'new', 40);
     t.same(Object.keys((await finish(load, 'new', 0)).servers).sort(), ['be1', 'be2'], 'and uses it');
 
+    // Nothing that is said now reaches the dead node by a stream that was not closed yet.
+    await waitFor('the dead node to be missed', async () => (await tandem.status(backup)).peers.every((peer) => !peer.connected));
     await listen(cluster, 'be2', false);
     t.equal(await waitAlive(cluster, [backup], ['be1']), generation + 1, 'it counts on');
     await tandem.recover(active, 'crash');

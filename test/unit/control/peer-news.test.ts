@@ -1,5 +1,5 @@
 import t from 'tap';
-import { peerNews } from '../../../src/control/peer-news.js';
+import { isNewlyReached, peerNews } from '../../../src/control/peer-news.js';
 import { peerStatus } from '../../support/peer-status.js';
 
 const names = (...args: Parameters<typeof peerNews>): string[] => peerNews(...args).map((news) => news.name);
@@ -18,4 +18,15 @@ t.test('each kind of trouble is said once', async (t) => {
   t.same(names(peerStatus(), peerStatus({ digestMatch: false })), ['replication.digestMismatch']);
   t.same(names(peerStatus({ digestMatch: false }), peerStatus({ digestMatch: false })), []);
   t.same(names(peerStatus(), peerStatus({ configDigestMatch: false })), ['config.differs']);
+});
+
+t.test('a peer is newly reached when our own stream to it is up', async (t) => {
+  const away = peerStatus({ connected: false, state: 'connecting' });
+  const dialledByIt = peerStatus({ connected: true, state: 'connecting' });
+  t.equal(isNewlyReached(away, dialledByIt), false, 'nothing can be sent yet');
+  t.equal(isNewlyReached(dialledByIt, peerStatus({ state: 'hello' })), false);
+  t.equal(isNewlyReached(dialledByIt, peerStatus({ state: 'bulk' })), true);
+  t.equal(isNewlyReached(undefined, peerStatus({ state: 'live' })), true);
+  t.equal(isNewlyReached(peerStatus({ state: 'bulk' }), peerStatus({ state: 'live' })), false, 'once for each stream');
+  t.equal(isNewlyReached(peerStatus({ state: 'live' }), away), false);
 });

@@ -9,10 +9,12 @@ t.test('a router is held while a connected peer says so', async (t) => {
   view.heard('lb3', { type: 'holding', routers: ['back'] });
   t.equal(view.isHeld('front'), true);
   t.equal(view.isHeld('back'), true);
+  t.same([...view.heldBy('lb3')], ['back']);
   view.heard('lb3', { type: 'holding', routers: [] });
   t.equal(view.isHeld('back'), false, 'given up');
   view.lost('lb2');
   t.equal(view.isHeld('front'), false, 'nobody says so any more');
+  t.same([...view.heldBy('lb2')], []);
 });
 
 t.test('waiting for a peer to hold routers ends with its word or with the limit', async (t) => {

@@ -67,11 +67,32 @@ t.test('an announcement is activated by others and ignored by the one who decide
     generation: 7,
     members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }],
   };
-  keeper.announced([told], held);
+  keeper.announced([told], held, held);
   t.same(steps, []);
-  keeper.announced([told, { ...told, pool: 'unknown' }], none);
+  keeper.announced([told, { ...told, pool: 'unknown' }], none, held);
   t.same(steps, ['activate 7', 'save 7']);
   t.same(keeper.decided(held), [told], 'a new holder goes on from it');
+});
+
+t.test('what a peer says that does not hold the lease is an old word', async (t) => {
+  const { keeper, steps } = setup();
+  const before = keeper.current();
+  keeper.announced([{ pool: 'web', generation: 7, members: [] }], none, none);
+  t.same(steps, []);
+  t.same(keeper.current(), before);
+});
+
+t.test('a peer that comes while a change is announced is told of it', async (t) => {
+  const { keeper, health, confirm } = setup();
+  health.be1 = 'down';
+  keeper.review(held);
+  await settle();
+  t.match(keeper.decided(held), [{ generation: 2 }], 'it missed the announcement');
+  t.match(keeper.current(), [{ generation: 1 }], 'not in force before the others have confirmed');
+  confirm();
+  await settle();
+  t.match(keeper.decided(held), [{ generation: 2 }]);
+  t.match(keeper.current(), [{ generation: 2 }]);
 });
 
 t.test('the last generation is taken up after a restart', async (t) => {
