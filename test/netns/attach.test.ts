@@ -6,6 +6,7 @@ import t, { type Test } from 'tap';
 import type { Agent } from '../support/lab/agent.js';
 import { labIsImpossible, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { type Leg, legOn, PORTS, VIP } from '../support/lab/plan.js';
+import { waitAnswered } from '../support/lab/trial.js';
 import { waitFor } from '../support/lab/wait-for.js';
 import { dsrConnections, natConnections, PROBE, silentConnections, startFrames, startLoad, startProbe } from '../support/lab/workload.js';
 import type { LoadApi } from '../support/lab/workload-api.js';
@@ -198,8 +199,9 @@ else {
     });
     const before = await errors();
     const probe = await startProbe(lab);
-    const { finish } = await traffic(cluster);
     await probe.call('start', PROBE);
+    await waitAnswered(probe);
+    const { finish } = await traffic(cluster);
     t.match(await checksumsTowards(cluster), /bad udp cksum/, 'they are unfinished on their way to the node');
     await finish(t);
     await probe.call('stop', null);
