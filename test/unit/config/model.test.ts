@@ -156,8 +156,8 @@ t.test('anchors and merge keys are followed, and problems point to where the val
   t.equal(bad.ok, false);
   if (!bad.ok)
     t.match(bad.problems, [
-      { line: 29, column: 40 },
-      { line: 29, column: 40 },
+      { line: 30, column: 40 },
+      { line: 30, column: 40 },
     ]);
 
   const inherited =
@@ -167,8 +167,8 @@ t.test('anchors and merge keys are followed, and problems point to where the val
   t.equal(wrong.ok, false);
   if (!wrong.ok)
     t.match(wrong.problems, [
-      { line: 27, column: 60 },
-      { line: 27, column: 60, message: 'pools[1].healthCheck.timeout: expected a duration' },
+      { line: 28, column: 60 },
+      { line: 28, column: 60, message: 'pools[1].healthCheck.timeout: expected a duration' },
     ]);
 });
 
