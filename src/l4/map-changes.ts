@@ -3,7 +3,7 @@
  * something that is not there: servers before tables, tables before service elements, addresses last; removals the other way round. Pure.
  */
 import { serverFlag, serverLayout } from './abi.gen.js';
-import { type Contents, currentTableIndex, emptyTables, previousTableIndex, type ServiceEntry } from './contents.js';
+import { type Contents, currentTableIndex, emptyTables, previousTableIndex, type ServiceEntry, serverIdOf } from './contents.js';
 import {
   encodeAddress,
   encodeAddressKey,
@@ -35,7 +35,10 @@ export function changes(present: Contents, desired: Contents): Change[] {
   ];
 }
 
-/** A server that leaves or dies is written after the tables that named it, everybody else before those that will. */
+/**
+ * A server that leaves or dies is written after the tables that named it, everybody else before those that will. One that comes back is
+ * written after them, too: an older table, still the second chance until then, would lead connections to it that are not its own.
+ */
 function serverChanges(present: Contents, desired: Contents): { before: Change[]; after: Change[] } {
   const before: Change[] = [];
   const after: Change[] = [];
@@ -44,7 +47,8 @@ function serverChanges(present: Contents, desired: Contents): { before: Change[]
     const value = encodeServer(server);
     if (old !== undefined && encodeServer(old).equals(value)) continue;
     const dies = old !== undefined && isAlive(old) && !isAlive(server);
-    (dies ? after : before).push({ type: 'set', map: 'servers', key: encodeIndex(slot), value });
+    const comesBack = old !== undefined && !isAlive(old) && isAlive(server) && serverIdOf(old) === serverIdOf(server);
+    (dies || comesBack ? after : before).push({ type: 'set', map: 'servers', key: encodeIndex(slot), value });
   }
   for (const slot of present.servers.keys()) {
     // An array element cannot be deleted; all zero names nobody.

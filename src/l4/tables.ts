@@ -44,7 +44,11 @@ export function tableSteps(from: ServiceTables, to: ServiceTables): TableStep[] 
     steps.push({ type: 'service', currentSize, previousSize, sinceNs: from.sinceNs });
   }
   if (!isPreviousEqual) steps.push({ type: 'table', which: 'previous', slots: to.previous });
-  if (!isCurrentEqual) steps.push({ type: 'table', which: 'current', slots: to.current });
-  steps.push({ type: 'service', currentSize: to.current.length, previousSize: to.previous.length, sinceNs: to.sinceNs });
-  return steps;
+  const last = { type: 'service', currentSize: to.current.length, previousSize: to.previous.length, sinceNs: to.sinceNs } as const;
+  if (isCurrentEqual) return [...steps, last];
+  // The second chance begins before its table stops being the current one: in between both say the same.
+  const begins = from.current.length > 0 && to.previous.length > 0;
+  if (begins) steps.push({ ...last, currentSize });
+  steps.push({ type: 'table', which: 'current', slots: to.current });
+  return begins && currentSize === last.currentSize ? steps : [...steps, last];
 }

@@ -6,7 +6,7 @@ import type { NodeStatus } from '../../src/control/status.js';
 import type { Agent } from '../support/lab/agent.js';
 import { httpGet, samples } from '../support/lab/command-line.js';
 import { crashNode, cutBetween, endCut } from '../support/lab/faults.js';
-import { labIsImpossible, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
+import { labIsImpossible, programsMissing, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { signalAll } from '../support/lab/processes.js';
 import type { TandemOptions } from '../support/lab/tandem.js';
 import { Hopeless, waitFor, waitForSteady } from '../support/lab/wait-for.js';
@@ -18,7 +18,7 @@ const FINISH_LIMIT_MS = 15_000;
 /** About three times what a node with the higher priority needs to pre-empt. */
 const NO_PREEMPTION_MS = 1000;
 
-const impossible = labIsImpossible();
+const impossible = labIsImpossible() ?? programsMissing('nft');
 if (impossible !== null) t.plan(0, impossible);
 else {
   /** lb1 may start later than another and takes the VIP from it then. */

@@ -130,6 +130,23 @@ t.test('one more service leaves the others alone', async (t) => {
   t.same(touched, ['set endpoints', 'set endpoints', 'set servers', 'set servers', 'table 2', 'set services']);
 });
 
+t.test('a server that dies is written after the tables that named it, and so is one that comes back', async (t) => {
+  const generation = (number: number, isAlive: boolean): PoolGeneration => ({
+    pool: 'web',
+    generation: number,
+    members: samplePool.servers.map((server, index) => ({ ...server, alive: index > 0 || isAlive })),
+  });
+  const all = compiled(sampleConfig(), { generations: [generation(1, true)] });
+  const one = compiled(sampleConfig(), { generations: [generation(2, false)], present: all, nowNs: 200n });
+  const again = compiled(sampleConfig(), { generations: [generation(3, true)], present: one, nowNs: 300n });
+  const order = (from: Contents, to: Contents): string[] =>
+    changes(from, to).map((change) => (change.type === 'table' ? `table ${change.index}` : `${change.type} ${change.map}`));
+  t.same(order(all, one), ['table 1', 'set services', 'table 0', 'set servers']);
+  // The second chance still names it for flows that have moved to another server meanwhile.
+  t.ok(one.services.get('10.1.0.100:80/tcp')?.tables.previous.includes(1));
+  t.same(order(one, again), ['table 1', 'set services', 'table 0', 'set servers']);
+});
+
 t.test('a service that leaves takes everything of its own along, addresses first', async (t) => {
   const before = compiled(sampleConfig());
   const list = changes(before, compiled(sampleConfig({ services: [], virtualRouters: [] }), { present: before }));

@@ -29,13 +29,20 @@ t.test('equal tables need no writes', async (t) => {
   t.same(tableSteps(tables, { ...tables }), []);
 });
 
-t.test('writes of a usual change: tables, then the element that speaks of them', async (t) => {
+t.test('writes of a usual change: the second chance begins before the table changes', async (t) => {
   const from: ServiceTables = { current: slots(1, 2), previous: slots(), sinceNs: 1n };
   const to: ServiceTables = { current: slots(1, 1), previous: slots(1, 2), sinceNs: 2n };
   t.same(tableSteps(from, to), [
     { type: 'table', which: 'previous', slots: slots(1, 2) },
-    { type: 'table', which: 'current', slots: slots(1, 1) },
     { type: 'service', currentSize: 2, previousSize: 2, sinceNs: 2n },
+    { type: 'table', which: 'current', slots: slots(1, 1) },
+  ]);
+});
+
+t.test('the first table of a service has nothing before it', async (t) => {
+  t.same(tableSteps(emptyTables, { current: slots(1, 2), previous: slots(), sinceNs: 2n }), [
+    { type: 'table', which: 'current', slots: slots(1, 2) },
+    { type: 'service', currentSize: 2, previousSize: 0, sinceNs: 2n },
   ]);
 });
 
