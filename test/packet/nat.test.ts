@@ -19,6 +19,8 @@ import {
   worldServers,
 } from '../support/packet/world.js';
 
+/** As in native/l4/bpf/checksum.h. */
+const PARTIAL_EVIDENCE = 8;
 const TCP_CHECKSUM_AT = 14 + 20 + 16;
 const UDP_CHECKSUM_AT = 14 + 20 + 6;
 const WEB = 0;
@@ -143,6 +145,15 @@ await inSandbox(import.meta.url, async () => {
       const lookalike = findLookalike();
       const out = world.send(lookalike);
       test.equal(out.parsed.segment?.isChecksumValid, true);
+    }),
+  );
+
+  t.test('where partial checksums are usual, a lookalike is one of them', (test) =>
+    withWorld({}, interfaces, (world) => {
+      open(world, WEB);
+      const usual = tcpFrame({ from: client, to: vip(80), flags: 'A', payload: Buffer.from('usual'), checksum: 'partial' });
+      for (let sent = 0; sent < PARTIAL_EVIDENCE; sent++) world.send(usual);
+      test.equal(world.send(findLookalike()).parsed.segment?.isChecksumPartial, true);
     }),
   );
 

@@ -4,7 +4,8 @@
  *
  * A packet from a sender on the same machine may carry only the sum of its pseudo header, not inverted, for a device to complete
  * (CHECKSUM_PARTIAL). XDP cannot see that flag, so such a field is recognised by its value. A complete checksum has that value once in
- * 65,535 packets: then, and only then, the segment is summed to tell the two apart.
+ * 65,535 packets: then, and only then, the segment is summed to tell the two apart. That leaves the packets which could be either, once in
+ * 65,535 partial ones: they are taken for what this interface has been seen to carry.
  */
 #ifndef TANDEM_CHECKSUM_H
 #define TANDEM_CHECKSUM_H
@@ -13,6 +14,12 @@
 
 /* Longest segment that is summed. Longer ones (merged by the kernel before generic XDP) always carry partial checksums. */
 #define MAX_SUMMED_BYTES 4096
+
+/* So many packets that were partial beyond doubt make an interface one that carries them. */
+#define PARTIAL_EVIDENCE 8
+
+/* Of this interface, because the object is loaded once for each. Racy increments only delay the verdict. */
+static volatile __u32 partial_packets;
 
 INLINE __u32 fold(__u64 sum)
 {
@@ -80,7 +87,12 @@ __noinline int segment_sum(struct xdp_md *ctx, __u32 offset, __u32 length)
 INLINE bool is_partial(struct xdp_md *ctx, const struct packet *p, __u32 pseudo)
 {
   int sum = segment_sum(ctx, p->l4 - (__u8 *)p->eth, p->l4_length);
-  return sum < 0 || fold((__u64)sum + pseudo) != 0xffff;
+  __u32 evidence = partial_packets;
+  if (sum >= 0 && fold((__u64)sum + pseudo) == 0xffff)
+    return evidence >= PARTIAL_EVIDENCE;
+  if (evidence < PARTIAL_EVIDENCE)
+    partial_packets = evidence + 1;
+  return true;
 }
 
 /* In driver mode nobody completes a checksum after us: do it here, over the segment as it now is. */
