@@ -2,11 +2,11 @@
 
 import type { ApplyMode, ApplyResult } from '../l4/native.js';
 import type { Clock, Monotonic } from '../system/clock.js';
-import { createAlarm } from './alarm.js';
 import type { ControlMessage, FlowStore } from './api.js';
 import { decode, encode } from './codec.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { PURGE_RECORDS, PURGE_RETRY_MS } from './limits.js';
+import { runMachine } from './machine-runner.js';
 import {
   initialReceiver,
   type ReceiverConfig,
@@ -45,29 +45,14 @@ export const digestHex = (digest: bigint): string => BigInt.asUintN(64, digest).
 
 export function createInbound(parts: InboundParts): Inbound {
   const { clock, store } = parts;
-  let state = initialReceiver(parts.config);
   let stream: PeerStream | null = null;
   let merged = 0;
-  const pending: ReceiverEvent[] = [];
-  let isStepping = false;
-  const alarm = createAlarm(
+  const machine = runMachine<ReceiverState, ReceiverEvent, ReceiverEffect>(
+    { initial: initialReceiver(parts.config), step: stepReceiver, deadline: receiverDeadline, tick: { type: 'tick' } },
     clock,
-    () => receiverDeadline(state),
-    () => feed({ type: 'tick' }),
+    run,
   );
-
-  function feed(event: ReceiverEvent): void {
-    pending.push(event);
-    if (isStepping) return;
-    isStepping = true;
-    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-      const step = stepReceiver(state, next, clock.now());
-      state = step.state;
-      for (const effect of step.effects) run(effect);
-    }
-    isStepping = false;
-    alarm.review();
-  }
+  const { feed, state } = machine;
 
   function run(effect: ReceiverEffect): void {
     switch (effect.type) {
@@ -115,7 +100,7 @@ export function createInbound(parts: InboundParts): Inbound {
   /** One step of the purge, then the next one after whatever waits. A router that became ours meanwhile is left alone. */
   function purge(epoch: number, routers: readonly string[], cursor: Buffer | null): void {
     const go = (at: Monotonic, from: Buffer | null): void => void clock.at(at, () => purge(epoch, routers, from));
-    if (state.purge?.epoch !== epoch) return;
+    if (state().purge?.epoch !== epoch) return;
     if (parts.mustKeepTable()) {
       go((clock.now() + PURGE_RETRY_MS) as Monotonic, cursor);
       return;
@@ -133,7 +118,7 @@ export function createInbound(parts: InboundParts): Inbound {
     go(clock.now(), step.cursor);
   }
 
-  const isForeign = (router: string): boolean => !state.ownHolds.includes(router);
+  const isForeign = (router: string): boolean => !state().ownHolds.includes(router);
 
   const foreign = (routers: readonly string[]): number[] =>
     routers.filter(isForeign).flatMap((router) => {
@@ -183,11 +168,11 @@ export function createInbound(parts: InboundParts): Inbound {
       };
     },
     feed,
-    state: () => state,
+    state,
     close() {
       hangUp();
       feed({ type: 'closed', reason: 'stopped' });
-      alarm.cancel();
+      machine.cancel();
     },
   };
 }

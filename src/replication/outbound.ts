@@ -1,10 +1,10 @@
 /** The shell around one sender machine: dials, writes its frames, reads chunks of the table for it. Decides nothing. */
 import type { Clock } from '../system/clock.js';
-import { createAlarm } from './alarm.js';
 import type { FlowStore } from './api.js';
 import { splitChunk } from './bulk-split.js';
 import { decode, encode } from './codec.js';
 import type { DecodeReason } from './frames.js';
+import { runMachine } from './machine-runner.js';
 import { stepSender } from './sender.js';
 import { initialSender, type SenderConfig, type SenderEffect, type SenderEvent, type SenderState, senderDeadline } from './sender-state.js';
 import type { PeerStream, StreamHandlers } from './transport.js';
@@ -36,28 +36,13 @@ export interface Outbound {
 
 export function createOutbound(parts: OutboundParts): Outbound {
   const { clock } = parts;
-  let state = initialSender(parts.config);
   let stream: PeerStream | null = null;
-  const pending: SenderEvent[] = [];
-  let isStepping = false;
-  const alarm = createAlarm(
+  const machine = runMachine<SenderState, SenderEvent, SenderEffect>(
+    { initial: initialSender(parts.config), step: stepSender, deadline: senderDeadline, tick: { type: 'tick' } },
     clock,
-    () => senderDeadline(state),
-    () => feed({ type: 'tick' }),
+    run,
   );
-
-  function feed(event: SenderEvent): void {
-    pending.push(event);
-    if (isStepping) return;
-    isStepping = true;
-    for (let next = pending.shift(); next !== undefined; next = pending.shift()) {
-      const step = stepSender(state, next, clock.now());
-      state = step.state;
-      for (const effect of step.effects) run(effect);
-    }
-    isStepping = false;
-    alarm.review();
-  }
+  const { feed, state } = machine;
 
   function run(effect: SenderEffect): void {
     switch (effect.type) {
@@ -111,7 +96,8 @@ export function createOutbound(parts: OutboundParts): Outbound {
   }
 
   function readChunk(effect: Extract<SenderEffect, { type: 'readChunk' }>): void {
-    if (state.bulk?.id !== effect.bulk || state.bulk.stage !== 'chunkAsked') return;
+    const { bulk } = state();
+    if (bulk?.id !== effect.bulk || bulk.stage !== 'chunkAsked') return;
     const chunk = parts.store.readFlows(effect.cursor, parts.chunkRecords);
     const split = splitChunk(chunk.records, effect.slots, parts.allSlots);
     feed({ type: 'chunk', bulk: effect.bulk, parts: split, cursor: chunk.cursor });
@@ -119,6 +105,6 @@ export function createOutbound(parts: OutboundParts): Outbound {
 
   return {
     feed,
-    state: () => state,
+    state,
   };
 }
