@@ -215,3 +215,6 @@ export function timed<T>(work: () => T): { result: T; ms: number } {
   const result = work();
   return { result, ms: Number(native.monotonicNs() - start) / 1e6 };
 }
+
+/** Arguments of setpriv(1): still root, so that a clone below /root can be read, but with nothing that root may do. */
+export const WITHOUT_CAPABILITIES: readonly string[] = ['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'];

@@ -17,6 +17,7 @@ import {
   synFrom,
   unloadPins,
   unsupported,
+  WITHOUT_CAPABILITIES,
   writeWorld,
 } from './fixture.js';
 
@@ -69,8 +70,14 @@ const fs = require('node:fs');
 for (const task of fs.readdirSync('/proc/self/task')) console.log(fs.readFileSync('/proc/self/task/' + task + '/stat', 'utf8').split(') ')[1].split(' ').slice(37, 39).join(' '));
 `;
 
-const run = (script: string, words: string[], options: object = {}): { stdout: string; stderr: string; status: number | null } =>
-  spawnSync(process.execPath, ['--expose-gc', '-e', script, addon, ...words], { encoding: 'utf8', ...options });
+const run = (
+  script: string,
+  words: string[],
+  prefix: readonly string[] = [],
+): { stdout: string; stderr: string; status: number | null } => {
+  const [program = '', ...rest] = [...prefix, process.execPath, '--expose-gc', '-e', script, addon, ...words];
+  return spawnSync(program, rest, { encoding: 'utf8' });
+};
 
 if (unsupported) {
   t.pass('needs the kernel', { skip: unsupported });
@@ -159,7 +166,7 @@ if (unsupported) {
     t.ok(realtime?.ok || realtime?.reason, 'done, or the reason why not');
     if (realtime?.ok) t.ok(threads.length > 3 && threads.every((line) => line === '5 1'), 'priority 5, SCHED_FIFO');
     t.same(memory, { ok: true });
-    const unprivileged = run(REALTIME, [], { uid: 65534, gid: 65534 }).stdout.split('\n')[0] ?? '';
+    const unprivileged = run(REALTIME, [], ['setpriv', ...WITHOUT_CAPABILITIES]).stdout.split('\n')[0] ?? '';
     const reasons = (JSON.parse(unprivileged) as { ok: boolean; reason: string }[]).map(({ reason }) => reason);
     t.match(reasons, [/EPERM.*CAP_SYS_NICE/, /CAP_IPC_LOCK/]);
     t.end();

@@ -5,7 +5,7 @@ import path from 'node:path';
 import t from 'tap';
 import { loadNative } from '../../src/l4/native.js';
 import { addonPath } from '../../src/system/paths.js';
-import { freshPinDir, loadPlane, native, objectPath, timed, u32, unsupported } from './fixture.js';
+import { freshPinDir, loadPlane, native, objectPath, timed, u32, unsupported, WITHOUT_CAPABILITIES } from './fixture.js';
 
 const PROGRAMS = ['prog_apply', 'prog_clock', 'prog_lease'];
 const remove = (pinDir: string, ...names: string[]): void => {
@@ -139,7 +139,9 @@ if (unsupported) {
 
   t.test('without privilege', (t) => {
     const pinDir = freshPinDir();
-    const result = spawnSync(process.execPath, ['-e', CHILD, addonPath, objectPath, pinDir], { uid: 65534, gid: 65534, encoding: 'utf8' });
+    const result = spawnSync('setpriv', [...WITHOUT_CAPABILITIES, process.execPath, '-e', CHILD, addonPath, objectPath, pinDir], {
+      encoding: 'utf8',
+    });
     t.match(result.stdout, /NO_PRIVILEGE .*(run as root|setcap)/, result.stderr);
     t.notOk(existsSync(pinDir));
     t.end();

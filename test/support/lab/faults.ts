@@ -79,7 +79,7 @@ const LOSS_TABLE = 'lab_loss';
 
 /**
  * Drops what a node sends, or what is sent to it, on one side; the other direction works. At the switch, so that it hits every frame,
- * whatever sent it. `what` narrows it down, in nftables' words, for example `ip protocol vrrp`.
+ * whatever sent it. `what` narrows it down, in nftables' words, for example `ip protocol 112`.
  */
 export async function loseFrames(
   lab: Lab,

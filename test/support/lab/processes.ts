@@ -48,6 +48,9 @@ export function isRunning(pid: number): boolean {
   return state !== null && state !== 'Z' && state !== 'X';
 }
 
+/** One letter as ps(1) shows it: R, S, T (stopped) ...; null when there is no such process. */
+export const processState = (pid: number): string | null => statField(pid, 0);
+
 /** Start time in clock ticks since boot: with the pid it names a process for ever. */
 export const startTicks = (pid: number): string | null => statField(pid, 19);
 
