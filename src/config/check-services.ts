@@ -56,7 +56,7 @@ function checkService(config: ConfigDocument, service: Service, path: Path, repo
     return;
   }
   if (service.forward === 'dsr') checkDsr(config, service, pool, report);
-  else if (router !== undefined) checkNat(service, pool, router, path, report);
+  else if (router !== undefined) checkNat(config, service, pool, router, path, report);
   if (service.protocol === 'udp') checkUdp(config, service, pool, path, report);
 }
 
@@ -72,7 +72,12 @@ function checkDsr(config: ConfigDocument, service: Service, pool: Pool, report: 
   });
 }
 
-function checkNat(service: Service, pool: Pool, router: Router, path: Path, report: Report): void {
+/** The addresses that the servers can use as their gateway lie with the router itself, or with one of its sync group. */
+const movesWithOthers = (config: ConfigDocument, router: Router): boolean =>
+  router.otherAddresses.length > 0 ||
+  config.syncGroups.some((group) => group.virtualRouters.includes(router.name) && group.virtualRouters.length > 1);
+
+function checkNat(config: ConfigDocument, service: Service, pool: Pool, router: Router, path: Path, report: Report): void {
   const near = nearServer(pool.servers, service.address);
   if (near !== undefined) {
     report.warning(
@@ -80,11 +85,11 @@ function checkNat(service: Service, pool: Pool, router: Router, path: Path, repo
       'value',
       `server "${near.name}" (${near.address}) seems to be in the network of the VIP: it would answer clients of that network past this node and their connections would hang; use \`forward: dsr\` or a network of its own`,
     );
-  } else if (router.otherAddresses.length === 0) {
+  } else if (!movesWithOthers(config, router)) {
     report.warning(
       [...path, 'forward'],
       'value',
-      `virtual router "${router.name}" has no otherAddresses: the servers of pool "${pool.name}" need a gateway that moves along with the VIP, or their replies miss the node after a take-over`,
+      `virtual router "${router.name}" has no otherAddresses: the servers of pool "${pool.name}" need a gateway that moves along with the VIP (there, or in a virtual router of the same sync group), or their replies miss the node after a take-over`,
     );
   }
 }

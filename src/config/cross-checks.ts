@@ -3,6 +3,7 @@
  * not meet, election settings that must be apart. Every finding says where and how to mend it. Pure.
  */
 import { checkServices } from './check-services.js';
+import { checkSyncGroups } from './check-sync-groups.js';
 import { MAX_ADDRESSES, MAX_NODES, MIN_SKEW_DISTANCE_MS, SKEW_PER_STEP } from './limits.js';
 import { suggestion } from './nearest.js';
 import { checkUnique, type Report } from './report.js';
@@ -14,6 +15,7 @@ type Router = ConfigDocument['virtualRouters'][number];
 
 export function crossCheck(config: ConfigDocument, report: Report): void {
   checkUnique(config.virtualRouters, (router) => router.name, ['virtualRouters'], 'name', 'virtual router', report);
+  checkSyncGroups(config, report);
   checkUnique(config.services, (service) => service.name, ['services'], 'name', 'service', report);
   checkUnique(config.pools, (pool) => pool.name, ['pools'], 'name', 'pool', report);
   checkNodes(config, report);

@@ -21,6 +21,7 @@ export type DataPlaneConfig = ConfigDocument['dataPlane'];
 /** `priority` and `unicastPeers` are by node name; no unicast peers: multicast 224.0.0.18. */
 export type VirtualRouterConfig = ConfigDocument['virtualRouters'][number];
 /** `virtualRouter`: name of the one whose address it listens on. */
+export type SyncGroupConfig = ConfigDocument['syncGroups'][number];
 export type ServiceConfig = DocumentService & { virtualRouter: string };
 export type PoolConfig = ConfigDocument['pools'][number];
 export type SchedulerName = PoolConfig['scheduler'];
@@ -37,6 +38,7 @@ export interface Config {
   cluster: ClusterConfig;
   dataPlane: DataPlaneConfig;
   virtualRouters: VirtualRouterConfig[];
+  syncGroups: SyncGroupConfig[];
   services: ServiceConfig[];
   pools: PoolConfig[];
   metrics: MetricsConfig;

@@ -214,6 +214,17 @@ const virtualRouterSchema = z
   })
   .transform(({ advertInterval, preemptDelay, ...rest }) => ({ ...rest, advertIntervalMs: advertInterval, preemptDelayMs: preemptDelay }));
 
+const syncGroupSchema = z.strictObject({
+  name: key(name(), { text: 'Name of the group, different from every virtual router outside of it.', example: 'site' }),
+  virtualRouters: key(
+    z.array(name(), { error: 'expected a list of names of virtual routers' }).min(1, { error: 'name at least one virtual router' }),
+    {
+      text: 'Virtual routers that move together: one election decides for all of them, and what one cannot hold (its link, its lease) none holds. They agree in `priority`, `advertInterval`, `preempt`, `preemptDelay` and `announce`.',
+      example: ['front', 'back'],
+    },
+  ),
+});
+
 const serviceSchema = z
   .strictObject({
     name: key(name(), { text: 'Name of the service.', example: 'web' }),
@@ -344,6 +355,10 @@ export const configSchema = z.strictObject({
     list(virtualRouterSchema, 'virtual routers', limits.MAX_VIRTUAL_ROUTERS).min(1, { error: 'name at least one virtual router' }),
     { text: 'Addresses that move between nodes, elected by VRRPv3.' },
   ),
+  syncGroups: key(list(syncGroupSchema, 'sync groups', limits.MAX_VIRTUAL_ROUTERS).prefault([]), {
+    text: 'Virtual routers that become active on the same node, always.',
+    why: 'none: addresses that must move together are better written as `otherAddresses` of one virtual router, unless each needs adverts of its own',
+  }),
   services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
   pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
   metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),

@@ -2,7 +2,7 @@
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
 import type { Config, VirtualRouterConfig } from '../config/model.js';
-import type { HeartbeatConfig, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
 
 export interface HeartbeatFacts {
   node: string;
@@ -24,13 +24,44 @@ export function heartbeatConfig(config: Config, facts: HeartbeatFacts): Heartbea
     socketPath: facts.socketPath,
     drainMs: config.dataPlane.drainMs,
     realtimePriority: facts.realtimePriority,
-    routers: config.virtualRouters.map((router) => heartbeatRouter(config, router, facts)),
+    groups: groupsOf(config).map(({ name, routers }) => heartbeatGroup(config, name, routers, facts)),
+  };
+}
+
+/** Sync groups, and every other router as a group of its own. */
+function groupsOf(config: Config): { name: string; routers: VirtualRouterConfig[] }[] {
+  const grouped = new Set(config.syncGroups.flatMap((group) => group.virtualRouters));
+  const single = config.virtualRouters.filter((router) => !grouped.has(router.name));
+  return [
+    ...config.syncGroups.map(({ name, virtualRouters }) => ({
+      name,
+      routers: config.virtualRouters.filter((router) => virtualRouters.includes(router.name)),
+    })),
+    ...single.map((router) => ({ name: router.name, routers: [router] })),
+  ];
+}
+
+/** The routers of a sync group agree in everything that belongs to the election (cross-checks.ts): the first speaks for all. */
+function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConfig[], facts: HeartbeatFacts): HeartbeatGroup {
+  const [first] = routers;
+  if (first === undefined) throw new Error(`sync group ${name} has no virtual router`);
+  const priority = first.priority[facts.node];
+  if (priority === undefined) throw new Error(`virtual router ${first.name} has no priority for ${facts.node}`);
+  return {
+    name,
+    priority,
+    advertIntervalMs: first.advertIntervalMs,
+    // One file for all nodes: the shortest interval that any node may use is this one.
+    leaseIntervalMs: first.advertIntervalMs,
+    preempt: first.preempt,
+    preemptDelayMs: first.preemptDelayMs,
+    announce: first.announce,
+    trackedInterfaces: [],
+    members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
 }
 
 function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: HeartbeatFacts): HeartbeatRouter {
-  const priority = router.priority[facts.node];
-  if (priority === undefined) throw new Error(`virtual router ${router.name} has no priority for ${facts.node}`);
   return {
     name: router.name,
     vrid: router.id,
@@ -40,16 +71,9 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
     addresses: router.addresses,
     announced: [...router.addresses.map((address) => ({ address, interface: router.interface })), ...router.otherAddresses],
     dataInterfaces: config.dataPlane.interfaces,
-    priority,
-    advertIntervalMs: router.advertIntervalMs,
-    // One file for all nodes: the shortest interval that any node may use is this one.
-    leaseIntervalMs: router.advertIntervalMs,
-    preempt: router.preempt,
-    preemptDelayMs: router.preemptDelayMs,
     unicastPeers: Object.entries(router.unicastPeers)
       .filter(([node]) => node !== facts.node)
       .map(([, address]) => address),
     checksum: router.checksum,
-    announce: router.announce,
   };
 }

@@ -109,7 +109,7 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
     // F12, and the parting advertisement that a claiming router waits for; to it alone, so that no third one takes it for a vacancy.
     return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', [
       { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
-      { type: 'sendAdvert', priority: 0, to: advert.address },
+      { type: 'sendAdvert', priority: 0, to: advert.from },
     ]);
   }
   // F13. The other may have announced itself, so the addresses are announced again once it has been told.

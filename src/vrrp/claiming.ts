@@ -123,7 +123,7 @@ function claimHears(state: Claiming, advert: HeardAdvert, now: Monotonic): Step 
   if (advert.priority !== 0 && isBetter(advert, state)) {
     return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', [
       ...(state.acquiringUntil === null ? [] : [{ type: 'releaseLease', admitMs: 0 } as const]),
-      { type: 'sendAdvert', priority: 0, to: advert.address },
+      { type: 'sendAdvert', priority: 0, to: advert.from },
       { type: 'log', level: 'info', event: 'claimLost', fields: { priority: advert.priority } },
     ]);
   }

@@ -10,7 +10,7 @@ import { activeDownMs, MISSED_ADVERTS, plus } from './timing.js';
 const MAX_OTHERS = 8;
 
 export const isEligible = (conditions: Conditions): boolean =>
-  conditions.started && conditions.wasReady && conditions.isLinkUp && conditions.isDataPlaneUsable;
+  conditions.started && conditions.wasReady && conditions.isLinkUp && conditions.isDataPlaneUsable && conditions.fault === null;
 
 /** A node that has not the whole flow table, or was told to give way, leaves a living active router alone whatever its priority. */
 export const preemptionAllowed = (state: RouterState, now: Monotonic): boolean =>
@@ -18,10 +18,10 @@ export const preemptionAllowed = (state: RouterState, now: Monotonic): boolean =
 
 /** Who advertised, and until when it may hold a lease: its last advertisement plus three of its intervals. Priority 0 ends that. */
 export function remember(state: RouterState, advert: HeardAdvert, now: Monotonic): { others: readonly Other[] } {
-  const rest = state.others.filter((other) => other.address !== advert.address && other.until > now);
+  const rest = state.others.filter((other) => other.from !== advert.from && other.until > now);
   if (advert.priority === 0) return { others: rest };
   const other = {
-    address: advert.address,
+    from: advert.from,
     priority: advert.priority,
     heardAt: now,
     until: plus(now, MISSED_ADVERTS * advert.intervalMs),
@@ -31,7 +31,7 @@ export function remember(state: RouterState, advert: HeardAdvert, now: Monotonic
 
 /** F12's comparison: a higher priority, or the same and a greater address. */
 export const isBetter = (advert: HeardAdvert, state: RouterState): boolean =>
-  advert.priority > state.settings.priority || (advert.priority === state.settings.priority && advert.address > state.settings.address);
+  advert.priority > state.settings.priority || (advert.priority === state.settings.priority && advert.isGreater);
 
 export function toBackup(
   state: RouterState,

@@ -16,9 +16,38 @@ export interface HeartbeatConfig {
   drainMs: number;
   /** SCHED_FIFO priority; 0: leave the scheduler alone. */
   realtimePriority: number;
-  routers: HeartbeatRouter[];
+  groups: HeartbeatGroup[];
 }
 
+/** Virtual routers that move together, under one election; most groups have one. */
+export interface HeartbeatGroup {
+  name: string;
+  priority: number;
+  advertIntervalMs: number;
+  /** The shortest advert interval in any node's configuration: bounds the lease. */
+  leaseIntervalMs: number;
+  preempt: boolean;
+  preemptDelayMs: number;
+  announce: { repeat: number; repeatGapMs: number; refreshMs: number };
+  trackedInterfaces: TrackedInterface[];
+  members: HeartbeatRouter[];
+}
+
+export interface TrackedInterface {
+  name: string;
+  /** Null: the group gives up while it is down. */
+  weight: number | null;
+}
+
+/** What something tracked does to a router at this moment. */
+export interface Tracked {
+  router: string;
+  fault: string | null;
+  priorityDelta: number;
+  reasons: string[];
+}
+
+/** One virtual router on one interface. */
 export interface HeartbeatRouter {
   name: string;
   vrid: number;
@@ -32,24 +61,17 @@ export interface HeartbeatRouter {
   announced: { address: string; interface: string }[];
   /** Interfaces that must carry the program for the lease to be renewed. */
   dataInterfaces: string[];
-  priority: number;
-  advertIntervalMs: number;
-  /** The shortest advert interval in any node's configuration: bounds the lease. */
-  leaseIntervalMs: number;
-  preempt: boolean;
-  preemptDelayMs: number;
   /** Empty: multicast. */
   unicastPeers: string[];
   /** Checksum of the advertisements sent: RFC 9568 (default), with the pseudo-header of RFC 5798 (keepalived 2.2 and older accept nothing
    *  else), or `auto`: as the last accepted advertisement. Received ones may have either. */
   checksum?: 'rfc9568' | 'rfc5798' | 'auto';
-  announce: { repeat: number; repeatGapMs: number; refreshMs: number };
 }
 
 /** Daemon -> heartbeat. */
 export type ToHeartbeat =
   /** Sent on connect, after every transition (a lapsed lease makes the heartbeat forget `inSync`), and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
-  | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[] }
+  | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
   /** Become active for these routers at once: the active node has handed over to us. */
@@ -65,18 +87,40 @@ export type RouterRole = 'initialize' | 'backup' | 'active';
 /** Heartbeat -> daemon. */
 export type FromHeartbeat =
   | { type: 'status'; pid: number; realtime: boolean; routers: RouterStatus[] }
-  | { type: 'transition'; router: string; from: RouterRole; to: RouterRole; reason: string; atWallMs: number; heardMs: number | null }
+  | TransitionMessage
+  /** The take-over has been proved from the wire. */
+  | { type: 'verified'; router: string; afterMs: number }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: string; fields: Record<string, unknown>; atWallMs: number }
   | { type: 'stopped' };
 
+export interface TransitionMessage {
+  type: 'transition';
+  router: string;
+  from: RouterRole;
+  to: RouterRole;
+  reason: string;
+  atWallMs: number;
+  /** How long the last router that was heard had been silent by then; null: none was. */
+  heardMs: number | null;
+  /** To active only: from the decision to the lease, and from there to the first announcement. */
+  claimMs: number | null;
+  announceMs: number | null;
+}
+
 export interface RouterStatus {
   name: string;
+  /** The routers of one group move together. */
+  group: string;
   vrid: number;
   slot: number;
   role: RouterRole;
   reason: string;
   sinceWallMs: number;
   priority: number;
+  /** With the weights of what is tracked. */
+  effectivePriority: number;
+  /** What is tracked and does not hold. */
+  tracked: readonly string[];
   /** Remaining life of the lease; 0 when not held. */
   leaseRemainingMs: number;
   leaseAgeMs: number;

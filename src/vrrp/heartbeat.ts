@@ -1,5 +1,5 @@
 /**
- * The heartbeat of one node: all its virtual routers, their sockets and the one timer, around the pure machine.
+ * The heartbeat of one node: all its groups of virtual routers, their sockets and the one timer, around the pure machine.
  *
  * On a wake-up it first takes what waits in the sockets (a bounded number), then lets timers fire: a late process must not believe its
  * own clock before its input. Never waits for anybody, never logs but through `report`.
@@ -8,11 +8,12 @@
 import type { Monotonic } from '../system/clock.js';
 import { parseMac } from './announcer.js';
 import { decodeAdvert } from './codec.js';
-import type { FromHeartbeat, HeartbeatConfig, HeartbeatRouter, ToHeartbeat, VerifyTarget } from './heartbeat-api.js';
+import { GroupUnit } from './group-unit.js';
+import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, ToHeartbeat, VerifyTarget } from './heartbeat-api.js';
 import { parseIpv4 } from './ipv4.js';
 import { LeaseGuard } from './lease-guard.js';
+import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView, VrrpSocketPort } from './ports.js';
-import { type EchoTarget, RouterUnit, type UnitContext } from './router-unit.js';
 import { earliest, plus } from './timing.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
@@ -41,7 +42,7 @@ export class Heartbeat {
   private readonly options: HeartbeatOptions;
   private readonly ports: HeartbeatPorts;
   private config: HeartbeatConfig;
-  private readonly units = new Map<string, RouterUnit>();
+  private readonly units = new Map<string, GroupUnit>();
   private readonly wires = new Map<string, Wire>();
   private readonly frames = new Map<string, FramePort>();
   private guard: LeaseGuard | null = null;
@@ -61,7 +62,7 @@ export class Heartbeat {
   start(): void {
     this.interfaces = this.ports.runningInterfaces();
     this.openLeases();
-    for (const router of this.config.routers) this.addUnit(router);
+    for (const group of this.config.groups) this.addUnit(group);
     this.openFrames();
     this.watch();
   }
@@ -92,7 +93,7 @@ export class Heartbeat {
   }
 
   status(): Extract<FromHeartbeat, { type: 'status' }> {
-    const routers = [...this.units.values()].map((unit) => unit.status());
+    const routers = [...this.units.values()].flatMap((unit) => unit.status());
     return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers };
   }
 
@@ -115,15 +116,20 @@ export class Heartbeat {
     for (const unit of this.units.values()) this.tell(unit, message);
   }
 
-  private tell(unit: RouterUnit, { ready, inSync, peerInSync }: Extract<ToHeartbeat, { type: 'track' }>): void {
-    unit.feed({ type: 'track', ready, inSync, peerInSync, canVerify: unit.targets().length > 0 });
+  private tell(unit: GroupUnit, { ready, inSync, peerInSync, tracked }: Extract<ToHeartbeat, { type: 'track' }>): void {
+    // A fault first: a group that may not take part must not begin to.
+    unit.track(tracked ?? []);
+    unit.feed({ type: 'track', ready, inSync, peerInSync, canVerify: unit.canVerify() });
   }
 
-  private chosen(names: readonly string[], act: (unit: RouterUnit) => void): void {
-    for (const unit of this.units.values()) if (names.length === 0 || names.includes(unit.config.name)) act(unit);
+  /** Groups with one of these routers; all when none is named. */
+  private chosen(names: readonly string[], act: (unit: GroupUnit) => void): void {
+    for (const unit of this.units.values()) {
+      if (names.length === 0 || unit.members.some((member) => names.includes(member.config.name))) act(unit);
+    }
   }
 
-  private addUnit(router: HeartbeatRouter): void {
+  private addUnit(group: HeartbeatGroup): void {
     const context: UnitContext = {
       ports: this.ports,
       lease: () => this.guard,
@@ -131,9 +137,10 @@ export class Heartbeat {
       sendVrrp: (name, packet, destination) => this.sendVrrp(name, packet, destination),
       sendFrame: (name, frame) => this.sendFrame(name, frame),
       verifyTargets: () => this.targets,
+      nodeAt: () => null,
     };
-    const unit = new RouterUnit(router, context);
-    this.units.set(router.name, unit);
+    const unit = new GroupUnit(group, context);
+    this.units.set(group.name, unit);
     this.look(unit);
     unit.start();
     if (this.lastTrack !== null) this.tell(unit, this.lastTrack);
@@ -148,20 +155,24 @@ export class Heartbeat {
     }
     this.config = next;
     this.guard?.setDrain(next.drainMs);
-    const wanted = new Map(next.routers.map((router) => [router.name, router]));
+    const wanted = new Map(next.groups.map((group) => [group.name, group]));
     for (const [name, unit] of this.units) {
-      const router = wanted.get(name);
-      if (router !== undefined && isSamePlace(router, unit.config)) unit.reconfigure(router);
+      const group = wanted.get(name);
+      if (group !== undefined && isSamePlace(group, unit.config)) unit.reconfigure(group);
       else this.removeUnit(name, unit);
     }
-    for (const router of next.routers) if (!this.units.has(router.name)) this.addUnit(router);
+    for (const group of next.groups) if (!this.units.has(group.name)) this.addUnit(group);
   }
 
-  private removeUnit(name: string, unit: RouterUnit): void {
+  private removeUnit(name: string, unit: GroupUnit): void {
     unit.feed({ type: 'stop', reason: 'reconfigured' });
     this.units.delete(name);
-    const isUsed = [...this.units.values()].some((other) => other.config.interface === unit.config.interface);
-    if (!isUsed) this.closeWire(unit.config.interface);
+    const used = new Set(this.allMembers().map((member) => member.config.interface));
+    for (const { config } of unit.members) if (!used.has(config.interface)) this.closeWire(config.interface);
+  }
+
+  private allMembers(): Member[] {
+    return [...this.units.values()].flatMap((unit) => [...unit.members]);
   }
 
   /** Looks at links and data plane again and again: cables, programs and sockets come and go without telling us. */
@@ -175,12 +186,16 @@ export class Heartbeat {
     this.arm();
   }
 
-  private look(unit: RouterUnit): void {
-    const isUp = this.hasLinks(unit.config) && this.hasWire(unit.config);
-    if (isUp !== unit.state.conditions.isLinkUp) unit.feed({ type: 'link', isUp });
+  private look(unit: GroupUnit): void {
+    unit.track(this.lastTrack?.tracked ?? []);
+    const down = unit.members.find(({ config }) => !this.hasLinks(config) || !this.hasWire(config))?.config ?? null;
+    const isUp = down === null;
+    if (isUp !== unit.state.conditions.isLinkUp)
+      unit.feed({ type: 'link', isUp, reason: down === null ? '' : `linkDown:${this.downName(down)}` });
     // While all is well the renewals look at the program themselves.
     if (unit.state.kind !== 'initialize' && unit.state.conditions.isDataPlaneUsable && this.guard !== null) return;
-    const detached = this.guard === null ? 'dataPlaneMissing' : this.guard.detachedAmong(unit.config.dataInterfaces);
+    const needed = [...new Set(unit.members.flatMap(({ config }) => config.dataInterfaces))];
+    const detached = this.guard === null ? 'dataPlaneMissing' : this.guard.detachedAmong(needed);
     const isUsable = detached === null;
     if (isUsable !== unit.state.conditions.isDataPlaneUsable) unit.feed({ type: 'dataPlane', isUsable, reason: `detached:${detached}` });
   }
@@ -191,12 +206,18 @@ export class Heartbeat {
     return config.announced.every((entry) => this.interfaces.has(entry.interface));
   }
 
+  /** The interface that is missing. */
+  private downName(config: HeartbeatRouter): string {
+    return config.announced.find((entry) => !this.interfaces.has(entry.interface))?.interface ?? config.interface;
+  }
+
   private hasWire(config: HeartbeatRouter): boolean {
     const name = config.interface;
     const wire = this.wires.get(name);
     if (wire !== undefined && wire.sourceAddress === config.sourceAddress) return true;
     this.closeWire(name);
-    const joinGroup = this.config.routers.some((router) => router.interface === name && router.unicastPeers.length === 0);
+    const routers = this.config.groups.flatMap((group) => group.members);
+    const joinGroup = routers.some((router) => router.interface === name && router.unicastPeers.length === 0);
     try {
       const options = { interface: name, sourceAddress: config.sourceAddress, joinGroup, onReadable: () => this.readable(name) };
       this.wires.set(name, { socket: this.ports.openVrrp(options), sourceAddress: config.sourceAddress });
@@ -229,7 +250,7 @@ export class Heartbeat {
 
   /** In advance: opening one takes as long as a whole take-over. Failure is found, and told, when a frame is to be sent. */
   private openFrames(): void {
-    for (const { announced } of this.config.routers) {
+    for (const { announced } of this.config.groups.flatMap((group) => group.members)) {
       for (const { interface: name } of announced) {
         if (this.frames.has(name) || !this.interfaces.has(name)) continue;
         try {
@@ -264,13 +285,19 @@ export class Heartbeat {
   }
 
   private packet(name: string, packet: Uint8Array): void {
-    const units = [...this.units.values()].filter((unit) => unit.config.interface === name);
     const decoded = decodeAdvert(packet);
-    if (!decoded.ok) return units[0]?.reject(decoded.reason);
+    // What is for nobody is counted by the first that listens there.
+    const first = this.allMembers().find((member) => member.config.interface === name);
+    if (!decoded.ok) {
+      first?.reject(decoded.reason);
+      return;
+    }
     const { advert, checksumForm } = decoded;
-    const unit = units.find((candidate) => candidate.config.vrid === advert.vrid);
-    if (unit === undefined) units[0]?.reject('unknownRouter', advert.source);
-    else unit.receive(advert, checksumForm);
+    for (const unit of this.units.values()) {
+      const member = unit.memberFor(name, advert.vrid);
+      if (member !== null) return unit.receive(member, advert, checksumForm);
+    }
+    first?.reject('unknownRouter', advert.source);
   }
 
   /** One timer for everything: set for the earliest deadline. An earlier one that is already set only finds nothing to do. */
@@ -298,7 +325,7 @@ export class Heartbeat {
   }
 
   /** Silence may be our own missing cable: looked at now, not at the next watch. */
-  private lookBeforeClaim(due: readonly RouterUnit[]): void {
+  private lookBeforeClaim(due: readonly GroupUnit[]): void {
     this.interfaces = this.ports.runningInterfaces();
     for (const unit of due) this.look(unit);
   }
@@ -310,9 +337,12 @@ export class Heartbeat {
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Whether a changed configuration is still about the same router: everything else can change in place. */
-const isSamePlace = (a: HeartbeatRouter, b: HeartbeatRouter): boolean =>
-  a.vrid === b.vrid && a.slot === b.slot && a.interface === b.interface && a.sourceAddress === b.sourceAddress;
+/** Whether a changed configuration is still about the same routers: everything else can change in place. */
+const isSamePlace = (a: HeartbeatGroup, b: HeartbeatGroup): boolean =>
+  a.members.length === b.members.length && a.members.every((member, index) => isSameRouter(member, b.members[index]));
+
+const isSameRouter = (a: HeartbeatRouter, b: HeartbeatRouter | undefined): boolean =>
+  b !== undefined && a.vrid === b.vrid && a.slot === b.slot && a.interface === b.interface && a.sourceAddress === b.sourceAddress;
 
 function targetOf(target: VerifyTarget): EchoTarget[] {
   const address = parseIpv4(target.address);

@@ -12,7 +12,7 @@ import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
 import { handOver, startClaim, stepClaiming } from './claiming.js';
 import { isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
-import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
+import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, SenderKey, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
 export function initialState(settings: RouterSettings): Initialize {
@@ -27,6 +27,7 @@ export function initialState(settings: RouterSettings): Initialize {
       canVerify: false,
       isLinkUp: true,
       isDataPlaneUsable: true,
+      fault: null,
     },
     others: [],
     preemptSince: null,
@@ -49,7 +50,9 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'stop':
       return giveUp({ ...state, conditions: { ...state.conditions, started: false } }, 'initialize', event.reason, now, true);
     case 'link':
-      return condition(state, { isLinkUp: event.isUp }, 'linkDown', now);
+      return condition(state, { isLinkUp: event.isUp }, event.reason, now);
+    case 'fault':
+      return condition(state, { fault: event.reason }, event.reason ?? '', now);
     case 'dataPlane':
       return condition(state, { isDataPlaneUsable: event.isUsable }, event.reason, now);
     case 'yield':
@@ -155,7 +158,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
   const common = remember(state, advert, now);
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
-    if (followsAnother(state, advert.address, now)) return { state: { ...state, ...common }, effects: [] };
+    if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
     const downAt = plus(now, skewMs(priority, state.activeIntervalMs));
     return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
   }
@@ -175,8 +178,8 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
   };
 }
 
-const followsAnother = (state: Backup, leaving: number, now: Monotonic): boolean =>
-  state.others.some((other) => other.address !== leaving && plus(other.heardAt, state.activeIntervalMs * 1.5) > now);
+const followsAnother = (state: Backup, leaving: SenderKey, now: Monotonic): boolean =>
+  state.others.some((other) => other.from !== leaving && plus(other.heardAt, state.activeIntervalMs * 1.5) > now);
 
 /** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
 function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {

@@ -5,17 +5,19 @@ import type { Monotonic } from '../system/clock.js';
 import type { RouterRole } from './heartbeat-api.js';
 import { earliest } from './timing.js';
 
-/** What one virtual router on one node is told by the configuration. */
+/** What one election on one node is told by the configuration. */
 export interface RouterSettings {
+  /** Effective: with the weights of what is tracked. */
   priority: number;
-  /** Own primary address, for ties. */
-  address: number;
   advertIntervalMs: number;
   leaseIntervalMs: number;
   preempt: boolean;
   preemptDelayMs: number;
   announce: { repeat: number; repeatGapMs: number; refreshMs: number };
 }
+
+/** Names a sender of advertisements: opaque here, the shell knows where it is to be reached. */
+export type SenderKey = string;
 
 /** What has to hold before the router takes part at all, and what the daemon last said. */
 export interface Conditions {
@@ -27,11 +29,13 @@ export interface Conditions {
   canVerify: boolean;
   isLinkUp: boolean;
   isDataPlaneUsable: boolean;
+  /** What is tracked and does not hold; null: all is well. */
+  fault: string | null;
 }
 
 /** A router that advertised: its lease, if it has one, ends before `until` unless we missed its later advertisements. */
 export interface Other {
-  address: number;
+  from: SenderKey;
   priority: number;
   heardAt: Monotonic;
   until: Monotonic;
@@ -101,7 +105,9 @@ export interface Active extends Common {
 export type RouterState = Initialize | Backup | Claiming | Active;
 
 export interface HeardAdvert {
-  address: number;
+  from: SenderKey;
+  /** Its address compared with ours on that wire (RFC 9568 section 6.4.3: unsigned, network byte order). */
+  isGreater: boolean;
   priority: number;
   intervalMs: number;
 }
@@ -124,14 +130,15 @@ export type RouterEvent =
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; canVerify: boolean }
   | { type: 'takeOver'; reason: string }
   | { type: 'yield'; reason: string; holdDownMs: number }
-  | { type: 'link'; isUp: boolean }
+  | { type: 'link'; isUp: boolean; reason: string }
+  | { type: 'fault'; reason: string | null }
   | { type: 'dataPlane'; isUsable: boolean; reason: string };
 
 /** In order. The shell answers sendAdvert with sendDone or sendFailed, acquireLease with leaseAcquired or leaseRefused, renewLease with
  *  leaseLapsed if it was refused, verify with verified if the echo had come back. */
 export type RouterEffect =
   /** `to`: one router only; null: the group or all peers. */
-  | { type: 'sendAdvert'; priority: number; to: number | null }
+  | { type: 'sendAdvert'; priority: number; to: SenderKey | null }
   | { type: 'acquireLease'; until: Monotonic }
   | { type: 'renewLease'; until: Monotonic }
   /** `admitMs`: how long the data plane goes on admitting new flows, until a successor answers; 0: not at all. */

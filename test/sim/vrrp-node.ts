@@ -66,7 +66,7 @@ export class SimNode {
   }
 
   get address(): string {
-    return this.config.routers[0]?.sourceAddress ?? '';
+    return this.config.groups[0]?.members[0]?.sourceAddress ?? '';
   }
 
   get holds(): boolean {

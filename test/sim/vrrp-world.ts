@@ -66,23 +66,29 @@ function configOf(
     socketPath: '',
     drainMs: 500,
     realtimePriority: 0,
-    routers: [
+    groups: [
       {
         name: 'front',
-        vrid: 51,
-        slot: 0,
-        interface: 'eth0',
-        sourceAddress: own,
-        addresses: ['10.0.0.100'],
-        announced: [{ address: '10.0.0.100', interface: 'eth0' }],
-        dataInterfaces: ['eth0'],
         priority: PRIORITIES[index] ?? 1,
         advertIntervalMs: intervalMs,
         leaseIntervalMs: intervalMs,
         preempt,
         preemptDelayMs,
-        unicastPeers: addresses.filter((address) => address !== own),
         announce: { repeat: 2, repeatGapMs: intervalMs, refreshMs: 100 * intervalMs },
+        trackedInterfaces: [],
+        members: [
+          {
+            name: 'front',
+            vrid: 51,
+            slot: 0,
+            interface: 'eth0',
+            sourceAddress: own,
+            addresses: ['10.0.0.100'],
+            announced: [{ address: '10.0.0.100', interface: 'eth0' }],
+            dataInterfaces: ['eth0'],
+            unicastPeers: addresses.filter((address) => address !== own),
+          },
+        ],
       },
     ],
   };

@@ -30,12 +30,15 @@ export function nodeStatus(): NodeStatus {
     routers: [
       {
         name: 'front',
+        group: 'front',
         vrid: 51,
         slot: 0,
         role: 'active',
         reason: 'peerSilent',
         sinceWallMs: SNAPSHOT_MS - 60_000,
         priority: 200,
+        effectivePriority: 200,
+        tracked: [],
         leaseRemainingMs: 280,
         leaseAgeMs: 60_000,
         activePeer: null,

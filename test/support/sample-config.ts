@@ -43,6 +43,7 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
       drainMs: 1000,
       timeouts: { synMs: 60_000, establishedMs: 900_000, finMs: 120_000, closedMs: 10_000, udpMs: 180_000 },
     },
+    syncGroups: [],
     virtualRouters: [
       {
         name: 'front',

@@ -2,16 +2,22 @@
 import type { Monotonic } from '../../src/system/clock.js';
 import { ipv4 } from '../../src/vrrp/ipv4.js';
 import { initialState, step } from '../../src/vrrp/machine.js';
-import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from '../../src/vrrp/state.js';
+import type { HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState } from '../../src/vrrp/state.js';
 import { nextDeadline } from '../../src/vrrp/state.js';
 
 export const OWN = ipv4('10.0.0.5');
 export const GREATER = ipv4('10.0.0.9');
 export const SMALLER = ipv4('10.0.0.1');
 
+export const heard = (priority: number, address: number = GREATER, intervalMs = 100): HeardAdvert => ({
+  from: String(address),
+  isGreater: address > OWN,
+  priority,
+  intervalMs,
+});
+
 export const defaults: RouterSettings = {
   priority: 100,
-  address: OWN,
   advertIntervalMs: 100,
   leaseIntervalMs: 100,
   preempt: true,
@@ -64,7 +70,7 @@ export class Driver {
   }
 
   hear(priority: number, address: number = GREATER, intervalMs = 100): RouterEffect[] {
-    return this.feed({ type: 'advert', advert: { address, priority, intervalMs } });
+    return this.feed({ type: 'advert', advert: heard(priority, address, intervalMs) });
   }
 
   begin(inSync = true): RouterEffect[] {

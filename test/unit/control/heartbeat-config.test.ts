@@ -16,16 +16,19 @@ const facts = {
   addressOf: () => '10.1.0.12',
 };
 
-function routerWith(change: Partial<VirtualRouterConfig>) {
+function groupWith(change: Partial<VirtualRouterConfig>) {
   const config = sampleConfig();
   const [router] = config.virtualRouters;
   if (router === undefined) throw new Error('the sample has a router');
-  return heartbeatConfig({ ...config, virtualRouters: [{ ...router, ...change }] }, facts).routers[0];
+  return heartbeatConfig({ ...config, virtualRouters: [{ ...router, ...change }] }, facts).groups[0];
 }
 
+const routerWith = (change: Partial<VirtualRouterConfig>) => groupWith(change)?.members[0];
+
 t.test("the node's own priority, address and slot", async (t) => {
-  t.match(routerWith({}), { slot: 3, priority: 100, sourceAddress: '10.1.0.12', advertIntervalMs: 100, leaseIntervalMs: 100 });
-  t.throws(() => routerWith({ priority: { lb1: 200 } }), /no priority for lb2/);
+  t.match(groupWith({}), { name: 'front', priority: 100, advertIntervalMs: 100, leaseIntervalMs: 100 });
+  t.match(routerWith({}), { slot: 3, sourceAddress: '10.1.0.12' });
+  t.throws(() => groupWith({ priority: { lb1: 200 } }), /no priority for lb2/);
 });
 
 t.test('unicast peers are the others', async (t) => {
@@ -34,4 +37,23 @@ t.test('unicast peers are the others', async (t) => {
 
 t.test('the form of the checksum', async (t) => {
   for (const checksum of ['rfc9568', 'rfc5798', 'auto'] as const) t.equal(routerWith({ checksum })?.checksum, checksum);
+});
+
+t.test('a sync group is one election over its routers, and the others have one each', async (t) => {
+  const config = sampleConfig();
+  const [front] = config.virtualRouters;
+  if (front === undefined) throw new Error('the sample has a router');
+  const routers = [front, { ...front, name: 'back', id: 52, interface: 'eth1' }, { ...front, name: 'alone', id: 53 }];
+  const { groups } = heartbeatConfig(
+    { ...config, virtualRouters: routers, syncGroups: [{ name: 'site', virtualRouters: ['back', 'front'] }] },
+    facts,
+  );
+  t.same(
+    groups.map((group) => [group.name, group.members.map((member) => member.vrid)]),
+    [
+      ['site', [51, 52]],
+      ['alone', [53]],
+    ],
+    'in the order of the routers, the same on every node',
+  );
 });

@@ -30,7 +30,17 @@ function setup(
     toHeartbeat: (message: ToHeartbeat) => {
       steps.push(message.type);
       if (overrides.reachable === false) return false;
-      roles.transition({ type: 'transition', router: 'front', from: 'active', to: 'backup', reason: 'yield', atWallMs: 0, heardMs: null });
+      roles.transition({
+        type: 'transition',
+        router: 'front',
+        from: 'active',
+        to: 'backup',
+        reason: 'yield',
+        atWallMs: 0,
+        heardMs: null,
+        claimMs: null,
+        announceMs: null,
+      });
       return true;
     },
     waitForPeerToHold: async () => overrides.taken ?? true,

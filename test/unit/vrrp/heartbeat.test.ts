@@ -3,12 +3,14 @@ import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
 import { decodeAdvert, encodeAdvert, VRRP_GROUP } from '../../../src/vrrp/codec.js';
 import { Heartbeat } from '../../../src/vrrp/heartbeat.js';
-import type { FromHeartbeat, HeartbeatConfig, HeartbeatRouter, RouterStatus } from '../../../src/vrrp/heartbeat-api.js';
+import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, RouterStatus } from '../../../src/vrrp/heartbeat-api.js';
 import { ipv4 } from '../../../src/vrrp/ipv4.js';
 import type { InterfaceView, LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
 import { Agenda } from '../../sim/agenda.js';
 
-const router = (change: Partial<HeartbeatRouter> = {}): HeartbeatRouter => ({
+type RouterChange = Partial<HeartbeatRouter & Omit<HeartbeatGroup, 'members'>>;
+
+const member = (change: Partial<HeartbeatRouter> = {}): HeartbeatRouter => ({
   name: 'front',
   vrid: 51,
   slot: 0,
@@ -17,14 +19,28 @@ const router = (change: Partial<HeartbeatRouter> = {}): HeartbeatRouter => ({
   addresses: ['10.9.0.100'],
   announced: [{ address: '10.9.0.100', interface: 'eth0' }],
   dataInterfaces: ['eth0'],
-  priority: 100,
-  advertIntervalMs: 100,
-  leaseIntervalMs: 100,
-  preempt: true,
-  preemptDelayMs: 0,
   unicastPeers: [],
-  announce: { repeat: 2, repeatGapMs: 100, refreshMs: 0 },
   ...change,
+});
+
+/** A group of one. */
+const router = ({
+  priority = 100,
+  preempt = true,
+  advertIntervalMs = 100,
+  leaseIntervalMs = 100,
+  trackedInterfaces = [],
+  ...change
+}: RouterChange = {}): HeartbeatGroup => ({
+  name: change.name ?? 'front',
+  priority,
+  advertIntervalMs,
+  leaseIntervalMs,
+  preempt,
+  preemptDelayMs: 0,
+  announce: { repeat: 2, repeatGapMs: 100, refreshMs: 0 },
+  trackedInterfaces,
+  members: [member(change)],
 });
 
 class Bench {
@@ -42,8 +58,8 @@ class Bench {
   readonly heartbeat: Heartbeat;
   private onReadable: () => void = () => undefined;
 
-  constructor(...routers: HeartbeatRouter[]) {
-    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, routers };
+  constructor(...groups: HeartbeatGroup[]) {
+    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, groups };
     const { agenda } = this;
     this.heartbeat = new Heartbeat({
       config: this.config,
@@ -230,7 +246,7 @@ t.test('a lost link ends the role, its return begins anew', (t) => {
   bench.interfaces = new Map();
   bench.pass(60);
   t.equal(bench.status.role, 'initialize');
-  t.equal(bench.status.reason, 'linkDown');
+  t.equal(bench.status.reason, 'linkDown:eth0');
   t.equal(bench.priorities().at(-1), 0);
   bench.interfaces = interfaces;
   bench.pass(300);
@@ -277,17 +293,78 @@ t.test('stop: lease gone, priority 0, told', (t) => {
 t.test('reload changes in place what can change in place', (t) => {
   const bench = new Bench(router()).begin().pass(500);
   const { sinceWallMs } = bench.status;
-  bench.config = { ...bench.config, routers: [router({ priority: 150 }), router({ name: 'back', vrid: 52, slot: 1 })] };
+  bench.config = { ...bench.config, groups: [router({ priority: 150 }), router({ name: 'back', vrid: 52, slot: 1 })] };
   bench.heartbeat.receive({ type: 'reload' });
   bench.pass(100);
   t.same([bench.status.role, bench.status.sinceWallMs, bench.status.priority], ['active', sinceWallMs, 150]);
   t.ok(bench.priorities().includes(150));
   t.equal(bench.heartbeat.status().routers.length, 2);
-  bench.config = { ...bench.config, routers: [router({ name: 'back', vrid: 52, slot: 1 })] };
+  bench.config = { ...bench.config, groups: [router({ name: 'back', vrid: 52, slot: 1 })] };
   bench.heartbeat.receive({ type: 'reload' });
   t.same(
     bench.heartbeat.status().routers.map(({ name }) => name),
     ['back'],
   );
+  t.end();
+});
+
+const site = (): HeartbeatGroup => ({
+  ...router(),
+  name: 'site',
+  members: [member(), member({ name: 'back', vrid: 52, slot: 1, addresses: ['10.9.1.100'], announced: [] })],
+});
+
+t.test('the routers of a group advertise, become active and give way together', (t) => {
+  const bench = new Bench(site()).begin().pass(550);
+  const roles = (): string[] => bench.heartbeat.status().routers.map(({ name, group, role }) => `${group}/${name} ${role}`);
+  t.same(roles(), ['site/front active', 'site/back active']);
+  t.same(
+    bench.sent.slice(0, 2).map(({ packet }) => packet[21]),
+    [51, 52],
+    'one advertisement for each VRID',
+  );
+  bench.receive(advert(200, { vrid: 52, addresses: ['10.9.1.100'] }));
+  t.same(roles(), ['site/front backup', 'site/back backup'], 'a better one was heard for one of them');
+  t.ok(bench.deadline <= bench.agenda.now, 'leases are given up');
+  t.end();
+});
+
+t.test('a group takes part only while all its links are there', (t) => {
+  const bench = new Bench({
+    ...site(),
+    members: [member(), member({ name: 'back', vrid: 52, slot: 1, announced: [{ address: '10.2.0.1', interface: 'eth1' }] })],
+  });
+  bench.begin().pass(550);
+  t.same([bench.status.role, bench.status.reason], ['initialize', 'notStarted']);
+  bench.interfaces.set('eth1', { mac: Buffer.from('020000000002', 'hex'), addresses: ['10.2.0.11'] });
+  bench.pass(800);
+  t.equal(bench.status.role, 'active');
+  bench.interfaces.delete('eth1');
+  bench.pass(100);
+  t.same([bench.status.role, bench.status.reason], ['initialize', 'linkDown:eth1']);
+  t.end();
+});
+
+t.test('what is tracked changes the priority, or takes the group out of the election', (t) => {
+  const bench = new Bench(router({ trackedInterfaces: [{ name: 'eth1', weight: -40 }] })).begin().pass(550);
+  t.match(bench.status, { role: 'active', priority: 100, effectivePriority: 60, tracked: ['interface eth1 is down (-40)'] });
+  t.equal(bench.priorities().at(-1), 60, 'and so say the advertisements');
+  const track = (fault: string | null): void =>
+    bench.heartbeat.receive({
+      type: 'track',
+      ready: true,
+      inSync: true,
+      peerInSync: true,
+      verifyTargets: [],
+      tracked: [{ router: 'front', fault, priorityDelta: 10, reasons: [] }],
+    });
+  track(null);
+  t.equal(bench.status.effectivePriority, 70);
+  track('scriptFailed:check');
+  t.match(bench.status, { role: 'initialize', reason: 'scriptFailed:check' });
+  t.equal(bench.priorities().at(-1), 0);
+  track(null);
+  bench.pass(800);
+  t.equal(bench.status.role, 'active', 'and back when it is over');
   t.end();
 });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
 import { LAPSE_HOLD_DOWN_MS, VERIFY_GAPS_MS } from '../../../src/vrrp/active.js';
-import { active, backup, claiming, Driver, GREATER, SMALLER, tell, types } from '../../support/vrrp-machine.js';
+import { active, backup, claiming, Driver, GREATER, heard, SMALLER, tell, types } from '../../support/vrrp-machine.js';
 
 t.test('the lease is taken only after a successful send, and before the announcement', (t) => {
   const router = backup();
@@ -30,7 +30,7 @@ t.test('a lease is renewed by successful sends only, and counts from them', (t) 
 t.test('a stalled node is Backup before anything else, and sends nothing as active', (t) => {
   for (const event of [
     { type: 'timer', inputAt: 9000 as Monotonic },
-    { type: 'advert', advert: { address: GREATER, priority: 50, intervalMs: 100 } },
+    { type: 'advert', advert: heard(50, GREATER) },
   ] as const) {
     const router = active();
     router.now += 5000;

@@ -6,7 +6,7 @@ import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
 import { step } from '../../../src/vrrp/machine.js';
 import type { RouterEvent, RouterState } from '../../../src/vrrp/state.js';
-import { active, backup, claiming, Driver, defaults, GREATER, SMALLER, tell } from '../../support/vrrp-machine.js';
+import { active, backup, claiming, Driver, defaults, GREATER, heard, SMALLER, tell } from '../../support/vrrp-machine.js';
 
 interface Situation {
   state: RouterState;
@@ -17,18 +17,14 @@ const at = (driver: Driver, laterMs = 0): Situation => ({ state: driver.state, n
 
 function failed(): Driver {
   const driver = backup();
-  driver.feed({ type: 'link', isUp: false });
+  driver.feed({ type: 'link', isUp: false, reason: 'linkDown' });
   return driver;
 }
 
 /** Claiming, the lease asked for but not granted yet. */
 function acquiring(): Driver {
   const driver = claiming();
-  const { state } = step(
-    driver.state,
-    { type: 'advert', advert: { address: SMALLER, priority: 0, intervalMs: 100 } },
-    driver.now as Monotonic,
-  );
+  const { state } = step(driver.state, { type: 'advert', advert: heard(0, SMALLER) }, driver.now as Monotonic);
   const timer = step(state, { type: 'timer', inputAt: driver.now as Monotonic }, driver.now as Monotonic);
   driver.state = step(timer.state, { type: 'sendDone', at: driver.now as Monotonic }, driver.now as Monotonic).state;
   return driver;
@@ -48,7 +44,7 @@ const situations: Record<string, Situation> = {
 };
 
 const now = 5000 as Monotonic;
-const advert = (priority: number, address: number): RouterEvent => ({ type: 'advert', advert: { address, priority, intervalMs: 100 } });
+const advert = (priority: number, address: number): RouterEvent => ({ type: 'advert', advert: heard(priority, address) });
 const track = (ready: boolean, inSync: boolean, canVerify: boolean): RouterEvent => ({
   type: 'track',
   ready,
@@ -78,9 +74,11 @@ const events: Record<string, RouterEvent> = {
   trackUnsynced: track(true, false, false),
   takeOver: { type: 'takeOver', reason: 'asked' },
   yield: { type: 'yield', reason: 'asked', holdDownMs: 1000 },
-  linkDown: { type: 'link', isUp: false },
-  linkUp: { type: 'link', isUp: true },
+  linkDown: { type: 'link', isUp: false, reason: 'linkDown' },
+  linkUp: { type: 'link', isUp: true, reason: '' },
   dataPlaneGone: { type: 'dataPlane', isUsable: false, reason: 'detached' },
+  faultBegins: { type: 'fault', reason: 'script:check' },
+  faultEnds: { type: 'fault', reason: null },
   dataPlaneBack: { type: 'dataPlane', isUsable: true, reason: '' },
 };
 
@@ -119,7 +117,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'initialize log:takeOverIgnored',
     yield: 'initialize',
     linkDown: 'initialize',
+    faultBegins: 'initialize',
     linkUp: 'initialize',
+    faultEnds: 'initialize',
     dataPlaneGone: 'initialize',
     dataPlaneBack: 'initialize',
   },
@@ -145,7 +145,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'initialize log:takeOverIgnored',
     yield: 'initialize',
     linkDown: 'initialize',
+    faultBegins: 'initialize',
     linkUp: 'backup initialize>backup:started',
+    faultEnds: 'initialize',
     dataPlaneGone: 'initialize',
     dataPlaneBack: 'initialize',
   },
@@ -171,7 +173,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming send:100',
     yield: 'backup',
     linkDown: 'initialize backup>initialize:linkDown',
+    faultBegins: 'initialize backup>initialize:script:check',
     linkUp: 'backup',
+    faultEnds: 'backup',
     dataPlaneGone: 'initialize backup>initialize:detached',
     dataPlaneBack: 'backup',
   },
@@ -197,7 +201,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming send:100',
     yield: 'backup',
     linkDown: 'initialize backup>initialize:linkDown',
+    faultBegins: 'initialize backup>initialize:script:check',
     linkUp: 'backup',
+    faultEnds: 'backup',
     dataPlaneGone: 'initialize backup>initialize:detached',
     dataPlaneBack: 'backup',
   },
@@ -223,7 +229,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming send:100',
     yield: 'backup',
     linkDown: 'initialize backup>initialize:linkDown',
+    faultBegins: 'initialize backup>initialize:script:check',
     linkUp: 'backup',
+    faultEnds: 'backup',
     dataPlaneGone: 'initialize backup>initialize:detached',
     dataPlaneBack: 'backup',
   },
@@ -249,7 +257,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming send:100',
     yield: 'backup send:0',
     linkDown: 'initialize send:0 backup>initialize:linkDown',
+    faultBegins: 'initialize send:0 backup>initialize:script:check',
     linkUp: 'claiming',
+    faultEnds: 'claiming',
     dataPlaneGone: 'initialize send:0 backup>initialize:detached',
     dataPlaneBack: 'claiming',
   },
@@ -275,7 +285,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming send:100',
     yield: 'backup release:planned send:0',
     linkDown: 'initialize release send:0 backup>initialize:linkDown',
+    faultBegins: 'initialize release send:0 backup>initialize:script:check',
     linkUp: 'claiming',
+    faultEnds: 'claiming',
     dataPlaneGone: 'initialize release send:0 backup>initialize:detached',
     dataPlaneBack: 'claiming',
   },
@@ -301,7 +313,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'active log:takeOverIgnored',
     yield: 'backup release:planned send:0 active>backup:asked',
     linkDown: 'initialize release send:0 active>initialize:linkDown',
+    faultBegins: 'initialize release send:0 active>initialize:script:check',
     linkUp: 'active',
+    faultEnds: 'active',
     dataPlaneGone: 'initialize release send:0 active>initialize:detached',
     dataPlaneBack: 'active',
   },
@@ -327,7 +341,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'active log:takeOverIgnored',
     yield: 'backup release:planned send:0 active>backup:asked',
     linkDown: 'initialize release send:0 active>initialize:linkDown',
+    faultBegins: 'initialize release send:0 active>initialize:script:check',
     linkUp: 'active',
+    faultEnds: 'active',
     dataPlaneGone: 'initialize release send:0 active>initialize:detached',
     dataPlaneBack: 'active',
   },
@@ -353,7 +369,9 @@ const expected: Record<string, Record<string, string>> = {
     takeOver: 'claiming count:leaseLapses active>backup:leaseLapsed send:100',
     yield: 'backup count:leaseLapses active>backup:leaseLapsed',
     linkDown: 'initialize count:leaseLapses active>backup:leaseLapsed backup>initialize:linkDown',
+    faultBegins: 'initialize count:leaseLapses active>backup:leaseLapsed backup>initialize:script:check',
     linkUp: 'backup count:leaseLapses active>backup:leaseLapsed',
+    faultEnds: 'backup count:leaseLapses active>backup:leaseLapsed',
     dataPlaneGone: 'initialize count:leaseLapses active>backup:leaseLapsed backup>initialize:detached',
     dataPlaneBack: 'backup count:leaseLapses active>backup:leaseLapsed',
   },
