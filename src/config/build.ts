@@ -22,6 +22,7 @@ export function buildConfig(document: ConfigDocument, file: string, node: string
     cluster: {
       name: document.cluster.name,
       nodes: numberNodes(document.cluster.nodes),
+      heartbeat: document.cluster.heartbeat,
       replication: { ...replication, tls: { ca: locate(tls.ca), cert: locate(tls.cert), key: locate(tls.key) } },
     },
     services: document.services.map(
@@ -37,9 +38,11 @@ function numberNodes(nodes: ConfigDocument['cluster']['nodes']): NodeConfig[] {
   return names.flatMap((name) => {
     const node = nodes[name];
     if (node === undefined) return [];
-    if (node.id !== undefined) return [{ name, id: node.id, address: node.address }];
+    const heartbeatAddresses = node.heartbeatAddresses.length > 0 ? node.heartbeatAddresses : [node.address];
+    const { address } = node;
+    if (node.id !== undefined) return [{ name, id: node.id, address, heartbeatAddresses }];
     while (taken.has(next)) next++;
-    return [{ name, id: next++, address: node.address }];
+    return [{ name, id: next++, address, heartbeatAddresses }];
   });
 }
 

@@ -18,6 +18,10 @@ export const DEFAULT_MAX_FLOWS = 1048576;
 
 /** A node id is one byte of every record's generation, and 0 means nobody. */
 export const MAX_NODES = 255;
+/** Paths of the beat channel (native/l4/addon): interfaces to the same peers, not peers. */
+export const MAX_HEARTBEAT_PATHS = 4;
+/** A lease of fast liveness outlives so many beats at least: fewer and one lost datagram moves the addresses. */
+export const MIN_FAST_BEATS = 3;
 /** Fewer records than this are a mistake of units. */
 export const MIN_MAX_FLOWS = 1024;
 /** 64 Mi records are 8 GiB of kernel memory; more is a mistake of units. */

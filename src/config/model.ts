@@ -13,6 +13,8 @@ export interface NodeConfig {
   /** 1..255, from the order of names unless given: marks the records that this node creates. */
   id: number;
   address: string;
+  /** One per path; at least `address`. */
+  heartbeatAddresses: string[];
 }
 
 /** `replication.tls` holds absolute file names; `{node}` in them was replaced when loadConfig was told the node. */

@@ -35,10 +35,46 @@ const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.
 
 const nodeSchema = z.strictObject({
   address: key(ipv4(), { text: 'Address of the node: its peers reach its replication port there.', example: '10.1.0.11' }),
+  heartbeatAddresses: key(
+    z
+      .array(ipv4(), { error: 'expected a list of IPv4 addresses' })
+      .max(limits.MAX_HEARTBEAT_PATHS, { error: `at most ${limits.MAX_HEARTBEAT_PATHS} addresses` })
+      .prefault([]),
+    {
+      text: 'Addresses of the node for beats, one per path, in the same order on every node. A path that does not share the cable of the adverts makes the loss of a link known at once.',
+      why: 'none: beats use `address` alone',
+      example: ['10.1.0.11', '10.2.0.11'],
+    },
+  ),
   id: key(integer(1, limits.MAX_NODES).optional(), {
     text: 'Number that marks the records which this node creates, different for each node.',
     why: 'by default nodes are numbered in the order of their names; write it when nodes will be added later, so that numbers stay',
     example: 1,
+  }),
+});
+
+const fastSchema = z
+  .strictObject({
+    interval: key(duration({ minMs: 2, maxMs: 100 }).prefault('2ms'), {
+      text: 'Time between two beats while fast liveness is on.',
+      why: 'the least that a real-time thread keeps on a busy machine',
+    }),
+    life: key(duration({ minMs: 4, maxMs: 1000 }).prefault('8ms'), {
+      text: 'How long a lease lives after the last beat that was sent; peers take over a millisecond later. At least three intervals.',
+      why: 'three beats may be lost or late',
+    }),
+  })
+  .transform((v) => ({ intervalMs: v.interval, lifeMs: v.life }));
+
+const heartbeatSchema = z.strictObject({
+  port: key(port().prefault(7946), {
+    text: 'UDP port of the beats: small authenticated datagrams by which the heartbeats of all nodes hear each other beside the adverts.',
+    why: 'the number of the replication port, which is TCP',
+  }),
+  fast: key(orNull(z.union([flag().transform((on) => (on ? fastSchema.parse({}) : null)), fastSchema], { error: 'expected true, false or { interval, life }' })), {
+    text: 'Fast liveness: a crash is noticed in milliseconds, by beats of a real-time thread, instead of after three adverts. `true`, or its times. Used only while that thread is punctual; adverts go on at their interval.',
+    why: 'off: it trusts the network between the nodes to lose no four packets in a row',
+    example: true,
   }),
 });
 
@@ -77,6 +113,7 @@ const clusterSchema = z.strictObject({
       .refine((nodes) => Object.keys(nodes).length > 0, 'a cluster needs at least one node'),
     { text: 'The nodes, by name. `tandem run --node NAME` says which one a process is.' },
   ),
+  heartbeat: key(heartbeatSchema.prefault({}), { text: 'How the heartbeats of the nodes hear each other, beside the adverts.' }),
   replication: key(replicationSchema.prefault({}), { text: 'How nodes copy their connection tables to each other.' }),
 });
 

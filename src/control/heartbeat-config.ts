@@ -2,7 +2,12 @@
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
 import type { Config, VirtualRouterConfig } from '../config/model.js';
-import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+
+/** A peer that is alive is known to be so before its adverts are missed: two and a half beats fit well into three adverts. */
+const BEAT_SHARE = 0.5;
+const MIN_BEAT_INTERVAL_MS = 2;
+const MAX_BEAT_INTERVAL_MS = 500;
 
 export interface HeartbeatFacts {
   node: string;
@@ -10,6 +15,10 @@ export interface HeartbeatFacts {
   pinDir: string;
   socketPath: string;
   realtimePriority: number;
+  /** Of this instance, hexadecimal. */
+  beatKey: string;
+  /** Decimal string of 64 bits. */
+  clusterId: string;
   /** Index of a router in the data plane, by name. */
   slotOf(router: string): number;
   /** Primary IPv4 address of an interface of this machine. */
@@ -25,6 +34,30 @@ export function heartbeatConfig(config: Config, facts: HeartbeatFacts): Heartbea
     drainMs: config.dataPlane.drainMs,
     realtimePriority: facts.realtimePriority,
     groups: groupsOf(config).map(({ name, routers }) => heartbeatGroup(config, name, routers, facts)),
+    beats: beatSettings(config, facts),
+  };
+}
+
+function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | null {
+  const { nodes, heartbeat } = config.cluster;
+  const own = nodes.find((node) => node.name === facts.node);
+  const peers = nodes.filter((node) => node.name !== facts.node);
+  if (own === undefined || peers.length === 0) return null;
+  const shortestMs = Math.min(...config.virtualRouters.map((router) => router.advertIntervalMs));
+  return {
+    nodeId: own.id,
+    cluster: facts.clusterId,
+    key: facts.beatKey,
+    port: heartbeat.port,
+    paths: own.heartbeatAddresses,
+    peers: peers.map((peer) => ({
+      node: peer.name,
+      id: peer.id,
+      addresses: own.heartbeatAddresses.map((_, path) => peer.heartbeatAddresses[path] ?? null),
+      advertAddresses: config.virtualRouters.flatMap((router) => router.unicastPeers[peer.name] ?? []),
+    })),
+    intervalMs: Math.min(MAX_BEAT_INTERVAL_MS, Math.max(MIN_BEAT_INTERVAL_MS, shortestMs * BEAT_SHARE)),
+    fast: heartbeat.fast,
   };
 }
 

@@ -44,6 +44,17 @@ export const metricTable = {
   },
   tandem_lease_lapses_total: { type: 'counter', help: 'Leases that lapsed before they were renewed.', labels: ['router'] },
   tandem_address_conflicts_total: { type: 'counter', help: 'Claims of others on addresses held by this node.', labels: ['router'] },
+  tandem_one_way_total: { type: 'counter', help: 'Times a node was heard over one path and not over another.', labels: ['router'] },
+  tandem_stale_terms_total: {
+    type: 'counter',
+    help: 'Times this node gave way because it had been paused, or restored, while another became active.',
+    labels: ['router'],
+  },
+  tandem_flaps_damped_total: {
+    type: 'counter',
+    help: 'Times this node may not pre-empt for a while because it lost the active role too often.',
+    labels: ['router'],
+  },
   tandem_takeover_verified: {
     type: 'gauge',
     help: 'Whether the last take-over was seen on the wire; absent when it does not apply.',

@@ -94,6 +94,9 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
   put('tandem_heartbeat_late_wakes_total', router, counters.lateWakes);
   put('tandem_lease_lapses_total', router, counters.leaseLapses);
   put('tandem_address_conflicts_total', router, counters.conflicts);
+  put('tandem_one_way_total', router, counters.oneWay);
+  put('tandem_stale_terms_total', router, counters.staleTerms);
+  put('tandem_flaps_damped_total', router, counters.damped);
   for (const [reason, count] of Object.entries(counters.advertsRejected))
     put('tandem_adverts_rejected_total', { ...router, reason }, count);
   for (const [key, count] of Object.entries(counters.transitions)) {

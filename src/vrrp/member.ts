@@ -34,6 +34,12 @@ export interface UnitContext {
   verifyTargets(): readonly EchoTarget[];
   /** Name of the node of this cluster that sends from this address; null: somebody else. */
   nodeAt(address: string): string | null;
+  /** Its number; 0: not a node of this cluster. */
+  nodeIdOf(node: string): number;
+  /** The end of a lease that is written now: earlier than asked for while peers have been promised so. */
+  leaseUntil(until: Monotonic): Monotonic;
+  leasesHeld(slots: readonly number[], until: Monotonic): void;
+  leasesGone(slots: readonly number[]): void;
 }
 
 /** What the group says of itself: the same in every member's advertisements. */
@@ -52,6 +58,9 @@ const noCounters = (): RouterCounters => ({
   lateWakes: 0,
   leaseLapses: 0,
   conflicts: 0,
+  oneWay: 0,
+  staleTerms: 0,
+  damped: 0,
   transitions: {},
 });
 
@@ -112,6 +121,11 @@ export class Member {
     const key = node === null ? `${this.config.name} ${address}` : node;
     this.senders.set(key, address);
     return key;
+  }
+
+  /** For ties between nodes: the low half of our address, greater as section 6.4.3 means it. */
+  get rank(): bigint {
+    return BigInt(this.sourceAddress);
   }
 
   addressOf(key: SenderKey): string | null {

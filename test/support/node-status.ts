@@ -44,6 +44,7 @@ export function nodeStatus(): NodeStatus {
         activePeer: null,
         verified: 'yes',
         verifiedAfterMs: 12.5,
+        term: 3,
         counters: {
           advertsSent: 600,
           advertsReceived: 40,
@@ -53,6 +54,9 @@ export function nodeStatus(): NodeStatus {
           lateWakes: 4,
           leaseLapses: 1,
           conflicts: 0,
+          oneWay: 0,
+          staleTerms: 0,
+          damped: 0,
           transitions: { 'backup:started': 1, 'active:peerSilent: no advert': 2 },
         },
       },
