@@ -7,6 +7,7 @@ import { dirname, resolve } from 'node:path';
 import { routerOf } from './check-services.js';
 import type { Config, NodeConfig, ServiceConfig } from './model.js';
 import type { ConfigDocument } from './schema.js';
+import { resolveTrack } from './track-schema.js';
 
 /** Stands in TLS file names for the name of the node that reads the file. */
 export const NODE_PLACEHOLDER = '{node}';
@@ -24,6 +25,7 @@ export function buildConfig(document: ConfigDocument, file: string, node: string
       nodes: numberNodes(document.cluster.nodes),
       replication: { ...replication, tls: { ca: locate(tls.ca), cert: locate(tls.cert), key: locate(tls.key) } },
     },
+    virtualRouters: document.virtualRouters.map((router) => ({ ...router, track: router.track.map(resolveTrack) })),
     services: document.services.map(
       (service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' }),
     ),

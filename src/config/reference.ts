@@ -2,8 +2,8 @@
  * docs/configuration.md: one table per object of the configuration, generated from the schema, so that no key is without an entry.
  */
 import { annotatedSchema, type JsonSchema } from './json-schema.js';
+import { EXAMPLE_KEYWORD, WHY_KEYWORD } from './keys.js';
 import { KIND_KEYWORD } from './scalars.js';
-import { EXAMPLE_KEYWORD, WHY_KEYWORD } from './schema.js';
 
 const HEAD = `# Configuration
 

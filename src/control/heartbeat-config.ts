@@ -2,7 +2,7 @@
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
 import type { Config, VirtualRouterConfig } from '../config/model.js';
-import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, TrackedInterface } from '../vrrp/heartbeat-api.js';
 
 export interface HeartbeatFacts {
   node: string;
@@ -56,10 +56,14 @@ function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConf
     preempt: first.preempt,
     preemptDelayMs: first.preemptDelayMs,
     announce: first.announce,
-    trackedInterfaces: [],
+    trackedInterfaces: routers.flatMap(trackedInterfaces),
     members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
 }
+
+/** Carrier is the one tracked thing that the heartbeat looks at itself. */
+const trackedInterfaces = ({ track }: VirtualRouterConfig): TrackedInterface[] =>
+  track.flatMap(({ kind, interface: name, weight }) => (kind === 'interface' && name !== null ? [{ name, weight }] : []));
 
 function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: HeartbeatFacts): HeartbeatRouter {
   return {

@@ -3,6 +3,7 @@
  */
 import type { FlowRow, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
+import type { TrackedStatus } from '../tracking/tracker.js';
 import type { RouterStatus } from '../vrrp/heartbeat-api.js';
 
 export type { FlowRow, Traffic };
@@ -21,6 +22,8 @@ export interface NodeStatus {
   inSync: boolean;
   heartbeat: { connected: boolean; pid: number | null; realtime: boolean };
   routers: RouterStatus[];
+  /** What the virtual routers track, and what it means for them; in the same order. */
+  tracking: TrackingStatus[];
   dataPlane: {
     pinDir: string;
     interfaces: { name: string; attached: boolean; mode: 'native' | 'generic'; fallbackReason: string | null }[];
@@ -33,6 +36,15 @@ export interface NodeStatus {
   services: ServiceStatus[];
   pools: PoolStatus[];
   metricsAddress: string;
+}
+
+export interface TrackingStatus {
+  router: string;
+  /** Why it is given up; null: it is not. */
+  fault: string | null;
+  /** With which this node takes part in the election. */
+  effectivePriority: number;
+  objects: TrackedStatus[];
 }
 
 export interface ServiceStatus {

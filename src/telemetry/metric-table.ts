@@ -26,6 +26,16 @@ export const metricTable = {
   },
   tandem_role_since_timestamp_seconds: { type: 'gauge', help: 'Unix time of the last change of role.', labels: ['router'] },
   tandem_priority: { type: 'gauge', help: 'VRRP priority of this node.', labels: ['router'] },
+  tandem_effective_priority: {
+    type: 'gauge',
+    help: 'VRRP priority of this node after what it tracks.',
+    labels: ['router'],
+  },
+  tandem_track_up: {
+    type: 'gauge',
+    help: 'Whether something tracked by a virtual router is as it should be; absent until it was looked at.',
+    labels: ['router', 'kind', 'name'],
+  },
   tandem_transitions_total: { type: 'counter', help: 'Changes of role, by new role and reason.', labels: ['router', 'to', 'reason'] },
   tandem_adverts_sent_total: { type: 'counter', help: 'VRRP advertisements sent.', labels: ['router'] },
   tandem_adverts_received_total: { type: 'counter', help: 'Valid VRRP advertisements received.', labels: ['router'] },

@@ -71,6 +71,7 @@ export function fillAll(status: NodeStatus, put: Put): void {
   put('tandem_heartbeat_up', {}, flag(status.heartbeat.connected));
   put('tandem_heartbeat_realtime', {}, flag(status.heartbeat.realtime));
   for (const router of status.routers) fillRouter(router, put);
+  for (const tracking of status.tracking) fillTracking(tracking, put);
   fillDataPlane(status.dataPlane, put);
   for (const service of status.services) fillService(service, put);
   for (const pool of status.pools) fillPool(pool, put);
@@ -100,6 +101,13 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
     const colon = key.indexOf(':');
     put('tandem_transitions_total', { ...router, to: key.slice(0, colon), reason: key.slice(colon + 1) }, count);
   }
+}
+
+function fillTracking(status: NodeStatus['tracking'][number], put: Put): void {
+  const { router } = status;
+  put('tandem_effective_priority', { router }, status.effectivePriority);
+  for (const { kind, name, state } of status.objects)
+    if (state !== 'unknown') put('tandem_track_up', { router, kind, name }, flag(state === 'up'));
 }
 
 function fillDataPlane(status: NodeStatus['dataPlane'], put: Put): void {

@@ -57,6 +57,42 @@ export function nodeStatus(): NodeStatus {
         },
       },
     ],
+    tracking: [
+      {
+        router: 'front',
+        fault: null,
+        effectivePriority: 150,
+        objects: [
+          {
+            kind: 'process',
+            name: 'haproxy',
+            weight: -50,
+            state: 'down',
+            isFault: false,
+            reason: 'no process has this name',
+            sinceWallMs: SNAPSHOT_MS - 7000,
+          },
+          {
+            kind: 'route',
+            name: 'uplink',
+            weight: null,
+            state: 'up',
+            isFault: false,
+            reason: 'via 10.1.0.1 by eth0',
+            sinceWallMs: SNAPSHOT_MS - 60_000,
+          },
+          {
+            kind: 'script',
+            name: '/usr/local/bin/check',
+            weight: 20,
+            state: 'unknown',
+            isFault: false,
+            reason: 'not checked yet',
+            sinceWallMs: SNAPSHOT_MS,
+          },
+        ],
+      },
+    ],
     dataPlane: {
       pinDir: '/sys/fs/bpf/tandem/lb1-0123abcd/v1',
       interfaces: [

@@ -59,10 +59,12 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         checksum: 'rfc9568',
         announce: { repeat: 5, repeatGapMs: 100, refreshMs: 60_000 },
         verifyAddresses: [],
+        track: [],
       },
     ],
     services: [sampleService],
     pools: [samplePool],
+    notify: [],
     metrics: { address: '127.0.0.1', port: 9107 },
     log: { level: 'info' },
   } as Config;
