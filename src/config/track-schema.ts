@@ -71,7 +71,10 @@ export const trackSchema = z.strictObject({
     why: '5s for a script, 400ms for a gateway, 1s for a file',
     example: '2s',
   }),
-  process: key(orNull(text('the name of a program')), { text: 'Name of the program (process).', example: 'haproxy' }),
+  process: key(orNull(text('the name of a program')), {
+    text: 'Name of the program (process). Here, in files and in commands `{node}` stands for the name of the node.',
+    example: 'haproxy',
+  }),
   pidFile: key(orNull(text('a file name')), {
     text: 'File that holds the number of the process (process, instead of its name).',
     example: '/run/haproxy.pid',

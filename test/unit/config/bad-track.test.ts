@@ -169,3 +169,15 @@ t.test('defaults by kind, and names by what is looked at', async (t) => {
     { name: '/bin/hook', command: ['/bin/hook', 'a'], on: ['active', 'backup', 'initialize'], routers: [], timeoutMs: 10_000 },
   ]);
 });
+
+t.test('{node} stands for the node', async (t) => {
+  const track = '{ kind: file, file: "/run/{node}/off" }\n{ kind: script, command: [/bin/check, "{node}"] }';
+  const result = parseConfig('tandem.yaml', text(track, 'notify: [{ command: [/bin/hook, "{node}"] }]'), { node: 'lb2' });
+  t.match(result, {
+    ok: true,
+    config: {
+      virtualRouters: [{ track: [{ file: '/run/lb2/off', name: '/run/lb2/off' }, { command: ['/bin/check', 'lb2'] }] }],
+      notify: [{ command: ['/bin/hook', 'lb2'] }],
+    },
+  });
+});
