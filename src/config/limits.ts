@@ -49,5 +49,12 @@ export const MAX_PRIORITY = 254;
 export const SKEW_PER_STEP = 1 / 256;
 export const MIN_SKEW_DISTANCE_MS = 1;
 
+/** Each is looked at several times a second; more per virtual router is a mistake. */
+export const MAX_TRACKED = 32;
+/** A weight beyond the range of priorities would mean the same as its ends. */
+export const MAX_WEIGHT = 254;
+/** Each has a queue and may run a process; more is a mistake. */
+export const MAX_HOOKS = 16;
+
 /** Longest duration of any key: a week. Longer is a mistake of units. */
 export const MAX_DURATION_MS = 7 * 24 * 3600 * 1000;

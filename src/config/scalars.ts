@@ -21,6 +21,7 @@ const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_00
 
 const ipv4Pattern = new RegExp(`^${IPV4}$`);
 const endpointPattern = new RegExp(`^${IPV4}:${PORT}$`);
+const prefixPattern = new RegExp(`^${IPV4}(/(3[0-2]|[12]?[0-9]))?$`);
 const listenPattern = new RegExp(`^${IPV4}:${PORT}(/(tcp|udp))?$`);
 const durationPattern = /^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -40,6 +41,8 @@ const addressText = (pattern: RegExp, expected: string, what: string) => {
 };
 
 export const ipv4 = () => addressText(ipv4Pattern, 'an IPv4 address such as 10.1.0.100', 'IPv4 address');
+
+export const prefix = () => addressText(prefixPattern, 'a network such as 10.3.0.0/16, or an address', 'network');
 
 function splitEndpoint(text: string): Endpoint {
   const colon = text.lastIndexOf(':');

@@ -4,34 +4,11 @@
  * Only what one value can say about itself is checked here; relations between values are cross-checks.ts.
  */
 import { z } from 'zod';
+import { choice, flag, key, list, text } from './keys.js';
 import * as limits from './limits.js';
+import { notifySchema } from './notify-schema.js';
 import { duration, endpoint, integer, interfaceName, ipv4, listen, name, orNull, port } from './scalars.js';
-
-interface KeyText {
-  text: string;
-  why?: string;
-  example?: unknown;
-}
-
-/** Extra keywords of the generated JSON Schema, for the reference; json-schema.ts turns them into plain ones for editors. */
-export const WHY_KEYWORD = 'x-why';
-/** As `examples`, which zod leaves out where a value is transformed. */
-export const EXAMPLE_KEYWORD = 'x-example';
-
-function key<S extends z.ZodType>(schema: S, { text, why, example }: KeyText): S {
-  return schema.meta({
-    description: text,
-    ...(why === undefined ? {} : { [WHY_KEYWORD]: why }),
-    ...(example === undefined ? {} : { [EXAMPLE_KEYWORD]: example }),
-  });
-}
-
-const flag = () => z.boolean({ error: 'expected true or false' });
-const text = (what: string) => {
-  const error = `expected ${what}`;
-  return z.string({ error }).min(1, { error });
-};
-const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values);
+import { trackSchema } from './track-schema.js';
 
 const nodeSchema = z.strictObject({
   address: key(ipv4(), { text: 'Address of the node: its peers reach its replication port there.', example: '10.1.0.11' }),
@@ -71,11 +48,18 @@ const heartbeatSchema = z.strictObject({
     text: 'UDP port of the beats: small authenticated datagrams by which the heartbeats of all nodes hear each other beside the adverts.',
     why: 'the number of the replication port, which is TCP',
   }),
-  fast: key(orNull(z.union([flag().transform((on) => (on ? fastSchema.parse({}) : null)), fastSchema], { error: 'expected true, false or { interval, life }' })), {
-    text: 'Fast liveness: a crash is noticed in milliseconds, by beats of a real-time thread, instead of after three adverts. `true`, or its times. Used only while that thread is punctual; adverts go on at their interval.',
-    why: 'off: it trusts the network between the nodes to lose no four packets in a row',
-    example: true,
-  }),
+  fast: key(
+    orNull(
+      z.union([flag().transform((on) => (on ? fastSchema.parse({}) : null)), fastSchema], {
+        error: 'expected true, false or { interval, life }',
+      }),
+    ),
+    {
+      text: 'Fast liveness: a crash is noticed in milliseconds, by beats of a real-time thread, instead of after three adverts. `true`, or its times. Used only while that thread is punctual; adverts go on at their interval.',
+      why: 'off: it trusts the network between the nodes to lose no four packets in a row',
+      example: true,
+    },
+  ),
 });
 
 const tlsSchema = z.strictObject({
@@ -248,6 +232,9 @@ const virtualRouterSchema = z
       why: 'none: the default gateway of the interface and recent next hops',
       example: ['10.1.0.1'],
     }),
+    track: key(list(trackSchema, 'things to track', limits.MAX_TRACKED).prefault([]), {
+      text: 'What this node must have to be a good place for the addresses. Something that fails lowers the priority (`weight`) or, without a weight, makes the node give the router up.',
+    }),
   })
   .transform(({ advertInterval, preemptDelay, ...rest }) => ({ ...rest, advertIntervalMs: advertInterval, preemptDelayMs: preemptDelay }));
 
@@ -382,9 +369,6 @@ const logSchema = z.strictObject({
   }),
 });
 
-const list = <S extends z.ZodType>(item: S, what: string, max: number) =>
-  z.array(item, { error: `expected a list of ${what}` }).max(max, { error: `at most ${max} ${what}` });
-
 export const configSchema = z.strictObject({
   cluster: key(clusterSchema, { text: 'Who belongs together.' }),
   dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
@@ -398,6 +382,9 @@ export const configSchema = z.strictObject({
   }),
   services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
   pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
+  notify: key(list(notifySchema, 'hooks', limits.MAX_HOOKS).prefault([]), {
+    text: 'Commands that are run when something changes, with one JSON document on standard input.',
+  }),
   metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
   log: key(logSchema.prefault({}), { text: 'What is logged.' }),
 });

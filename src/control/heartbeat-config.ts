@@ -2,12 +2,14 @@
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
 import type { Config, VirtualRouterConfig } from '../config/model.js';
-import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, TrackedInterface } from '../vrrp/heartbeat-api.js';
 
 /** A peer that is alive is known to be so before its adverts are missed: two and a half beats fit well into three adverts. */
 const BEAT_SHARE = 0.5;
 const MIN_BEAT_INTERVAL_MS = 2;
 const MAX_BEAT_INTERVAL_MS = 500;
+/** What the thread of the addon keeps track of. A larger cluster is reached in part; the adverts reach everybody. */
+const MAX_BEAT_PEERS = 15;
 
 export interface HeartbeatFacts {
   node: string;
@@ -50,7 +52,7 @@ function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | nul
     key: facts.beatKey,
     port: heartbeat.port,
     paths: own.heartbeatAddresses,
-    peers: peers.map((peer) => ({
+    peers: peers.slice(0, MAX_BEAT_PEERS).map((peer) => ({
       node: peer.name,
       id: peer.id,
       addresses: own.heartbeatAddresses.map((_, path) => peer.heartbeatAddresses[path] ?? null),
@@ -89,10 +91,14 @@ function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConf
     preempt: first.preempt,
     preemptDelayMs: first.preemptDelayMs,
     announce: first.announce,
-    trackedInterfaces: [],
+    trackedInterfaces: routers.flatMap(trackedInterfaces),
     members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
 }
+
+/** Carrier is the one tracked thing that the heartbeat looks at itself. */
+const trackedInterfaces = ({ track }: VirtualRouterConfig): TrackedInterface[] =>
+  track.flatMap(({ kind, interface: name, weight }) => (kind === 'interface' && name !== null ? [{ name, weight }] : []));
 
 function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: HeartbeatFacts): HeartbeatRouter {
   return {

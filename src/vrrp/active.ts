@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { carried, isBetter, remember, toBackup } from './common.js';
-import { challengeFailed, isStale } from './peers.js';
+import { isStale } from './peer-view.js';
 import type { Active, HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState, Step, Verification } from './state.js';
 import { latest, lateWakeMs, leaseLifeMs, nextBeat, plus } from './timing.js';
 
@@ -16,6 +16,9 @@ const SEND_RETRY_MIN_MS = 2;
 /** A node that stalled for a whole lease leaves a successor alone for this long: enough for the daemon to notice what it missed, and
  *  for a starved machine not to flap. */
 export const LAPSE_HOLD_DOWN_MS = 1000;
+
+/** A node that left because it was not heard does not pre-empt before this: long enough for somebody to mend a cable or a filter. */
+const UNHEARD_HOLD_DOWN_MS = 10_000;
 
 /** What a successor needs from our goodbye until hosts and switches know it: the time new flows are still admitted here. */
 export const HAND_OVER_GRACE_MS = 20;
@@ -170,4 +173,14 @@ function verifyAgain(verification: Verification, now: Monotonic, effects: Router
   }
   effects.push({ type: 'verify', attempt: verification.attempt + 1, since: verification.since });
   return { ...verification, attempt: verification.attempt + 1, nextAt: plus(now, gapMs) };
+}
+
+/** No echo came back: not only the peer that complained does not hear us. */
+export function challengeFailed(state: Active, now: Monotonic): Step {
+  const { advertIntervalMs } = state.settings;
+  const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, UNHEARD_HOLD_DOWN_MS));
+  return toBackup({ ...state, holdDownUntil }, 'alone', advertIntervalMs, now, 'unheard', 'failed', [
+    { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
+    { type: 'sendAdvert', priority: 0, to: null },
+  ]);
 }

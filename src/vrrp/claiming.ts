@@ -100,7 +100,9 @@ function leaseAcquired(state: Claiming, now: Monotonic): Step {
   const until = state.acquiringUntil;
   if (until === null) return { state, effects: [] };
   if (now >= until)
-    return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', 'failed', [{ type: 'count', counter: 'leaseLapses' }]);
+    return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', 'failed', [
+      { type: 'count', counter: 'leaseLapses' },
+    ]);
   const active = enterActive({ ...state, term: state.term + 1, isTermKnown: true }, until, now);
   const handOverUntil = state.isHandOver ? plus(now, state.settings.advertIntervalMs) : null;
   const next = { ...active.state, nextAdvertAt: state.nextAdvertAt, handOverUntil };

@@ -13,7 +13,7 @@ import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
 import { initialState, step } from './machine.js';
 import { Member, type UnitContext } from './member.js';
-import { livingHolder } from './peers.js';
+import { livingHolder } from './peer-view.js';
 import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from './state.js';
 import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';

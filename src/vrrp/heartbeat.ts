@@ -12,7 +12,15 @@ import { nameHash } from './beat-codec.js';
 import { Beats } from './beats.js';
 import { decodeAdvert } from './codec.js';
 import { GroupUnit } from './group-unit.js';
-import type { BeatPeer, FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, ToHeartbeat, VerifyTarget } from './heartbeat-api.js';
+import type {
+  BeatPeer,
+  FromHeartbeat,
+  HeartbeatConfig,
+  HeartbeatGroup,
+  HeartbeatRouter,
+  ToHeartbeat,
+  VerifyTarget,
+} from './heartbeat-api.js';
 import { parseIpv4 } from './ipv4.js';
 import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';

@@ -12,7 +12,8 @@ import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
 import { handOver, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
-import { livingHolder, peerFellSilent, peerSpoke } from './peers.js';
+import { livingHolder } from './peer-view.js';
+import { peerFellSilent, peerSpoke } from './peers.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
@@ -184,7 +185,16 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
       : [{ type: 'log', level: 'warn', event: 'intervalDiffers', fields: { heardMs: intervalMs, ownMs: state.settings.advertIntervalMs } }];
   const downAt = plus(now, activeDownMs(priority, intervalMs));
   return {
-    state: { ...state, ...common, preemptSince, waitsFor: 'activeSilent', activeIntervalMs: intervalMs, downAt, graced: false, unheard: null },
+    state: {
+      ...state,
+      ...common,
+      preemptSince,
+      waitsFor: 'activeSilent',
+      activeIntervalMs: intervalMs,
+      downAt,
+      graced: false,
+      unheard: null,
+    },
     effects,
   };
 }

@@ -6,33 +6,19 @@
  * say otherwise, and a cluster whose beats are all lost is a plain VRRP cluster.
  */
 import type { Monotonic } from '../system/clock.js';
-import { beginVerification, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
+import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { endOfOthers, startClaim } from './claiming.js';
 import { followsAnother, isBetter, toBackup } from './common.js';
+import { livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
 import { earliest, latest, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
-/** A node that left because it was not heard does not pre-empt before this: long enough for somebody to mend a cable or a filter. */
-const UNHEARD_HOLD_DOWN_MS = 10_000;
-
-const peerOf = (state: RouterState, node: SenderKey): PeerView | null => state.peers.find((peer) => peer.node === node) ?? null;
-
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
   peer,
 ];
-
-/** The peer that says, now, that it is active in a term as late as any we know. */
-export const livingHolder = (state: RouterState): PeerView | null =>
-  state.peers.find((peer) => peer.isReachable && peer.role === 'active' && peer.term >= state.term) ?? null;
-
-/** It believes to be active since before our own lease. */
-export function isStale(state: Active, from: SenderKey): boolean {
-  const peer = peerOf(state, from);
-  return peer !== null && peer.role === 'active' && peer.term < state.term;
-}
 
 export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): Step {
   const before = peerOf(state, peer.node);
@@ -144,15 +130,6 @@ function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
   return { state: { ...begun.state, challengedUntil: plus(now, CHALLENGE_MS) }, effects: [counted, challenged, ...begun.effects] };
 }
 
-export function challengeFailed(state: Active, now: Monotonic): Step {
-  const { advertIntervalMs } = state.settings;
-  const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, UNHEARD_HOLD_DOWN_MS));
-  return toBackup({ ...state, holdDownUntil }, 'alone', advertIntervalMs, now, 'unheard', 'failed', [
-    { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
-    { type: 'sendAdvert', priority: 0, to: null },
-  ]);
-}
-
 export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, { type: 'peerSilent' }>, now: Monotonic): Step {
   const before = peerOf(state, event.node);
   if (before === null) return { state, effects: [] };
@@ -162,6 +139,7 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
   if (before.role !== 'active' || !event.isLeaseOver || isHeard) return { state: known, effects: [] };
   const others = forget(known, event.node);
   if (known.kind === 'backup') return vacant({ ...known, others, unheard: null }, event.node, false, 'peerSilent', now);
-  if (known.kind === 'claiming') return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
+  if (known.kind === 'claiming')
+    return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };
 }

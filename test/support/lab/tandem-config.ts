@@ -17,6 +17,9 @@ export interface TandemConfigOptions {
   /** What happens to flows of a server that is down; every pool. */
   onServerDown: 'keep' | 'drop';
   health: { interval: string; timeout: string; rise: number; fall: number };
+  /** What the virtual router tracks, and hooks, as they stand in the file. */
+  track: readonly object[];
+  notify: readonly object[];
   /** Null: the default. */
   queueRecords: number | null;
 }
@@ -36,6 +39,8 @@ export const DEFAULT_TANDEM = {
   on: 'all',
   onServerDown: 'keep',
   health: HEALTH,
+  track: [],
+  notify: [],
   queueRecords: null,
 } as const;
 
@@ -81,8 +86,10 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
         ...(options.unicast ? { unicastPeers: byName(nodes, clientAddress) } : {}),
         checksum: options.checksum,
         verifyAddresses: plan.clients.map(clientAddress),
+        track: options.track,
       },
     ],
+    notify: options.notify,
     services: [
       service('echo', `${PORTS.echo}/tcp`, 'nat'),
       service('speak', `${PORTS.speak}/tcp`, 'nat'),

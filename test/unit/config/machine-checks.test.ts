@@ -46,6 +46,11 @@ t.test('what does not fit', async (t) => {
   ]);
 });
 
+t.test('a tracked interface that is not there yet is said, no mistake', async (t) => {
+  const yaml = text.replace('    priority', '    track: [{ kind: interface, interface: tun0 }]\n    priority');
+  t.match(found(lb1, yaml), [/warning: this machine has no interface "tun0" now/]);
+});
+
 t.test('one-arm NAT in a large network is seen with the real prefix', async (t) => {
   const wide: Machine = {
     ...lb1,

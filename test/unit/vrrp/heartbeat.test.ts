@@ -7,6 +7,7 @@ import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, R
 import { ipv4 } from '../../../src/vrrp/ipv4.js';
 import type { InterfaceView, LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
 import { Agenda } from '../../sim/agenda.js';
+import { FakeBeats } from '../../support/fake-beats.js';
 
 type RouterChange = Partial<HeartbeatRouter & Omit<HeartbeatGroup, 'members'>>;
 
@@ -54,12 +55,14 @@ class Bench {
   verifiedNs = 0n;
   deadline = 0;
   isStopped = false;
+  readonly beats = new FakeBeats();
+  onLinks: () => void = () => undefined;
   config: HeartbeatConfig;
   readonly heartbeat: Heartbeat;
   private onReadable: () => void = () => undefined;
 
   constructor(...groups: HeartbeatGroup[]) {
-    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, groups };
+    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, groups, beats: null };
     const { agenda } = this;
     this.heartbeat = new Heartbeat({
       config: this.config,
@@ -90,6 +93,11 @@ class Bench {
             drain: (limit, on) => this.drain(limit, on),
             close: () => undefined,
           };
+        },
+        openBeats: (options, onEvents) => this.beats.open(options, onEvents),
+        watchLinks: (onChange) => {
+          this.onLinks = onChange;
+          return () => undefined;
         },
         runningInterfaces: () => this.interfaces,
         verifyEchoId: 0x7464,
