@@ -14,6 +14,7 @@ import {
   buildSwitch,
   configureMachine,
   createNamespaces,
+  type Extras,
   type Machine,
   machines,
   namespaces,
@@ -189,13 +190,15 @@ export class LabError extends Error {
   }
 }
 
+export type LabOptions = Partial<Size & Extras>;
+
 /** Builds a lab. Leftovers of dead runs are removed first. */
-export async function createLab(size: Partial<Size> = {}): Promise<Lab> {
+export async function createLab({ ipv6 = false, ...size }: LabOptions = {}): Promise<Lab> {
   if (process.getuid?.() !== 0) throw new LabError('NOT_ROOT', 'network namespaces need root: run this with sudo');
   guardEnd();
   removeStaleLabs();
   const prefix = `${PREFIX}${process.pid}${String.fromCharCode(97 + (nextLetter++ % 26))}`;
-  const plan = planLab(prefix, { nodes: 2, servers: 3, clients: 1, ...size });
+  const plan = planLab(prefix, { nodes: 2, servers: 3, clients: 1, ...size }, { ipv6 });
   const workDir = mkdtempSync(path.join(tmpdir(), `${prefix}-`));
   const record = { prefix, pid: process.pid, startTicks: startTicks(process.pid), namespaces: namespaces(plan), workDir, pinDirs: [] };
   writeRecord(record);

@@ -10,10 +10,9 @@ import { openStateDir } from '../../../src/control/state-dir.js';
 import type { FlowRow, NodeStatus } from '../../../src/control/status.js';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
 import type { Lab, LabProcess } from './lab.js';
-import { legOn } from './plan.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
-import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
+import { DEFAULT_TANDEM, nodeAddress, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
 import { Hopeless, waitFor } from './wait-for.js';
 
 export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { election?: Partial<ElectionSettings> };
@@ -59,7 +58,7 @@ export class TandemSystem implements SystemUnderTest {
     await initPki({
       directory: path.join(this.#lab.workDir, 'pki'),
       cluster: 'lab',
-      nodes: tandemNodes(this.#lab.plan, this.#options).map((node) => ({ name: node.name, address: legOn(node, 'client').address })),
+      nodes: tandemNodes(this.#lab.plan, this.#options).map((node) => ({ name: node.name, address: nodeAddress(node, this.#options) })),
       force: true,
       nowMs: Date.now(),
     });
