@@ -24,6 +24,12 @@ export interface TandemConfigOptions {
   health: { interval: string; timeout: string; rise: number; fall: number };
   /** Null: the default. */
   queueRecords: number | null;
+  /** Fast liveness: peers hear each other in milliseconds, whatever the advert interval is. */
+  fast: boolean;
+  /** False: the nodes' processes are not permitted to take real-time priority. */
+  realtime: boolean;
+  /** Size of a disk of its own for each node's state directory; null: where the lab lies. */
+  stateDiskMiB: number | null;
 }
 
 export const tandemNodes = (plan: Plan, { on }: Pick<TandemConfigOptions, 'on'>): Machine[] =>
@@ -47,6 +53,9 @@ export const DEFAULT_TANDEM = {
   onServerDown: 'keep',
   health: HEALTH,
   queueRecords: null,
+  fast: false,
+  realtime: true,
+  stateDiskMiB: null,
 } as const;
 
 const byName = <T>(items: Machine[], value: (item: Machine, index: number) => T): Record<string, T> =>
@@ -75,6 +84,7 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
     cluster: {
       name: 'lab',
       nodes: byName(nodes, (node) => ({ address: nodeAddress(node, options) })),
+      ...(options.fast ? { heartbeat: { fast: true } } : {}),
       ...(options.queueRecords === null ? {} : { replication: { queueRecords: options.queueRecords } }),
     },
     dataPlane: { interfaces: ['eth0', 'eth1'], attach: options.attach, maxFlows: options.maxFlows },
