@@ -26,6 +26,9 @@ const TABLE = 'lab_losses';
 /** Dice with this many sides. */
 const PARTS = 1000;
 
+/** What the kernel starts with. */
+const USUAL_GRO_BYTES = 65_536;
+
 /** Names of a machine's port in the switch: its own, and the one it has while an agent is its wire. */
 const portNames = ({ port }: Leg): string[] => [port, bridgeEnd(port)];
 /** c-lb1 -> cw-lb1: in the bridge instead of it; cx-lb1: the agent's end of that. */
@@ -102,7 +105,8 @@ EOF`);
       if (wire === undefined) return;
       this.#wires.delete(leg.port);
       wire.close();
-      await this.#lab.switchShell.run(`ip link set ${leg.port} master ${bridgeOf(leg)}\nip link del ${bridgeEnd(leg.port)}`);
+      const back = [`ip link set ${leg.port} master ${bridgeOf(leg)}`, `ip link set ${leg.port} gro_max_size ${USUAL_GRO_BYTES}`];
+      await this.#lab.switchShell.run([...back, `ip link del ${bridgeEnd(leg.port)}`].join('\n'));
     });
   }
 
@@ -115,6 +119,9 @@ EOF`);
       [
         `ip link add ${bridge} type veth peer name ${agent}`,
         `ethtool -K ${bridge} tx off > /dev/null`,
+        // Received segments are not put together: the other end would not take them. Switched off altogether, nobody would poll the port.
+        `ip link set ${own} gro_max_size 1`,
+        `ip link set ${agent} gro_max_size 1`,
         `ip link set ${bridge} up`,
         `ip link set ${agent} up`,
       ].join('\n'),
