@@ -92,6 +92,8 @@ void test_dump() {
   World world;
   world.read({{}, {.ifindex = 2, .name = "eth1"}, {.ifindex = 3, .name = "eth2"}});
   world.table.begin_dump(SEQUENCE);
+  /* Was waiting since before the loss. */
+  CHECK(world.read({{.ifindex = 2, .name = "eth1"}}).empty());
   CHECK(world.read({{.sequence = SEQUENCE}}).empty());
   /* While a dump is under way, changes come in between. */
   CHECK(world.read({{.ifindex = 4, .name = "eth3"}}) == "+eth3.4 ");
