@@ -140,9 +140,9 @@ t.test('the datagram, byte by byte', async (t) => {
   t.equal(sipHash24(Buffer.from([...vector, 15]), vector), 0xa129ca6149be45e5n, 'the example of the SipHash paper');
   const port = freshPort();
   const forger = await openForger(t, port);
+  const before = BigInt(Date.now() - 1) * 1_000_000n;
   const left = openNode(t, 1, port);
   left.channel.promise(9000);
-  const before = BigInt(Date.now() - 1) * 1_000_000n;
   left.channel.say(Buffer.from('payload'));
   const [message] = (await once(forger.socket, 'message')) as [Buffer];
   const beat = decodeBeat(message, keyOf(1));
