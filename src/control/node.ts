@@ -14,6 +14,7 @@ import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.j
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
+import { kernelPresence } from '../system/kernel-presence.js';
 import type { Links } from '../system/links.js';
 import { createNeighbours } from '../system/neighbours.js';
 import { bpfObjectPath } from '../system/paths.js';
@@ -31,8 +32,9 @@ import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
+import { installPresence, removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { beatKey, bootInstance, clusterId, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { beatKey, bootInstance, clusterId, loadPools, removeOtherLayouts, replaceFile, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
 
@@ -101,7 +103,7 @@ class Node implements TandemNode {
   async start(): Promise<void> {
     await this.loadDataPlane();
     this.startPools();
-    this.attach();
+    await this.attach();
     this.createHeartbeat();
     await this.startReplication();
     this.startTracking();
@@ -134,11 +136,18 @@ class Node implements TandemNode {
     if (this.engine.isReady()) this.readiness = { ...this.readiness, ready: true, reason: 'adopted a serving flow table' };
   }
 
-  private attach(): void {
+  private async attach(): Promise<void> {
+    for (const directory of removeOtherLayouts(this.stateDir)) {
+      this.log.event('dataPlane.otherLayout', { directory, reason: 'its program would keep this one from the interfaces' });
+    }
     this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
     for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
       this.log.event('dataPlane.attached', { interface: name, mode, adopted });
       if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+    }
+    const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
+    for (const { key, before, after: now } of raised) {
+      this.log.event('network.settingRaised', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
     }
   }
 
@@ -458,6 +467,7 @@ class Node implements TandemNode {
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();
     this.engine.stop();
+    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
     this.dataPlane.close();
   }
 

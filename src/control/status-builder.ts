@@ -27,7 +27,7 @@ export interface StatusSources {
   dataPlane: Pick<DataPlane, 'isAttached' | 'memoryBytes'>;
   interfaces: readonly AttachedInterface[];
   peers: PeerStatus[];
-  engine: Pick<L4Engine, 'counters'>;
+  engine: Pick<L4Engine, 'counters' | 'steered' | 'foreignClaims'>;
   health: Pick<HealthChecker, 'status'>;
   pools: readonly PoolGeneration[];
   tracker: Pick<Tracker, 'results' | 'status'>;
@@ -63,6 +63,8 @@ export function buildStatus(sources: StatusSources): NodeStatus {
       flows: counters.flows.reduce((sum, { flows }) => sum + flows, 0),
       flowTableBytes: dataPlane.memoryBytes('flows'),
       drops: counters.drops,
+      steered: sources.engine.steered(),
+      foreignClaims: sources.engine.foreignClaims(),
     },
     peers,
     services: config.services.map((service) => serviceStatus(service, config, counters.services)),

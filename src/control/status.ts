@@ -31,6 +31,10 @@ export interface NodeStatus {
     flows: number;
     flowTableBytes: number;
     drops: Record<string, number>;
+    /** Frames passed on to the successor after a planned hand-over, by virtual router. */
+    steered: { router: string; packets: number }[];
+    /** Claims of others on addresses held here, since the daemon started; `mac` is the last claimant. */
+    foreignClaims: { address: string; interface: string; mac: string; claims: number }[];
   };
   peers: PeerStatus[];
   services: ServiceStatus[];

@@ -23,12 +23,18 @@ export const events = {
   'dataPlane.attached': { level: 'info', message: 'XDP program is attached', fields: ['interface', 'mode', 'adopted'] },
   'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
   'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
+  'dataPlane.otherLayout': {
+    level: 'info',
+    message: 'the data plane of a version with another layout was removed',
+    fields: ['directory', 'reason'],
+  },
   'address.foreignClaim': {
     level: 'error',
     message: 'somebody else claims an address that this node holds',
     fields: ['address', 'mac', 'interface', 'reason'],
   },
 
+  'network.settingRaised': { level: 'info', message: 'a kernel setting was raised', fields: ['key', 'before', 'after', 'reason'] },
   'network.trouble': { level: 'warn', message: 'links or neighbours could not be followed for a moment', fields: ['reason'] },
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },

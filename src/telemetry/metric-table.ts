@@ -97,6 +97,16 @@ export const metricTable = {
   tandem_flows: { type: 'gauge', help: 'Records in the flow table.', labels: [] },
   tandem_flow_table_capacity: { type: 'gauge', help: 'Records the flow table can hold.', labels: [] },
   tandem_flow_table_bytes: { type: 'gauge', help: 'Kernel memory of the flow table.', labels: [] },
+  tandem_steered_packets_total: {
+    type: 'counter',
+    help: 'Packets passed on to the node that has the addresses since a planned hand-over.',
+    labels: ['router'],
+  },
+  tandem_foreign_claims_total: {
+    type: 'counter',
+    help: 'ARP and Neighbour Discovery messages of others that claim an address held by this node.',
+    labels: ['address', 'interface'],
+  },
   tandem_drops_total: { type: 'counter', help: 'Packets dropped by the data plane, by reason.', labels: ['reason'] },
 
   tandem_service_usable_servers: { type: 'gauge', help: 'Servers that get new flows of a service.', labels: ['service'] },

@@ -133,6 +133,9 @@ function fillDataPlane(status: NodeStatus['dataPlane'], put: Put): void {
   put('tandem_flows', {}, status.flows);
   put('tandem_flow_table_capacity', {}, status.maxFlows);
   put('tandem_flow_table_bytes', {}, status.flowTableBytes);
+  for (const { router, packets } of status.steered) put('tandem_steered_packets_total', { router }, packets);
+  for (const { address, interface: name, claims } of status.foreignClaims)
+    put('tandem_foreign_claims_total', { address, interface: name }, claims);
   for (const [reason, count] of Object.entries(status.drops)) put('tandem_drops_total', { reason }, count);
 }
 

@@ -121,6 +121,8 @@ export function nodeStatus(): NodeStatus {
       flows: 1234,
       flowTableBytes: 150 * 1024 * 1024,
       drops: { noService: 7, ttl: 0 },
+      steered: [{ router: 'front', packets: 8 }],
+      foreignClaims: [{ address: '10.1.0.100', interface: 'eth0', mac: '02:00:00:00:66:66', claims: 5 }],
     },
     peers: [
       {

@@ -71,6 +71,8 @@ t.test('status', async (t) => {
     'interfaces  eth0 native, eth1 generic (driver has no XDP)',
     'flows       1,234 of 1,048,576 (0.1 %), 150.0 MiB',
     'drops       noService 7',
+    'steered     front 8',
+    'claimed     10.1.0.100 by 02:00:00:00:66:66 (5)',
     /2026-01-02T03:03:05\.000Z {2}front {3}backup {2}active {2}peerSilent/,
   ];
   for (const line of lines) t.match(out, line);
