@@ -24,8 +24,10 @@ import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
 import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
+import { type Chronicle, createChronicle } from './chronicle.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
+import type { TransitionContext } from './history.js';
 import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerNews } from './peer-news.js';
@@ -81,6 +83,7 @@ class Node implements TandemNode {
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
   private heartbeat!: HeartbeatSession;
+  private readonly chronicle: Chronicle;
   private tracker!: Tracker;
   private beatKey = '';
   private toldInterfaces = '';
@@ -96,9 +99,18 @@ class Node implements TandemNode {
     this.log = options.log;
     this.stateDir = options.stateDir;
     this.links = options.links;
+    this.chronicle = createChronicle({
+      config: this.config,
+      node: this.name,
+      stateDir: this.stateDir.path,
+      clock: systemClock,
+      log: this.log,
+      contextOf: (router) => this.contextOf(router),
+    });
   }
 
   async start(): Promise<void> {
+    this.chronicle.started(this.options.version);
     await this.loadDataPlane();
     this.startPools();
     this.attach();
@@ -302,6 +314,8 @@ class Node implements TandemNode {
           tracked,
         };
       },
+      onTransition: (message) => this.chronicle.transition(message),
+      onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
@@ -329,7 +343,7 @@ class Node implements TandemNode {
       isAttached: (name) => this.dataPlane.isAttached(name),
       health: this.health,
       onChange: () => this.heartbeat.refresh(),
-      onNews: () => undefined,
+      onNews: (change) => this.chronicle.tracked(change),
     });
     this.tracker.start();
   }
@@ -343,6 +357,16 @@ class Node implements TandemNode {
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
     this.review();
+  }
+
+  private contextOf(router: string): TransitionContext {
+    const status = this.heartbeat.roles.routers().find((candidate) => candidate.name === router);
+    return {
+      priority: status?.effectivePriority ?? null,
+      tracked: status?.tracked ?? [],
+      flows: this.engine.counters().flows.find((candidate) => candidate.router === router)?.flows ?? 0,
+      inSync: this.isInSync(),
+    };
   }
 
   // --- review -------------------------------------------------------------------------------------------------------------------------
@@ -393,6 +417,7 @@ class Node implements TandemNode {
         status,
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
+        history: (filter) => this.chronicle.rows(filter),
         switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
@@ -426,6 +451,7 @@ class Node implements TandemNode {
       health: this.health,
       pools: this.pools.current(),
       tracker: this.tracker,
+      chronicle: this.chronicle.status(),
       metricsAddress: this.metrics?.address ?? '',
     });
   }
@@ -451,6 +477,7 @@ class Node implements TandemNode {
   async stop(reason: string): Promise<void> {
     if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
     await this.heartbeat.end(reason);
+    await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();
     this.health.stop();
