@@ -12,7 +12,6 @@ export interface TransitionContext {
   tracked: readonly string[];
   /** Connections in the flow table of this router. */
   flows: number;
-  inSync: boolean;
 }
 
 export interface HistoryFilter {
@@ -90,7 +89,6 @@ function transitionRow(fields: Fields): HistoryRow | null {
     priority: number(fields.priority),
     tracked: texts(fields.tracked),
     flows: number(fields.flows),
-    inSync: typeof fields.inSync === 'boolean' ? fields.inSync : null,
   };
 }
 
@@ -99,7 +97,7 @@ function startRow(fields: Fields): HistoryRow | null {
   if (atWallMs === null) return null;
   const nothing = { heardMs: null, claimMs: null, announceMs: null, verifiedAfterMs: null, priority: null, tracked: [], flows: null };
   const reason = `daemon started, version ${text(fields.version)}`;
-  return { atWallMs, router: null, from: '', to: '', reason, ...nothing, inSync: null };
+  return { atWallMs, router: null, from: '', to: '', reason, ...nothing };
 }
 
 /** The latest of those that are asked for, oldest first. */

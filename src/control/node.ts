@@ -22,7 +22,6 @@ import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
-import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
 import { heartbeatConfig } from './heartbeat-config.js';
@@ -30,7 +29,7 @@ import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-sessi
 import type { TransitionContext } from './history.js';
 import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
-import { isNewlyReached, peerNews } from './peer-news.js';
+import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
@@ -245,7 +244,7 @@ class Node implements TandemNode {
         return;
       case 'interfaces':
       case 'beatKey':
-        if (this.peersView.heard(node, message)) for (const told of this.peerKeys(node)) this.heartbeat.send(told);
+        if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
         return;
     }
   }
@@ -300,7 +299,7 @@ class Node implements TandemNode {
       crashLog: this.stateDir.crashLog,
       clock: systemClock,
       log: this.log,
-      greeting: () => [...this.peersView.beatKeys().keys()].flatMap((node) => this.peerKeys(node)),
+      greeting: () => peerKeys(this.peersView),
       track: () => {
         const peers = this.replication.peers();
         const tracked = this.tracker.results();
@@ -319,18 +318,6 @@ class Node implements TandemNode {
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
-
-  /** How the heartbeat can tell that a beat, or an advert, is of this peer. */
-  private peerKeys(node: string): ToHeartbeat[] {
-    const key = this.peersView.beatKeys().get(node);
-    const addresses =
-      this.peersView
-        .interfaces()
-        .get(node)
-        ?.flatMap((each) => each.addresses) ?? [];
-    return key === undefined ? [] : [{ type: 'peerKey', node, key, addresses }];
-  }
-
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,
@@ -365,7 +352,6 @@ class Node implements TandemNode {
       priority: status?.effectivePriority ?? null,
       tracked: status?.tracked ?? [],
       flows: this.engine.counters().flows.find((candidate) => candidate.router === router)?.flows ?? 0,
-      inSync: this.isInSync(),
     };
   }
 

@@ -111,7 +111,6 @@ export interface HistoryRow {
   tracked: string[];
   /** Connections that were in its table at that moment. */
   flows: number | null;
-  inSync: boolean | null;
 }
 
 export interface NotifyStatus {

@@ -238,7 +238,6 @@ export const historyRows = (): HistoryRow[] => [
     priority: null,
     tracked: [],
     flows: null,
-    inSync: null,
   },
   {
     atWallMs: SNAPSHOT_MS - 60_000,
@@ -253,6 +252,5 @@ export const historyRows = (): HistoryRow[] => [
     priority: 150,
     tracked: ['process haproxy: no process has this name (-50)'],
     flows: 1234,
-    inSync: true,
   },
 ];

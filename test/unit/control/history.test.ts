@@ -31,7 +31,7 @@ const transition = (to: RouterRole, atWallMs: number, router = 'front'): Transit
   claimMs: to === 'active' ? 0.5 : null,
   announceMs: to === 'active' ? 0.1 : null,
 });
-const context: TransitionContext = { priority: 150, tracked: ['x'], flows: 7, inSync: true };
+const context: TransitionContext = { priority: 150, tracked: ['x'], flows: 7 };
 
 t.test('a transition with its cause, timings and effect survives a restart', async (t) => {
   const path = place(t);
@@ -59,7 +59,6 @@ t.test('a transition with its cause, timings and effect survives a restart', asy
       priority: 150,
       tracked: ['x'],
       flows: 7,
-      inSync: true,
     },
     { atWallMs: 3000, router: null },
     { atWallMs: 4000, to: 'backup', verifiedAfterMs: null, flows: 9 },
