@@ -23,13 +23,14 @@ import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
-import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
+import { type Chronicle, createChronicle } from './chronicle.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
+import type { TransitionContext } from './history.js';
 import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
-import { isNewlyReached, peerNews } from './peer-news.js';
+import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { installPresence, removeAddresses } from './presence.js';
@@ -83,6 +84,7 @@ class Node implements TandemNode {
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
   private heartbeat!: HeartbeatSession;
+  private readonly chronicle: Chronicle;
   private tracker!: Tracker;
   private beatKey = '';
   private toldInterfaces = '';
@@ -98,9 +100,18 @@ class Node implements TandemNode {
     this.log = options.log;
     this.stateDir = options.stateDir;
     this.links = options.links;
+    this.chronicle = createChronicle({
+      config: this.config,
+      node: this.name,
+      stateDir: this.stateDir.path,
+      clock: systemClock,
+      log: this.log,
+      contextOf: (router) => this.contextOf(router),
+    });
   }
 
   async start(): Promise<void> {
+    this.chronicle.started(this.options.version);
     await this.loadDataPlane();
     this.startPools();
     await this.attach();
@@ -242,7 +253,7 @@ class Node implements TandemNode {
         return;
       case 'interfaces':
       case 'beatKey':
-        if (this.peersView.heard(node, message)) for (const told of this.peerKeys(node)) this.heartbeat.send(told);
+        if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
         return;
     }
   }
@@ -297,7 +308,7 @@ class Node implements TandemNode {
       crashLog: this.stateDir.crashLog,
       clock: systemClock,
       log: this.log,
-      greeting: () => [...this.peersView.beatKeys().keys()].flatMap((node) => this.peerKeys(node)),
+      greeting: () => peerKeys(this.peersView),
       track: () => {
         const peers = this.replication.peers();
         const tracked = this.tracker.results();
@@ -311,21 +322,11 @@ class Node implements TandemNode {
           tracked,
         };
       },
+      onTransition: (message) => this.chronicle.transition(message),
+      onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
-
-  /** How the heartbeat can tell that a beat, or an advert, is of this peer. */
-  private peerKeys(node: string): ToHeartbeat[] {
-    const key = this.peersView.beatKeys().get(node);
-    const addresses =
-      this.peersView
-        .interfaces()
-        .get(node)
-        ?.flatMap((each) => each.addresses) ?? [];
-    return key === undefined ? [] : [{ type: 'peerKey', node, key, addresses }];
-  }
-
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,
@@ -338,7 +339,7 @@ class Node implements TandemNode {
       isAttached: (name) => this.dataPlane.isAttached(name),
       health: this.health,
       onChange: () => this.heartbeat.refresh(),
-      onNews: () => undefined,
+      onNews: (change) => this.chronicle.tracked(change),
     });
     this.tracker.start();
   }
@@ -352,6 +353,15 @@ class Node implements TandemNode {
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
     this.review();
+  }
+
+  private contextOf(router: string): TransitionContext {
+    const status = this.heartbeat.roles.routers().find((candidate) => candidate.name === router);
+    return {
+      priority: status?.effectivePriority ?? null,
+      tracked: status?.tracked ?? [],
+      flows: this.engine.counters().flows.find((candidate) => candidate.router === router)?.flows ?? 0,
+    };
   }
 
   // --- review -------------------------------------------------------------------------------------------------------------------------
@@ -402,6 +412,7 @@ class Node implements TandemNode {
         status,
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
+        history: (filter) => this.chronicle.rows(filter),
         switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
@@ -435,6 +446,7 @@ class Node implements TandemNode {
       health: this.health,
       pools: this.pools.current(),
       tracker: this.tracker,
+      chronicle: this.chronicle.status(),
       metricsAddress: this.metrics?.address ?? '',
     });
   }
@@ -460,6 +472,7 @@ class Node implements TandemNode {
   async stop(reason: string): Promise<void> {
     if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
     await this.heartbeat.end(reason);
+    await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();
     this.health.stop();

@@ -9,6 +9,7 @@ import type { ServerCounters, ServiceCounters } from '../l4/traffic.js';
 import type { PeerStatus, PoolGeneration } from '../replication/api.js';
 import type { TrackedStatus, Tracker } from '../tracking/tracker.js';
 import type { RouterStatus } from '../vrrp/heartbeat-api.js';
+import type { Chronicle } from './chronicle.js';
 import type { AttachedInterface } from './interfaces.js';
 import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
@@ -31,6 +32,7 @@ export interface StatusSources {
   health: Pick<HealthChecker, 'status'>;
   pools: readonly PoolGeneration[];
   tracker: Pick<Tracker, 'results' | 'status'>;
+  chronicle: ReturnType<Chronicle['status']>;
   metricsAddress: string;
 }
 
@@ -69,6 +71,7 @@ export function buildStatus(sources: StatusSources): NodeStatus {
     peers,
     services: config.services.map((service) => serviceStatus(service, config, counters.services)),
     pools: config.pools.map((pool) => poolStatus(pool, sources, counters.services)),
+    ...sources.chronicle,
     metricsAddress: sources.metricsAddress,
   };
 }

@@ -158,6 +158,9 @@ export const metricTable = {
     labels: ['peer'],
   },
 
+  tandem_history_lines_waiting: { type: 'gauge', help: 'Lines of the history that cannot be written to disk yet.', labels: [] },
+  tandem_history_lines_dropped_total: { type: 'counter', help: 'Lines of the history that were lost.', labels: [] },
+  tandem_notify_total: { type: 'counter', help: 'Runs of a notify hook, by result.', labels: ['hook', 'result'] },
   tandem_log_lines_dropped_total: { type: 'counter', help: 'Log lines dropped because nobody read them.', labels: [] },
 } as const satisfies Record<string, MetricEntry>;
 

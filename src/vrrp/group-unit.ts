@@ -87,11 +87,12 @@ export class GroupUnit {
     if (this.isRunning) return;
     this.isRunning = true;
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      const before = this.state.kind;
+      const before = this.state;
       const { state, effects } = step(this.state, next, this.context.ports.clock.now());
       this.state = state;
-      if (state.kind === 'claiming' && before !== 'claiming') this.decidedAt = this.context.ports.clock.now();
+      if (state.kind === 'claiming' && before.kind !== 'claiming') this.decidedAt = this.context.ports.clock.now();
       for (const effect of effects) this.execute(effect);
+      this.tellVerified(before);
     }
     this.isRunning = false;
   }
@@ -220,10 +221,15 @@ export class GroupUnit {
     if (state.kind !== 'active' || !['pending', 'no'].includes(state.verification.status) || at < state.verification.since) return;
     if (this.members.length > 1 && this.verifiedAt() === null) return;
     this.feed({ type: 'verified', at });
-    const afterMs = this.state.kind === 'active' ? this.state.verification.afterMs : null;
-    for (const { config } of this.members) {
-      if (afterMs !== null) this.context.ports.report({ type: 'verified', router: config.name, afterMs });
-    }
+  }
+
+  /** From the feeding itself: a proof is mostly found while effects are executed, and feeding only queues then. */
+  private tellVerified(before: RouterState): void {
+    const { state } = this;
+    if (state.kind !== 'active' || state.verification.status !== 'yes' || state.verification.afterMs === null) return;
+    if (before.kind === 'active' && before.verification.status === 'yes') return;
+    for (const { config } of this.members)
+      this.context.ports.report({ type: 'verified', router: config.name, afterMs: state.verification.afterMs });
   }
 
   private transition(effect: Extract<RouterEffect, { type: 'transition' }>): void {

@@ -99,7 +99,6 @@ export interface HeartbeatRouter {
 export type ToHeartbeat =
   /** Sent on connect, after every transition (a lapsed lease makes the heartbeat forget `inSync`), and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
-  /** The key with which a node signs its beats: 32 hex digits. */
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
   /** Become active for these routers at once: the active node has handed over to us. */

@@ -97,6 +97,10 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_replication_resyncs_total{peer="lb2"}', 2],
     ['tandem_digest_match{peer="lb2"}', 1],
     ['tandem_config_digest_match{peer="lb2"}', 0],
+    ['tandem_history_lines_waiting', 2],
+    ['tandem_history_lines_dropped_total', 1],
+    ['tandem_notify_total{hook="pager",result="ok"}', 5],
+    ['tandem_notify_total{hook="pager",result="dropped"}', 3],
     ['tandem_log_lines_dropped_total', 5],
   ];
   for (const [series, value] of rows) t.equal(values.get(series), value, series);
