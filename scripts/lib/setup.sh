@@ -7,11 +7,11 @@ tandem_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # Debian packages by purpose; each purpose includes the ones before it.
 # run:   clang and libbpf-dev compile the BPF object, g++ and make build the addon; python3 is what node-gyp needs to build raw-socket;
 #        iproute2 and ethtool make the namespaces, tcpdump looks on from their switch; curl is for looking around.
-# test:  bpftool shows the object's layout to scripts/generate; ping, arping and nftables act in the lab; keepalived is the other router on
+# test:  bpftool shows the object's layout to scripts/generate; ping, arping and nftables act in the lab; keepalived and frr are other routers on
 #        the wire, tshark reads what we send; prometheus brings promtool; these scripts are checked by shellcheck.
 # bench: the peers Tandem is measured beside, as far as the tests do not need them.
 packages_run=(ca-certificates clang libbpf-dev g++ make python3 iproute2 ethtool tcpdump curl)
-packages_test=(bpftool iputils-arping iputils-ping keepalived nftables prometheus shellcheck tshark)
+packages_test=(bpftool frr iputils-arping iputils-ping keepalived nftables prometheus shellcheck tshark)
 packages_bench=(conntrackd conntrack)
 
 # BPF features Tandem needs (syscall programs with attached maps, ring buffer, bpf_redirect from generic XDP) are all in Linux 5.15.

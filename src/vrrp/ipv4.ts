@@ -26,13 +26,3 @@ export function ipv4(text: string): number {
 
 export const formatIpv4 = (address: number): string =>
   `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
-
-/** The 16-bit one's-complement sum of RFC 1071 over `length` bytes, folded, not inverted. */
-export function onesSum(bytes: Uint8Array, offset: number, length: number, start = 0): number {
-  let sum = start;
-  const end = offset + length;
-  for (let at = offset; at + 1 < end; at += 2) sum += ((bytes[at] ?? 0) << 8) | (bytes[at + 1] ?? 0);
-  if (length % 2 === 1) sum += (bytes[end - 1] ?? 0) << 8;
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return sum;
-}
