@@ -8,6 +8,7 @@ import {
   familyOf,
   familyOfText,
   formatAddress,
+  isInNetwork,
   isLinkLocal,
   parseAddress,
   parseIpv6,
@@ -96,4 +97,15 @@ t.test('link-local addresses and solicited-node groups', async (t) => {
   for (const text of ['fe80::', 'fe80::1', 'febf:ffff::1']) t.ok(isLinkLocal(addressOf(text)), text);
   for (const text of ['fec0::1', 'fe7f::1', '2001:db8::1', '::', '169.254.0.1']) t.notOk(isLinkLocal(addressOf(text)), text);
   t.equal(formatAddress(solicitedNodeGroup(addressOf('2001:db8::12ab:cdef') as bigint)), 'ff02::1:ffab:cdef');
+});
+
+t.test('networks', async (t) => {
+  const isIn = (address: string, network: string, length: number): boolean => isInNetwork(addressOf(address), addressOf(network), length);
+  t.ok(isIn('2001:db8::1:0:0:1', '2001:db8:0:0:ffff::', 64));
+  t.notOk(isIn('2001:db8:0:1::1', '2001:db8::', 64));
+  t.ok(isIn('fe80::1', '::', 0));
+  t.notOk(isIn('fe80::1', 'fe80::2', 128));
+  t.ok(isIn('10.1.0.100', '10.1.0.11', 24));
+  t.notOk(isIn('10.1.1.100', '10.1.0.11', 24));
+  t.notOk(isIn('::a01:64', '10.1.0.100', 0), 'not across families');
 });
