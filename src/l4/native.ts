@@ -183,11 +183,152 @@ export interface ReceivedFrame {
   outgoing: boolean;
 }
 
+/** One way to the peers: a local address, and the device that it is on. */
+export interface BeatPath {
+  /** Numeric IPv4 or IPv6. It may come and go: what is missing is looked for again and again. */
+  address: string;
+  /** Send and receive here only. A link-local address needs it. */
+  interface?: string;
+}
+
+export interface BeatPeer {
+  id: number;
+  /** By path, of the same family as the path's; null: not reachable there. */
+  addresses: readonly (string | null)[];
+}
+
+export interface BeatOptions {
+  cluster: bigint;
+  /** 1..255, unique in the cluster. */
+  nodeId: number;
+  /** Tells this process from the one that ran before it. */
+  instance: bigint;
+  /** 16 bytes: what our own beats are signed with. */
+  key: Buffer;
+  /** UDP, the same on all nodes. */
+  port: number;
+  /** 1..4, in the same order on all nodes. */
+  paths: readonly BeatPath[];
+  /** 0..15 */
+  peers: readonly BeatPeer[];
+  /** 1000..1000000 */
+  intervalUs: number;
+  /** SCHED_FIFO priority of the beat thread; 0 leaves it as it is. Refusal shows in `stats().realtime`. */
+  realtimePriority: number;
+  /** Where the lease program is pinned; null: no leases are held. */
+  pinDir: string | null;
+}
+
+/** `atNs`: CLOCK_MONOTONIC, when it happened; for `heard`, after the beat was received. */
+export type BeatEvent =
+  /** Something is new: first beat (also after silence), or another instance, payload, interval or promise. */
+  | {
+      type: 'heard';
+      atNs: bigint;
+      peer: number;
+      instance: bigint;
+      intervalUs: number;
+      promiseUs: number;
+      payload: Buffer;
+      path: number;
+      isFirst: boolean;
+    }
+  /** Nothing new was heard on any path for as long as `watch` said; once, until it is heard again. */
+  | { type: 'silent'; atNs: bigint; peer: number; silentUs: number }
+  /** A path counts as lost after five intervals of the peer, and at least 100 ms. */
+  | { type: 'path'; atNs: bigint; peer: number; path: number; isHeard: boolean }
+  /** The lease of a held slot ended; it is held no longer. */
+  | { type: 'lapsed'; atNs: bigint; slot: number };
+
+/**
+ * Why a datagram was rejected. `truncated`: its length is not what it says; `path`: sent on another path than it came by; `replay`: not
+ * newer than what came by this path before.
+ */
+export type BeatReject =
+  | 'truncated'
+  | 'magic'
+  | 'version'
+  | 'cluster'
+  | 'ownSource'
+  | 'unknownPeer'
+  | 'path'
+  | 'unknownKey'
+  | 'tag'
+  | 'replay';
+
+/** Totals since the channel was opened, unless they say otherwise. */
+export interface BeatStats {
+  /** Beats that left on at least one path. */
+  sent: number;
+  received: number;
+  /** Datagrams (one per peer and path) that the kernel did not take. */
+  sendErrors: number;
+  rejected: Record<BeatReject, number>;
+  /** Since the last call: how long after its time the latest beat was sent. */
+  lateMaxUs: number;
+  /** Beats that were later than one interval. */
+  lateCount: number;
+  renewals: number;
+  lapses: number;
+  /** The thread has a real-time scheduling class at this moment. */
+  realtime: boolean;
+  /** By path: what keeps it from working at this moment. */
+  pathErrors: (string | null)[];
+}
+
+/**
+ * Small signed datagrams, sent and judged by a thread of their own, which neither JavaScript nor a busy machine holds up. Events come in
+ * batches, in order; a newer one of a kind may replace one that JavaScript has not collected yet, so the last ones are always right.
+ */
+export interface BeatChannel {
+  /** What beats say from now on (at most 1024 bytes): sent at once, then with each beat. The first call starts the beats. */
+  say(payload: Buffer): void;
+  /** Beats of a peer without a key are rejected. Another key than before forgets the sequence number heard last. */
+  setPeerKey(peerId: number, key: Buffer | null): void;
+  /** Sent at once. */
+  setIntervalUs(intervalUs: number): void;
+  /** Event `silent` when nothing new came from the peer on any path for so long (never heard: from this call on); 0: never. */
+  watch(peerId: number, silentAfterUs: number): void;
+  /**
+   * From now on each beat that leaves renews these leases to the time before it was sent + `lifeUs`, but never beyond `untilNs`
+   * (CLOCK_MONOTONIC; set anew by the caller with each advert). Shortens a longer lease. `[]` ends it. When this returns, nothing is
+   * renewed under former terms any more. Throws NOT_LOADED without a pinned lease program.
+   */
+  hold(slots: readonly number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void;
+  /** Said by beats: every lease of this node ends at the latest so long after the beat was sent; 0: no promise. Sent at once. */
+  promise(promiseUs: number): void;
+  stats(): BeatStats;
+  /** Ends the thread before it returns. */
+  close(): void;
+}
+
+export interface LinkChange {
+  name: string;
+  ifindex: number;
+  /** Up, with carrier; false also when the link, or the name, is gone. */
+  isRunning: boolean;
+}
+
+export interface LinkMonitor {
+  close(): void;
+}
+
+export interface HopLimitFilter {
+  /** For SO_ATTACH_BPF; the socket keeps the program, so this may be closed then. */
+  readonly fd: number;
+  close(): void;
+}
+
 export interface NativeL4 {
   load(options: LoadOptions): DataPlane;
   openLeases(pinDir: string): LeaseKeeper;
   /** `etherType` 0 sends only; 0x0003 receives everything; others receive that protocol. */
   openFrames(interfaceName: string, etherType: number, onFrames?: (frames: ReceivedFrame[]) => void): FrameSocket;
+  openBeats(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatChannel;
+  /** First all links of this network namespace, then each change. */
+  openLinkMonitor(onChange: (links: LinkChange[]) => void): LinkMonitor;
+  /** For raw IPv6 sockets: packets with hop limit 255 come whole, all others are cut to one byte. */
+  openHopLimitFilter(): HopLimitFilter;
   monotonicNs(): bigint;
   /** SCHED_FIFO for every thread of this process, or the reason why not. */
   setRealtime(priority: number): { ok: true } | { ok: false; reason: string };

@@ -10,9 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <memory>
 
+#include "monotonic.h"
 #include "poll.h"
 #include "resources.h"
 
@@ -25,7 +25,6 @@ constexpr size_t FRAME_BYTES = 2048, CAPTURE_BYTES = 65536 + 64;
 constexpr size_t LEAST_FRAME = 14, MOST_FRAME = 65535 + 14;
 /* A flood of frames must not keep the event loop from its timers. */
 constexpr int BATCHES_PER_WAKE = 8;
-constexpr uint64_t NS_PER_SECOND = 1000000000;
 
 /* Room for one recvmmsg() call, linked up once. */
 class Batch {

@@ -54,7 +54,7 @@ struct Argument {
 /* The arguments of one call. */
 class Call {
  public:
-  static constexpr size_t MAX_ARGUMENTS = 4;
+  static constexpr size_t MAX_ARGUMENTS = 5;
   Call(napi_env env, napi_callback_info info);
   napi_env env() const { return env_; }
   napi_value self() const { return self_; }

@@ -3,10 +3,13 @@
  * module.cpp: what the addon exports: `NativeL4` of src/l4/native.ts, and setErrorClass() for its loader. Usable from several worker
  * threads at once: nothing here is shared between environments.
  */
+#include "beats.h"
 #include "data-plane-handle.h"
 #include "frames.h"
+#include "hop-limit-filter.h"
 #include "js.h"
 #include "leases.h"
+#include "link-monitor.h"
 #include "realtime.h"
 
 namespace {
@@ -31,7 +34,8 @@ NAPI_MODULE_INIT() {
       exported<tandem::load_data_plane>("load"),         exported<tandem::open_leases>("openLeases"),
       exported<tandem::open_frames>("openFrames"),       exported<tandem::monotonic_ns>("monotonicNs"),
       exported<tandem::set_realtime>("setRealtime"),     exported<tandem::lock_memory>("lockMemory"),
-      exported<set_error_class>("setErrorClass"),
+      exported<tandem::open_beats>("openBeats"),         exported<tandem::open_link_monitor>("openLinkMonitor"),
+      exported<set_error_class>("setErrorClass"),        exported<tandem::open_hop_limit_filter>("openHopLimitFilter"),
   };
   try {
     tandem::check(env, napi_define_properties(env, exports, std::size(functions), functions));

@@ -9,14 +9,13 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <memory>
 
+#include "monotonic.h"
+
 namespace tandem {
 namespace {
-
-constexpr uint64_t NS_PER_SECOND = 1000000000;
 
 napi_value outcome(napi_env env, const std::string &reason) {
   napi_value result = js_object(env);
@@ -67,9 +66,7 @@ napi_value lock_memory(Call &call) {
 }
 
 napi_value monotonic_ns(Call &call) {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return js_bigint(call.env(), static_cast<uint64_t>(now.tv_sec) * NS_PER_SECOND + static_cast<uint64_t>(now.tv_nsec));
+  return js_bigint(call.env(), monotonic_now_ns());
 }
 
 }  // namespace tandem
