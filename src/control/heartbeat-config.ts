@@ -1,7 +1,9 @@
 /**
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
+import { VERSION_2_INTERVAL_STEP_MS } from '../config/limits.js';
 import type { Config, VirtualRouterConfig } from '../config/model.js';
+import { type Family, familyOfText } from '../system/ip-address.js';
 import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
 
 export interface HeartbeatFacts {
@@ -12,8 +14,8 @@ export interface HeartbeatFacts {
   realtimePriority: number;
   /** Index of a router in the data plane, by name. */
   slotOf(router: string): number;
-  /** Primary IPv4 address of an interface of this machine. */
-  addressOf(interfaceName: string): string;
+  /** Primary IPv4 address of an interface of this machine, or its link-local IPv6 address. */
+  addressOf(interfaceName: string, family: Family): string;
 }
 
 export function heartbeatConfig(config: Config, facts: HeartbeatFacts): HeartbeatConfig {
@@ -56,6 +58,7 @@ function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConf
     preempt: first.preempt,
     preemptDelayMs: first.preemptDelayMs,
     announce: first.announce,
+    ...(first.version === 2 ? { skewIntervalMs: VERSION_2_INTERVAL_STEP_MS } : {}),
     trackedInterfaces: [],
     members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
@@ -67,13 +70,15 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
     vrid: router.id,
     slot: facts.slotOf(router.name),
     interface: router.interface,
-    sourceAddress: facts.addressOf(router.interface),
+    version: router.version,
+    sourceAddress: facts.addressOf(router.interface, familyOfText(router.addresses[0] ?? '')),
     addresses: router.addresses,
     announced: [...router.addresses.map((address) => ({ address, interface: router.interface })), ...router.otherAddresses],
     dataInterfaces: config.dataPlane.interfaces,
     unicastPeers: Object.entries(router.unicastPeers)
       .filter(([node]) => node !== facts.node)
       .map(([, address]) => address),
+    unicastSourceCheck: router.unicastSourceCheck,
     checksum: router.checksum,
   };
 }

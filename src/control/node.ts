@@ -254,7 +254,7 @@ class Node implements TandemNode {
       socketPath: this.stateDir.heartbeatSocket,
       realtimePriority: HEARTBEAT_REALTIME_PRIORITY,
       slotOf: (router) => slots.get(router) ?? -1,
-      addressOf: (name) => this.links.primaryAddress(name),
+      addressOf: (name, family) => this.links.primaryAddress(name, family),
     });
     replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
     this.heartbeat = createHeartbeatSession({

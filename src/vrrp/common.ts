@@ -2,7 +2,7 @@
  * What all states of the election share: who may take part, who may pre-empt, whom we heard, and the two ways down. Pure.
  */
 import type { Monotonic } from '../system/clock.js';
-import type { Backup, Conditions, HeardAdvert, Other, RouterEffect, RouterState, Step } from './state.js';
+import type { Backup, Conditions, HeardAdvert, Other, RouterEffect, RouterSettings, RouterState, Step } from './state.js';
 import { lastHeardAt, roleOf } from './state.js';
 import { activeDownMs, MISSED_ADVERTS, plus } from './timing.js';
 
@@ -33,6 +33,9 @@ export function remember(state: RouterState, advert: HeardAdvert, now: Monotonic
 export const isBetter = (advert: HeardAdvert, state: RouterState): boolean =>
   advert.priority > state.settings.priority || (advert.priority === state.settings.priority && advert.isGreater);
 
+/** What Skew_Time is a share of while the active router has this interval. */
+export const skewBaseMs = (settings: RouterSettings, activeIntervalMs: number): number => settings.skewIntervalMs ?? activeIntervalMs;
+
 export function toBackup(
   state: RouterState,
   waitsFor: Backup['waitsFor'],
@@ -42,7 +45,7 @@ export function toBackup(
   before: RouterEffect[],
 ): Step {
   const { settings, conditions, others, holdDownUntil } = state;
-  const downAt = plus(now, activeDownMs(settings.priority, activeIntervalMs));
+  const downAt = plus(now, activeDownMs(settings.priority, activeIntervalMs, skewBaseMs(settings, activeIntervalMs)));
   const backup: Backup = {
     kind: 'backup',
     settings,

@@ -7,14 +7,14 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import type { Advert, ChecksumForm } from './codec.js';
+import type { Advert, ChecksumForm } from './codec/advert.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
 import { initialState, step } from './machine.js';
 import { Member, type UnitContext } from './member.js';
 import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from './state.js';
 import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';
-import { effectivePriority, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
+import { effectivePriority, isOwner, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
 
 export class GroupUnit {
   config: HeartbeatGroup;
@@ -53,9 +53,11 @@ export class GroupUnit {
   }
 
   private settings(): RouterSettings {
-    const { priority, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce } = this.config;
+    const { priority, preempt, advertIntervalMs, leaseIntervalMs, skewIntervalMs, preemptDelayMs, announce } = this.config;
     const effective = effectivePriority(priority, this.verdict.priorityDelta);
-    return { priority: effective, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce };
+    // RFC 9568 section 6.1: the owner of the addresses always pre-empts.
+    const always = { preempt: preempt || isOwner(effective), skewIntervalMs: skewIntervalMs ?? null };
+    return { priority: effective, advertIntervalMs, leaseIntervalMs, preemptDelayMs, announce, ...always };
   }
 
   start(): void {
@@ -91,10 +93,6 @@ export class GroupUnit {
       for (const effect of effects) this.execute(effect);
     }
     this.isRunning = false;
-  }
-
-  memberFor(interfaceName: string, vrid: number): Member | null {
-    return this.members.find(({ config }) => config.interface === interfaceName && config.vrid === vrid) ?? null;
   }
 
   /** A decoded advertisement for one of our members. */

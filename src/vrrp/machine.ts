@@ -11,7 +11,7 @@
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
 import { handOver, startClaim, stepClaiming } from './claiming.js';
-import { isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
+import { isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, SenderKey, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
@@ -133,7 +133,7 @@ function configure(state: RouterState, settings: RouterSettings, now: Monotonic)
 function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, isPlanned: boolean): Step {
   const farewell: RouterEffect[] = [];
   // The slowest successor waits for the skew of priority 1.
-  const admitMs = isPlanned ? skewMs(1, state.settings.advertIntervalMs) + HAND_OVER_GRACE_MS : 0;
+  const admitMs = isPlanned ? skewMs(1, skewBaseMs(state.settings, state.settings.advertIntervalMs)) + HAND_OVER_GRACE_MS : 0;
   if (state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null))
     farewell.push({ type: 'releaseLease', admitMs });
   if (state.kind === 'active' || state.kind === 'claiming') farewell.push({ type: 'sendAdvert', priority: 0, to: null });
@@ -159,7 +159,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
     if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
-    const downAt = plus(now, skewMs(priority, state.activeIntervalMs));
+    const downAt = plus(now, skewMs(priority, skewBaseMs(state.settings, state.activeIntervalMs)));
     return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
   }
   const isLower = advert.priority < priority;
@@ -171,7 +171,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
     intervalMs === state.activeIntervalMs
       ? []
       : [{ type: 'log', level: 'warn', event: 'intervalDiffers', fields: { heardMs: intervalMs, ownMs: state.settings.advertIntervalMs } }];
-  const downAt = plus(now, activeDownMs(priority, intervalMs));
+  const downAt = plus(now, activeDownMs(priority, intervalMs, skewBaseMs(state.settings, intervalMs)));
   return {
     state: { ...state, ...common, preemptSince, waitsFor: 'activeSilent', activeIntervalMs: intervalMs, downAt, graced: false },
     effects,
@@ -191,7 +191,7 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
       { type: 'log', level: 'warn', event: 'wokeLate', fields: { lateMs: Math.round(lateMs) } },
     ];
     if (!state.graced) {
-      const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, activeIntervalMs));
+      const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
       return { state: { ...state, downAt, graced: true }, effects };
     }
     const claim = startClaim(state, 'backup', state.waitsFor, now, inputAt);
