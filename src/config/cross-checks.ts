@@ -11,6 +11,7 @@ import { checkUnique, type Report } from './report.js';
 import { formatDuration } from './scalars.js';
 import type { ConfigDocument } from './schema.js';
 import type { Path } from './source.js';
+import { interfacesOf, virtualMacOf } from './virtual-mac.js';
 
 type Router = ConfigDocument['virtualRouters'][number];
 
@@ -22,6 +23,7 @@ export function crossCheck(config: ConfigDocument, report: Report): void {
   checkNodes(config, report);
   checkInterfaces(config, report);
   checkVrids(config.virtualRouters, report);
+  checkVirtualMacs(config.virtualRouters, report);
   config.virtualRouters.forEach((router, i) => {
     checkPriorities(config, router, ['virtualRouters', i], report);
     checkUnicast(config, router, ['virtualRouters', i], report);
@@ -90,6 +92,26 @@ function checkVrids(routers: readonly Router[], report: Report): void {
         'value',
         `VRID ${router.id} on ${router.interface} is used by virtual router "${earlier.name}"; choose another, 1 to 255`,
       );
+  });
+}
+
+/** The virtual MAC follows a router to every interface where it has an address; two routers there would be one to their neighbours. */
+function checkVirtualMacs(routers: readonly Router[], report: Report): void {
+  const users = new Map<string, Router>();
+  routers.forEach((router, i) => {
+    if (!router.virtualMac) return;
+    const mac = virtualMacOf(router);
+    for (const name of interfacesOf(router)) {
+      const other = users.get(`${name} ${mac}`);
+      users.set(`${name} ${mac}`, router);
+      // Two with one id on their very interface were told so already.
+      if (other === undefined || other.interface === router.interface) continue;
+      report.error(
+        ['virtualRouters', i, 'virtualMac'],
+        'key',
+        `virtual router "${other.name}" has the virtual MAC ${mac} on ${name} already; choose another \`id\` for one of them`,
+      );
+    }
   });
 }
 

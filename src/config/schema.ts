@@ -178,6 +178,14 @@ const virtualRouterSchema = z
       text: 'Addresses on other interfaces that move along and are not advertised: the gateway of NAT servers.',
       example: [{ address: '10.2.0.1', interface: 'eth1' }],
     }),
+    virtualMac: key(flag().prefault(false), {
+      text: 'Answers for these addresses, on every interface where they live, with the virtual MAC 00-00-5E-00-01-ID (IPv6: 00-00-5E-00-02-ID) in place of the MAC of the interface. See [design.md](design.md#virtual-mac-or-the-interfaces-own-mac).',
+      why: 'a frame to the MAC of a node can reach that node only; write `true` where neighbours ignore gratuitous ARP, or beside routers that use it',
+    }),
+    accept: key(flag().prefault(false), {
+      text: 'What comes for these addresses and for no service goes to the kernel of the active node, which has them on `lo`: programs on the node can listen there. Ping is answered either way.',
+      why: 'the default of VRRP: packets for the addresses are balanced or dropped, and no program of the node is reachable through them',
+    }),
     advertInterval: key(
       duration({
         minMs: limits.MIN_ADVERT_INTERVAL_MS,

@@ -79,6 +79,7 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
       .filter(([node]) => node !== facts.node)
       .map(([, address]) => address),
     unicastSourceCheck: router.unicastSourceCheck,
+    virtualMac: router.virtualMac,
     checksum: router.checksum,
   };
 }

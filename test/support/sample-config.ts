@@ -52,6 +52,8 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         interface: 'eth0',
         addresses: ['10.1.0.100'],
         otherAddresses: [{ address: '10.2.0.1', interface: 'eth1' }],
+        virtualMac: false,
+        accept: false,
         advertIntervalMs: 100,
         priority: { lb1: 200, lb2: 100 },
         preempt: true,

@@ -107,7 +107,7 @@ export class World {
 
   constructor(options: { maxFlows?: number; interfaces: { front: number; back: number }; driverMode?: boolean; repliesFirst?: boolean }) {
     this.#directory = mkdtempSync('/sys/fs/bpf/tandem-test-');
-    this.pinDir = path.join(this.#directory, 'v1');
+    this.pinDir = path.join(this.#directory, `v${limit.abiVersion}`);
     this.front = options.interfaces.front;
     this.back = options.interfaces.back;
     this.plane = loadNative().load({ objectPath: bpfObjectPath, pinDir: this.pinDir, maxFlows: options.maxFlows ?? 4096 });
