@@ -7,8 +7,8 @@ tandem_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 # Debian packages by purpose; each purpose includes the ones before it.
 # run:   clang and libbpf-dev compile the BPF object, g++ and make build the addon; python3 is what node-gyp needs to build raw-socket;
 #        iproute2 and ethtool make the namespaces, tcpdump looks on from their switch; curl is for looking around.
-# test:  bpftool shows the object's layout to scripts/generate; ping, arping and nftables act in the lab; keepalived and frr are other routers on
-#        the wire, tshark reads what we send; prometheus brings promtool; these scripts are checked by shellcheck.
+# test:  bpftool shows the object's layout to scripts/generate; ping, arping and nftables act in the lab; keepalived is the other router on
+#        the wire and frr's vrrpd a third, tshark reads what we send; prometheus brings promtool; these scripts are checked by shellcheck.
 # bench: the peers Tandem is measured beside, as far as the tests do not need them.
 packages_run=(ca-certificates clang libbpf-dev g++ make python3 iproute2 ethtool tcpdump curl)
 packages_test=(bpftool frr iputils-arping iputils-ping keepalived nftables prometheus shellcheck tshark)
@@ -63,7 +63,7 @@ missing_packages() {
 
 apt_get() { DEBIAN_FRONTEND=noninteractive quietly apt-get -q -y -o Dpkg::Use-Pty=0 "$@"; }
 
-# Some packages (prometheus, keepalived, conntrackd) bring a service. Tandem wants only their programs: while apt runs, a policy-rc.d
+# Some packages (prometheus, keepalived, frr, conntrackd) bring a service. Tandem wants only their programs: while apt runs, a policy-rc.d
 # forbids starting services, and what came enabled is disabled afterwards, so that nothing new runs now or after the next boot.
 install_packages() {
   local policy=/usr/sbin/policy-rc.d own_policy='' package status=0
@@ -84,7 +84,7 @@ install_packages() {
     if command -v systemctl >/dev/null; then quietly systemctl disable "$package.service" || true; fi
     # Without systemd (in a container, say) nothing is there to do it, and the links would wait for a systemd to come.
     rm -f /etc/systemd/system/*.wants/"$package.service"
-    quietly update-rc.d "$package" disable || warn "could not disable $package: run 'update-rc.d $package disable' yourself"
+    [[ ! -e /etc/init.d/$package ]] || quietly update-rc.d "$package" disable || warn "could not disable $package: run 'update-rc.d $package disable' yourself"
   done
   return "$status"
 }

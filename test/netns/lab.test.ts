@@ -46,6 +46,22 @@ else {
     t.match(await lab.run('cl1', 'ip neigh show 10.1.0.100'), /FAILED|INCOMPLETE/, 'nobody answers ARP for the VIP');
   });
 
+  t.test('IPv6 where it is asked for, and silence until somebody speaks', async (t) => {
+    const lab = await createLab({ servers: 1, ipv6: true });
+    t.teardown(() => lab.close());
+    const capture = await lab.capture();
+    t.equal((await lab.run('cl1', ping('eth0', 'fd00:1::12'))).trim(), 'yes', 'client to node');
+    t.match(await lab.run('lb1', 'ping -c 1 -W 1 fe80::12%eth0'), / 0% packet loss/, 'node to node');
+    t.equal(await lab.run('lb1', 'ip -6 addr show dev eth1'), '', 'not on the server side');
+    const seen = await capture.stop();
+    const asked = seen.find((each) => each.kind === 'neighbourSolicitation' && each.targetAddress === 'fd00:1::12');
+    t.match(asked, { port: 'c-cl1', source: 'fd00:1::51', destination: 'ff02::1:ff00:12', targetMac: '02:03:00:00:00:01' });
+    const answered = seen.find((each) => each.kind === 'neighbourAdvertisement' && each.targetAddress === 'fd00:1::12');
+    t.match(answered, { port: 'c-lb2', destination: 'fd00:1::51', targetMac: '02:01:00:00:00:02', flags: { solicited: true } });
+    const unasked = seen.filter((each) => each.kind === 'neighbourSolicitation' && each.source === '::');
+    t.same(unasked, [], 'no detection of duplicates');
+  });
+
   t.test('a failing command says what failed', async (t) => {
     const lab = await createLab({ servers: 1 });
     t.teardown(() => lab.close());

@@ -17,7 +17,7 @@ export interface Capture {
   stop(): Promise<Observation[]>;
 }
 
-const FILTER = `arp or ip proto 112 or (udp and (port ${PORTS.probe} or port ${PORTS.directProbe})) or (ip and tcp[tcpflags] & tcp-rst != 0)`;
+const FILTER = `arp or ip proto 112 or icmp6 or ip6 proto 112 or (udp and (port ${PORTS.probe} or port ${PORTS.directProbe})) or (ip and tcp[tcpflags] & tcp-rst != 0)`;
 const SNAPSHOT_BYTES = 128;
 const BUFFER_KIB = 16_384;
 

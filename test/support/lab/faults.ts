@@ -105,8 +105,13 @@ const CUT_TABLE = 'lab_cut';
  * Drops what two machines send to each other over TCP with this port, in both directions; everything else passes. One cut at a time, of
  * any number of pairs.
  */
-export async function cutBetween(lab: Lab, pairs: readonly (readonly [string, string])[], port: number): Promise<void> {
-  const portOf = (machine: string): string => legOn(lab.machine(machine), 'client').port;
+export async function cutBetween(
+  lab: Lab,
+  pairs: readonly (readonly [string, string])[],
+  port: number,
+  side: Leg['side'] = 'client',
+): Promise<void> {
+  const portOf = (machine: string): string => legOn(lab.machine(machine), side).port;
   const rules = pairs.flatMap(([a, b]) =>
     [
       [a, b],

@@ -5,8 +5,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Test } from 'tap';
 import type { Agent } from './agent.js';
-import { createLab, type Lab } from './lab.js';
-import { nodeOfMac, type Size } from './plan.js';
+import { createLab, type Lab, type LabOptions } from './lab.js';
+import { nodeOfMac } from './plan.js';
 import { type TandemOptions, TandemSystem } from './tandem.js';
 import { startServers } from './workload.js';
 import type { ServerApi } from './workload-api.js';
@@ -37,7 +37,7 @@ export function programsMissing(...programs: string[]): string | null {
 }
 
 export type ClusterOptions = TandemOptions & {
-  size?: Partial<Size>;
+  size?: LabOptions;
   /** What the lab has to hold or to be before Tandem starts. */
   before?: (lab: Lab) => Promise<void>;
 };

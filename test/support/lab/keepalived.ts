@@ -15,6 +15,8 @@ import { startEcho } from './workload.js';
 
 export interface KeepalivedOptions {
   election?: Partial<ElectionSettings>;
+  /** Nodes that run it; on the others something else may run. */
+  on?: readonly string[] | 'all';
   /** Balance to the servers with nftables; with connection tables replicated by conntrackd unless it is `none`. */
   balance?: { replication: ExternalCache | 'none' };
 }
@@ -25,13 +27,15 @@ export class KeepalivedSystem implements SystemUnderTest {
   readonly switchover = null;
   readonly #lab: Lab;
   readonly #election: ElectionSettings;
+  readonly #on: readonly string[] | 'all';
   readonly #balance: KeepalivedOptions['balance'];
   readonly #daemons = new Map<string, LabProcess>();
   #echoes = false;
 
-  constructor(lab: Lab, { election = {}, balance }: KeepalivedOptions = {}) {
+  constructor(lab: Lab, { election = {}, on = 'all', balance }: KeepalivedOptions = {}) {
     this.#lab = lab;
     this.#election = { ...DEFAULT_ELECTION, ...election };
+    this.#on = on;
     this.#balance = balance;
     this.probeAnsweredBy = balance === undefined ? 'node' : 'server';
     this.name = balance === undefined ? 'keepalived' : `keepalived + nftables${this.#replicates ? ' + conntrackd' : ''}`;
@@ -42,7 +46,7 @@ export class KeepalivedSystem implements SystemUnderTest {
   }
 
   get #nodes(): string[] {
-    return this.#lab.plan.nodes.map((node) => node.name);
+    return this.#lab.plan.nodes.map((node) => node.name).filter((node) => this.#on === 'all' || this.#on.includes(node));
   }
 
   #file(node: string, name: string): string {
@@ -70,7 +74,7 @@ export class KeepalivedSystem implements SystemUnderTest {
 
   async startNode(node: string): Promise<void> {
     if (this.#replicates) this.#startConntrackd(node);
-    const index = this.#nodes.indexOf(node);
+    const index = this.#lab.plan.nodes.findIndex((machine) => machine.name === node);
     const config = this.#file(node, 'keepalived.conf');
     writeFileSync(config, keepalivedConfig(this.#election.priorities[index] ?? 100, this.#election));
     const pids = [`--pid=${this.#file(node, 'keepalived.pid')}`, `--vrrp_pid=${this.#file(node, 'vrrp.pid')}`];

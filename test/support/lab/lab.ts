@@ -14,6 +14,7 @@ import {
   buildSwitch,
   configureMachine,
   createNamespaces,
+  type Extras,
   type Machine,
   machines,
   namespaces,
@@ -22,7 +23,7 @@ import {
   type Size,
 } from './plan.js';
 import { isRunning, startTicks } from './processes.js';
-import { type LabRecord, PREFIX, removeLab, removeStaleLabs, writeRecord } from './registry.js';
+import { emptyControlGroup, type LabRecord, PREFIX, removeLab, removeStaleLabs, writeRecord } from './registry.js';
 
 export interface LabProcess {
   readonly pid: number;
@@ -84,9 +85,18 @@ export class Lab {
 
   /** Starts a program inside a machine, as part of the machine: faults hit it. Its output goes to a log file. */
   start(machine: string, command: string[], { env = {}, log }: RunOptions = {}): LabProcess {
-    const logFile = path.join(this.workDir, log ?? `${machine}-${path.basename(command[0] ?? '')}.log`);
+    return this.#spawn(this.machine(machine).namespace, command, { env, log: log ?? `${machine}-${path.basename(command[0] ?? '')}.log` });
+  }
+
+  /** Starts a program that is part of no machine: no fault hits it, and it ends with the lab. */
+  startBeside(command: string[], { env = {}, log }: RunOptions = {}): LabProcess {
+    return this.#spawn(this.plan.switchNamespace, command, { env, log: log ?? `${path.basename(command[0] ?? '')}.log` });
+  }
+
+  #spawn(namespace: string, command: string[], { env, log }: Required<RunOptions>): LabProcess {
+    const logFile = path.join(this.workDir, log);
     const output = openSync(logFile, 'a');
-    const child = spawn('nsenter', [`--net=/run/netns/${this.machine(machine).namespace}`, ...command], {
+    const child = spawn('nsenter', [`--net=/run/netns/${namespace}`, ...command], {
       stdio: ['ignore', output, output],
       detached: true,
       env: { ...process.env, ...env },
@@ -96,10 +106,11 @@ export class Lab {
     return labProcess(child, logFile);
   }
 
-  /** Starts an agent inside a machine and waits until it answers. */
-  async agent<Api>(options: Omit<AgentOptions, 'namespace'> & { machine: string }): Promise<Agent<Api>> {
+  /** Starts an agent inside a machine (null: the switch) and waits until it answers. */
+  async agent<Api>(options: Omit<AgentOptions, 'namespace'> & { machine: string | null }): Promise<Agent<Api>> {
     const { machine, ...rest } = options;
-    const agent = startAgent<Api & { hello: (argument: null) => null }>({ ...rest, namespace: this.machine(machine).namespace });
+    const namespace = machine === null ? this.plan.switchNamespace : this.machine(machine).namespace;
+    const agent = startAgent<Api & { hello: (argument: null) => null }>({ ...rest, namespace });
     this.helpers.add(agent.pid);
     this.#agents.push(agent);
     await agent.call('hello', null as never);
@@ -126,6 +137,20 @@ export class Lab {
   addPinDir(directory: string): void {
     if (this.#record.pinDirs.includes(directory)) return;
     this.#record.pinDirs.push(directory);
+    writeRecord(this.#record);
+  }
+
+  /** A control group that has to go with the lab. */
+  addControlGroup(directory: string): void {
+    if (this.#record.controlGroups.includes(directory)) return;
+    this.#record.controlGroups.push(directory);
+    writeRecord(this.#record);
+  }
+
+  /** Its processes go on in the parent group. */
+  removeControlGroup(directory: string, parent: string): void {
+    emptyControlGroup(directory, parent);
+    this.#record.controlGroups = this.#record.controlGroups.filter((known) => known !== directory);
     writeRecord(this.#record);
   }
 
@@ -189,15 +214,25 @@ export class LabError extends Error {
   }
 }
 
+export type LabOptions = Partial<Size & Extras>;
+
 /** Builds a lab. Leftovers of dead runs are removed first. */
-export async function createLab(size: Partial<Size> = {}): Promise<Lab> {
+export async function createLab({ ipv6 = false, ...size }: LabOptions = {}): Promise<Lab> {
   if (process.getuid?.() !== 0) throw new LabError('NOT_ROOT', 'network namespaces need root: run this with sudo');
   guardEnd();
   removeStaleLabs();
   const prefix = `${PREFIX}${process.pid}${String.fromCharCode(97 + (nextLetter++ % 26))}`;
-  const plan = planLab(prefix, { nodes: 2, servers: 3, clients: 1, ...size });
+  const plan = planLab(prefix, { nodes: 2, servers: 3, clients: 1, ...size }, { ipv6 });
   const workDir = mkdtempSync(path.join(tmpdir(), `${prefix}-`));
-  const record = { prefix, pid: process.pid, startTicks: startTicks(process.pid), namespaces: namespaces(plan), workDir, pinDirs: [] };
+  const record = {
+    prefix,
+    pid: process.pid,
+    startTicks: startTicks(process.pid),
+    namespaces: namespaces(plan),
+    workDir,
+    pinDirs: [],
+    controlGroups: [],
+  };
   writeRecord(record);
   const lab = new Lab(plan, record, workDir);
   open.add(lab);

@@ -19,6 +19,11 @@ export const INNER_VIP = '10.2.0.1';
 export const PREFIX_LENGTH = 24;
 export const VRID = 51;
 
+/** The virtual IPv6 router of a lab with IPv6: the link-local address comes first in its advertisements, and names the VRID. */
+export const VIP6 = 'fd00:1::100';
+export const VIP6_LINK_LOCAL = 'fe80::33';
+export const PREFIX_LENGTH6 = 64;
+
 /** Ports of the workload, the same at the VIP and at the servers, except for `web`. */
 export const PORTS = {
   /** TCP echo, after a greeting that names the server. */
@@ -45,6 +50,8 @@ export interface Leg {
   side: 'client' | 'server';
   address: string;
   mac: string;
+  /** Only in a lab with IPv6, and there on the client side of nodes and clients. */
+  ipv6: { address: string; linkLocal: string } | null;
 }
 
 export interface Machine {
@@ -68,6 +75,14 @@ export interface Size {
   clients: number;
 }
 
+export interface Extras {
+  /**
+   * Nodes and clients also speak IPv6 on the client side: fd00:1::<host> and fe80::<host>, no duplicate address detection, no router
+   * solicitation, so that a capture holds what the tests caused.
+   */
+  ipv6: boolean;
+}
+
 const hex = (value: number): string => value.toString(16).padStart(2, '0');
 
 /** Locally administered; readable in a capture: 02:<kind>:00:00:<leg>:<number>. */
@@ -79,7 +94,10 @@ const clientSide = (name: string, netInterface: string, host: number, macAddress
   side: 'client',
   address: `10.1.0.${host}`,
   mac: macAddress,
+  ipv6: null,
 });
+
+const withIpv6 = (leg: Leg, host: number): Leg => ({ ...leg, ipv6: { address: `fd00:1::${host}`, linkLocal: `fe80::${host}` } });
 
 const serverSide = (name: string, netInterface: string, host: number, macAddress: string): Leg => ({
   interface: netInterface,
@@ -87,6 +105,7 @@ const serverSide = (name: string, netInterface: string, host: number, macAddress
   side: 'server',
   address: `10.2.0.${host}`,
   mac: macAddress,
+  ipv6: null,
 });
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1);
@@ -94,21 +113,27 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, ind
 /** Hosts .11, .21 and .51 count upwards, so that at most nine nodes and thirty servers fit. */
 const LIMITS: Size = { nodes: 9, servers: 30, clients: 9 };
 
-export function planLab(prefix: string, size: Size): Plan {
+export function planLab(prefix: string, size: Size, { ipv6 }: Extras = { ipv6: false }): Plan {
   for (const kind of ['nodes', 'servers', 'clients'] as const) {
     if (size[kind] > LIMITS[kind]) throw new RangeError(`at most ${LIMITS[kind]} ${kind} fit into a lab, not ${size[kind]}`);
   }
   const machine = (kind: Machine['kind'], name: string, legs: Leg[]): Machine => ({ name, kind, namespace: `${prefix}-${name}`, legs });
+  const speaking = (leg: Leg, host: number): Leg => (ipv6 ? withIpv6(leg, host) : leg);
   return {
     prefix,
     switchNamespace: `${prefix}-sw`,
     nodes: range(size.nodes).map((n) =>
-      machine('node', `lb${n}`, [clientSide(`lb${n}`, 'eth0', 10 + n, mac(1, 0, n)), serverSide(`lb${n}`, 'eth1', 10 + n, mac(1, 1, n))]),
+      machine('node', `lb${n}`, [
+        speaking(clientSide(`lb${n}`, 'eth0', 10 + n, mac(1, 0, n)), 10 + n),
+        serverSide(`lb${n}`, 'eth1', 10 + n, mac(1, 1, n)),
+      ]),
     ),
     servers: range(size.servers).map((n) =>
       machine('server', `be${n}`, [serverSide(`be${n}`, 'eth0', 20 + n, mac(2, 0, n)), clientSide(`be${n}`, 'eth1', 20 + n, mac(2, 1, n))]),
     ),
-    clients: range(size.clients).map((n) => machine('client', `cl${n}`, [clientSide(`cl${n}`, 'eth0', 50 + n, mac(3, 0, n))])),
+    clients: range(size.clients).map((n) =>
+      machine('client', `cl${n}`, [speaking(clientSide(`cl${n}`, 'eth0', 50 + n, mac(3, 0, n)), 50 + n)]),
+    ),
   };
 }
 
@@ -135,7 +160,7 @@ export interface BuildStep {
 
 const heredoc = (lines: string[]): string => `ip -batch - <<'EOF'\n${lines.join('\n')}\nEOF`;
 
-/** Kernel settings of each kind. IPv6 would only add noise to captures. */
+/** Kernel settings of each kind. IPv6 would only add noise to captures: it is on where a lab is asked for it, and there it is quiet. */
 const COMMON_SYSCTLS = { 'ipv6/conf/all/disable_ipv6': 1, 'ipv6/conf/default/disable_ipv6': 1 };
 const KIND_SYSCTLS: Record<Machine['kind'], Record<string, string | number>> = {
   node: { 'ipv4/ip_forward': 1, 'ipv4/conf/all/rp_filter': 0, 'ipv4/conf/default/rp_filter': 0 },
@@ -190,11 +215,29 @@ function nodePorts(plan: Plan): string {
   return plan.nodes.flatMap((node) => node.legs.map((leg) => `ethtool -K ${leg.port} tx off gro on > /dev/null`)).join('\n');
 }
 
+/** Before the link is up: without addresses of the kernel's own making, detection of duplicates, router solicitations. */
+const ipv6Sysctls = ({ interface: name, ipv6 }: Leg): Record<string, number> =>
+  ipv6 === null
+    ? {}
+    : {
+        [`ipv6/conf/${name}/addr_gen_mode`]: 1,
+        [`ipv6/conf/${name}/accept_dad`]: 0,
+        [`ipv6/conf/${name}/dad_transmits`]: 0,
+        [`ipv6/conf/${name}/accept_ra`]: 0,
+        [`ipv6/conf/${name}/router_solicitations`]: 0,
+        [`ipv6/conf/${name}/disable_ipv6`]: 0,
+      };
+
 /** Addresses and routes inside one machine; its interfaces exist already. */
 export function configureMachine(machine: Machine): BuildStep {
   const lines = ['link set lo up'];
+  const settings: Record<string, string | number> = { ...COMMON_SYSCTLS, ...KIND_SYSCTLS[machine.kind] };
   for (const leg of machine.legs) {
+    Object.assign(settings, ipv6Sysctls(leg));
     lines.push(`addr add ${leg.address}/${PREFIX_LENGTH} dev ${leg.interface}`, `link set ${leg.interface} up`);
+    for (const address of leg.ipv6 === null ? [] : [leg.ipv6.linkLocal, leg.ipv6.address]) {
+      lines.push(`addr add ${address}/${PREFIX_LENGTH6} dev ${leg.interface} nodad`);
+    }
   }
   if (machine.kind === 'server') {
     const { address, interface: inner } = legOn(machine, 'server');
@@ -202,5 +245,5 @@ export function configureMachine(machine: Machine): BuildStep {
     lines.push(`route add 10.2.0.0/${PREFIX_LENGTH} dev ${inner} table 100`, `route add default via ${INNER_VIP} dev ${inner} table 100`);
     lines.push(`rule add from ${address} table 100`);
   }
-  return { namespace: machine.namespace, script: `${sysctls({ ...COMMON_SYSCTLS, ...KIND_SYSCTLS[machine.kind] })}\n${heredoc(lines)}` };
+  return { namespace: machine.namespace, script: `${sysctls(settings)}\n${heredoc(lines)}` };
 }

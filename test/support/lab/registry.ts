@@ -3,7 +3,7 @@
  * on an exception, on a signal) or, when that was killed, by the next lab. Everything here is synchronous: exit handlers allow nothing else.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { processesIn, signalAll, startTicks } from './processes.js';
 
@@ -20,6 +20,8 @@ export interface LabRecord {
   workDir: string | null;
   /** Pins of nodes on bpffs; removing them detaches their programs. */
   pinDirs: string[];
+  /** Directories in the control group file system that were made for it. */
+  controlGroups: string[];
 }
 
 const fileOf = (prefix: string): string => path.join(REGISTRY, `${prefix}.json`);
@@ -44,10 +46,45 @@ export function removeLab(record: LabRecord): void {
       stdio: ['pipe', 'ignore', 'ignore'],
     });
   }
+  for (const group of record.controlGroups) emptyControlGroup(group, path.dirname(group));
+  if (record.workDir !== null) unmountBelow(record.workDir);
   for (const directory of [...record.pinDirs, record.workDir]) {
     if (directory !== null) rmSync(directory, { recursive: true, force: true });
   }
   rmSync(fileOf(record.prefix), { force: true });
+}
+
+/** Moves what is left in a control group to its parent and removes it. */
+export function emptyControlGroup(group: string, parent: string): void {
+  // A process that is ending stays a member for a moment.
+  for (let round = 0; round < 200 && existsSync(group); round += 1) {
+    for (const pid of readLines(path.join(group, 'cgroup.procs'))) attempt(() => writeFileSync(path.join(parent, 'cgroup.procs'), pid));
+    attempt(() => rmdirSync(group));
+    if (existsSync(group)) spawnSync('sleep', ['0.01']);
+  }
+}
+
+function unmountBelow(directory: string): void {
+  const mounted = readLines('/proc/mounts').map((line) => line.split(' ')[1] ?? '');
+  for (const point of mounted.filter((each) => each.startsWith(`${directory}/`))) spawnSync('umount', ['-l', point], { stdio: 'ignore' });
+}
+
+function readLines(file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '');
+  } catch {
+    return [];
+  }
+}
+
+function attempt(act: () => void): void {
+  try {
+    act();
+  } catch {
+    // Gone by itself, or next time.
+  }
 }
 
 function readNames(directory: string): string[] {
@@ -84,14 +121,15 @@ function removeUnrecorded(): string[] {
     byPrefix.set(prefix, [...(byPrefix.get(prefix) ?? []), name]);
   }
   for (const [prefix, names] of byPrefix) {
-    removeLab({ prefix, pid: 0, startTicks: null, namespaces: names, workDir: null, pinDirs: [] });
+    removeLab({ prefix, pid: 0, startTicks: null, namespaces: names, workDir: null, pinDirs: [], controlGroups: [] });
   }
   return [...byPrefix.keys()];
 }
 
 function readRecord(file: string): LabRecord | null {
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as LabRecord;
+    // A record of an older version of the lab has no control groups.
+    return { controlGroups: [], ...(JSON.parse(readFileSync(file, 'utf8')) as Omit<LabRecord, 'controlGroups'>) };
   } catch {
     return null;
   }

@@ -14,15 +14,30 @@ export interface TandemConfigOptions {
   checksum: 'rfc9568' | 'rfc5798' | 'auto';
   /** Nodes that run Tandem; on the others something else may run. */
   on: readonly string[] | 'all';
+  /**
+   * Where `cluster.nodes.address` lies, and with it replication. On the server side it is a second path between nodes: what happens to
+   * the interface of the virtual router does not touch it.
+   */
+  nodeAddresses: 'client' | 'server';
   /** What happens to flows of a server that is down; every pool. */
   onServerDown: 'keep' | 'drop';
   health: { interval: string; timeout: string; rise: number; fall: number };
   /** Null: the default. */
   queueRecords: number | null;
+  /** Fast liveness: peers hear each other in milliseconds, whatever the advert interval is. */
+  fast: boolean;
+  /** False: the nodes' processes are not permitted to take real-time priority. */
+  realtime: boolean;
+  /** Size of a disk of its own for each node's state directory; null: where the lab lies. */
+  stateDiskMiB: number | null;
 }
 
 export const tandemNodes = (plan: Plan, { on }: Pick<TandemConfigOptions, 'on'>): Machine[] =>
   plan.nodes.filter((node) => on === 'all' || on.includes(node.name));
+
+/** What the other nodes call this one. */
+export const nodeAddress = (node: Machine, { nodeAddresses }: Pick<TandemConfigOptions, 'nodeAddresses'>): string =>
+  legOn(node, nodeAddresses).address;
 
 /** Shorter than the defaults: a lab wants to be ready at once. */
 const HEALTH = { interval: '500ms', timeout: '400ms', rise: 1, fall: 3 };
@@ -34,9 +49,13 @@ export const DEFAULT_TANDEM = {
   unicast: false,
   checksum: 'rfc9568',
   on: 'all',
+  nodeAddresses: 'client',
   onServerDown: 'keep',
   health: HEALTH,
   queueRecords: null,
+  fast: false,
+  realtime: true,
+  stateDiskMiB: null,
 } as const;
 
 const byName = <T>(items: Machine[], value: (item: Machine, index: number) => T): Record<string, T> =>
@@ -64,7 +83,8 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
   return stringify({
     cluster: {
       name: 'lab',
-      nodes: byName(nodes, (node) => ({ address: clientAddress(node) })),
+      nodes: byName(nodes, (node) => ({ address: nodeAddress(node, options) })),
+      ...(options.fast ? { heartbeat: { fast: true } } : {}),
       ...(options.queueRecords === null ? {} : { replication: { queueRecords: options.queueRecords } }),
     },
     dataPlane: { interfaces: ['eth0', 'eth1'], attach: options.attach, maxFlows: options.maxFlows },

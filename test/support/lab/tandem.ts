@@ -9,12 +9,20 @@ import { initPki } from '../../../src/control/pki.js';
 import { openStateDir } from '../../../src/control/state-dir.js';
 import type { FlowRow, NodeStatus } from '../../../src/control/status.js';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
+import { mountSmallDisk } from './faults-machine.js';
+import { processesOf } from './faults-process.js';
 import type { Lab, LabProcess } from './lab.js';
-import { legOn } from './plan.js';
-import { commandLine, isRunning, signalAll } from './processes.js';
+import { isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
-import { DEFAULT_TANDEM, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
+import { DEFAULT_TANDEM, nodeAddress, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
 import { Hopeless, waitFor } from './wait-for.js';
+
+export interface StartOptions {
+  /** Another one than the other nodes'. */
+  configFile?: string;
+  /** CLOCK_MONOTONIC and CLOCK_BOOTTIME of the node's processes are this much ahead of the machine's (a time namespace). */
+  clockOffsetSeconds?: number;
+}
 
 export type TandemOptions = Partial<Omit<TandemConfigOptions, 'election'>> & { election?: Partial<ElectionSettings> };
 
@@ -59,7 +67,7 @@ export class TandemSystem implements SystemUnderTest {
     await initPki({
       directory: path.join(this.#lab.workDir, 'pki'),
       cluster: 'lab',
-      nodes: tandemNodes(this.#lab.plan, this.#options).map((node) => ({ name: node.name, address: legOn(node, 'client').address })),
+      nodes: tandemNodes(this.#lab.plan, this.#options).map((node) => ({ name: node.name, address: nodeAddress(node, this.#options) })),
       force: true,
       nowMs: Date.now(),
     });
@@ -71,12 +79,24 @@ export class TandemSystem implements SystemUnderTest {
     await this.#lab.shell(null).run("grep -q ' /sys/fs/bpf bpf ' /proc/mounts || mount -t bpf bpf /sys/fs/bpf");
   }
 
-  async startNode(node: string): Promise<void> {
+  async startNode(node: string, { configFile = this.configFile, clockOffsetSeconds = 0 }: StartOptions = {}): Promise<void> {
     const stateDir = this.stateDir(node);
     mkdirSync(stateDir, { recursive: true });
+    if (this.#options.stateDiskMiB !== null) await mountSmallDisk(this.#lab, stateDir, this.#options.stateDiskMiB);
     this.#lab.addPinDir(openStateDir(stateDir, node).pinRoot);
-    const command = [process.execPath, tandemProgram, 'run', '--config', this.configFile, '--node', node, '--state-dir', stateDir];
-    this.#daemons.set(node, this.#lab.start(node, command, { log: path.basename(this.logFile(node)) }));
+    const command = [process.execPath, tandemProgram, 'run', '--config', configFile, '--node', node, '--state-dir', stateDir];
+    const offset = String(clockOffsetSeconds);
+    const clock = clockOffsetSeconds === 0 ? [] : ['unshare', '--time', '--monotonic', offset, '--boottime', offset];
+    const rights = this.#options.realtime ? [] : ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'];
+    this.#daemons.set(node, this.#lab.start(node, [...rights, ...clock, ...command], { log: path.basename(this.logFile(node)) }));
+  }
+
+  /** A configuration that differs from everybody else's, in nothing that the election depends on. */
+  driftedConfig(): string {
+    const file = path.join(this.#lab.workDir, 'drifted.yaml');
+    const health = { ...this.#options.health, fall: this.#options.health.fall + 1 };
+    writeFileSync(file, tandemConfig(this.#lab.plan, { ...this.#options, health }));
+    return file;
   }
 
   status(node: string): Promise<NodeStatus> {
@@ -95,7 +115,7 @@ export class TandemSystem implements SystemUnderTest {
 
   /** The heartbeat's process; null when it does not run. */
   heartbeatPid(node: string): number | null {
-    return nodeProcesses(this.#lab, node).find((pid) => commandLine(pid) === 'tandem-heartbeat') ?? null;
+    return processesOf(this.#lab, node, 'heartbeat')[0] ?? null;
   }
 
   async waitReady(): Promise<string> {
@@ -158,6 +178,7 @@ export class TandemSystem implements SystemUnderTest {
     signalAll(pids, 'SIGKILL');
     await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
     const { pinRoot } = openStateDir(this.stateDir(node), node);
+    await this.#lab.shell(null).run(`umount -l ${this.stateDir(node)} 2> /dev/null || true`);
     for (const directory of [pinRoot, this.stateDir(node)]) rmSync(directory, { recursive: true, force: true });
   }
 

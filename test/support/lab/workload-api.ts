@@ -128,3 +128,17 @@ export interface ArpApi {
   start: (argument: { address: string; ownAddress: string; ownMac: string; everyMs: number }) => null;
   stop: (argument: null) => { sent: number };
 }
+
+export interface WireQuality {
+  delayMs: number;
+  /** Added or taken away at random; more than the time between frames changes their order. */
+  jitterMs: number;
+  lossPercent: number;
+  duplicatePercent: number;
+}
+
+export interface WireApi {
+  hello: (argument: null) => null;
+  quality: (argument: WireQuality) => null;
+  counts: (argument: null) => { carried: number; lost: number; duplicated: number; errors: number };
+}
