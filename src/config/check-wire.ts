@@ -30,8 +30,27 @@ export function checkWire(router: Router, path: Path, report: Report): void {
     const where = router.version === 2 ? 'version 2' : 'IPv6';
     report.error([...path, 'checksum'], 'value', `${where} has one form of checksum; remove the key`);
   }
-  if (!router.unicastSourceCheck && Object.keys(router.unicastPeers).length === 0)
-    report.warning([...path, 'unicastSourceCheck'], 'key', 'without unicastPeers every sender is believed anyway; remove the key');
+  checkUnicastOthers(router, path, report);
+}
+
+function checkUnicastOthers(router: Router, path: Path, report: Report): void {
+  const peers = Object.values(router.unicastPeers);
+  if (peers.length === 0) {
+    if (!router.unicastSourceCheck)
+      report.warning([...path, 'unicastSourceCheck'], 'key', 'without unicastPeers every sender is believed anyway; remove the key');
+    if (router.unicastRouters.length > 0)
+      report.error(
+        [...path, 'unicastRouters'],
+        'key',
+        'write `unicastPeers`, too: the addresses of the nodes themselves on this interface',
+      );
+  }
+  router.unicastRouters.forEach((address, i) => {
+    const at = [...path, 'unicastRouters', i];
+    if (peers.includes(address)) report.error(at, 'value', `${address} is in unicastPeers already`);
+    if (router.addresses.includes(address))
+      report.error(at, 'value', `${address} is a virtual address; adverts go to the addresses of the routers themselves`);
+  });
 }
 
 function checkFamilies(router: Router, path: Path, report: Report): void {
@@ -40,6 +59,7 @@ function checkFamilies(router: Router, path: Path, report: Report): void {
     ...router.addresses.map((address, i): [string, Path] => [address, [...path, 'addresses', i]]),
     ...router.otherAddresses.map(({ address }, i): [string, Path] => [address, [...path, 'otherAddresses', i, 'address']]),
     ...Object.entries(router.unicastPeers).map(([node, address]): [string, Path] => [address, [...path, 'unicastPeers', node]]),
+    ...router.unicastRouters.map((address, i): [string, Path] => [address, [...path, 'unicastRouters', i]]),
     ...router.verifyAddresses.map((address, i): [string, Path] => [address, [...path, 'verifyAddresses', i]]),
   ];
   for (const [address, at] of places) {

@@ -222,6 +222,11 @@ const virtualRouterSchema = z
         example: { lb1: '10.1.0.11', lb2: '10.1.0.12' },
       },
     ),
+    unicastRouters: key(z.array(ipAddress(), { error: 'expected a list of addresses' }).prefault([]), {
+      text: 'Addresses of other routers of the same virtual router that are no nodes of this cluster (keepalived, say): with `unicastPeers` adverts are sent to them, too, and theirs are believed.',
+      why: 'a cluster elects among its nodes',
+      example: ['10.1.0.13'],
+    }),
     unicastSourceCheck: key(flag().prefault(true), {
       text: 'With `unicastPeers`: adverts of anybody else are rejected. `false` believes every sender in the same layer 2 network (TTL 255), as multicast does: for routers that are not in the list.',
       why: 'who is listed is known, and nobody else should decide about the addresses',

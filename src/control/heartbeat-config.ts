@@ -75,9 +75,12 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
     addresses: router.addresses,
     announced: [...router.addresses.map((address) => ({ address, interface: router.interface })), ...router.otherAddresses],
     dataInterfaces: config.dataPlane.interfaces,
-    unicastPeers: Object.entries(router.unicastPeers)
-      .filter(([node]) => node !== facts.node)
-      .map(([, address]) => address),
+    unicastPeers: [
+      ...Object.entries(router.unicastPeers)
+        .filter(([node]) => node !== facts.node)
+        .map(([, address]) => address),
+      ...router.unicastRouters,
+    ],
     unicastSourceCheck: router.unicastSourceCheck,
     virtualMac: router.virtualMac,
     checksum: router.checksum,

@@ -60,6 +60,7 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         preemptDelayMs: 0,
         unicastSourceCheck: true,
         unicastPeers: {},
+        unicastRouters: [],
         checksum: 'rfc9568',
         announce: { repeat: 5, repeatGapMs: 100, refreshMs: 60_000 },
         verifyAddresses: [],

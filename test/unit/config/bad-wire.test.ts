@@ -81,6 +81,25 @@ const rows: Mistake[] = [
     said: [['22:15: error', 'IPv6 has one form of checksum; remove the key']],
   },
   {
+    mistake: 'unicast routers without peers',
+    change: [['id: 51', 'id: 51\n    unicastRouters: [10.1.0.13]']],
+    said: [['12:5: error', 'write `unicastPeers`, too']],
+  },
+  {
+    mistake: 'unicast routers that are something else',
+    change: [
+      [
+        'id: 51',
+        'id: 51\n    unicastPeers: { lb1: 10.1.0.11, lb2: 10.1.0.12 }\n    unicastRouters: [10.1.0.12, 10.1.0.100, "fe80::1", 10.1.0.13]',
+      ],
+    ],
+    said: [
+      ['13:22: error', '10.1.0.12 is in unicastPeers already'],
+      ['13:33: error', '10.1.0.100 is a virtual address'],
+      ['13:45: error', 'fe80::1 is IPv6, the virtual router is IPv4'],
+    ],
+  },
+  {
     mistake: 'a source check of nobody',
     change: [['id: 51', 'id: 51\n    unicastSourceCheck: false']],
     said: [['12:5: warning', 'without unicastPeers every sender is believed anyway; remove the key']],
