@@ -52,6 +52,17 @@ function openVrrp(native: NativeL4, options: VrrpSocketOptions): VrrpSocket {
   }
 }
 
+/** The kernel tells within a millisecond; without its socket the heartbeat still looks now and then. */
+function watchLinks(onChange: () => void): () => void {
+  try {
+    const monitor = loadNative().openLinkMonitor(onChange);
+    return () => monitor.close();
+  } catch (error) {
+    log('warn', 'linkMonitorFailed', { error: error instanceof Error ? error.message : String(error) });
+    return () => undefined;
+  }
+}
+
 function serve(config: HeartbeatConfig, heartbeat: Heartbeat): { close(): void } {
   const readers = new Map<LineConnection, (message: FromHeartbeat) => void>();
   return listenLines(config.socketPath, {
@@ -93,6 +104,8 @@ function main(): void {
       openLeases: (pinDir) => native.openLeases(pinDir),
       openFrames: (name) => native.openFrames(name, 0),
       openVrrp: (options) => openVrrp(native, options),
+      openBeats: (options, onEvents) => native.openBeats(options, onEvents),
+      watchLinks,
       runningInterfaces,
       verifyEchoId: limit.verifyEchoId,
       report: (message) => report.push(message),

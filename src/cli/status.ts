@@ -33,6 +33,7 @@ export function statusText(status: NodeStatus, transitions: readonly TransitionR
   const sections = [
     headText(status, look),
     section('Virtual routers', routersTable(status, look), look),
+    ...(status.tracking.some((each) => each.objects.length > 0) ? [section('Tracking', trackingTable(status, look), look)] : []),
     section('Peers', status.peers.length === 0 ? '  none' : peersTable(status, look), look),
     section('Services', status.services.length === 0 ? '  none' : servicesTable(status, look), look),
     section('Data plane', dataPlaneText(status, look), look),
@@ -50,11 +51,25 @@ function headText(status: NodeStatus, { colors, wallMs }: Look): string {
   const { heartbeat } = status;
   const realtime = heartbeat.realtime ? 'real-time' : colors.yellow('no real-time priority');
   const beat = heartbeat.connected ? `connected, pid ${heartbeat.pid ?? '?'}, ${realtime}` : colors.red('not connected');
+  const { beats } = heartbeat;
   return [
     `Node ${colors.bold(status.node)} of cluster ${status.cluster}: ${ready} (${status.readyReason}), ${sync}`,
     `  tandem ${status.version}, pid ${status.pid}, up ${span(wallMs() - status.startedAtWallMs)}; heartbeat ${beat}`,
+    ...(beats === null ? [] : [`  beats ${beatsText(beats, colors)}`]),
     `  configuration ${status.configFile}, digest ${status.configDigest.slice(0, 12)}; metrics on ${status.metricsAddress}`,
   ].join('\n');
+}
+
+function beatsText(beats: NonNullable<NodeStatus['heartbeat']['beats']>, colors: Look['colors']): string {
+  const peers = beats.peers.map(({ node, isReachable, hasKey, paths }) => {
+    const heard = paths.filter((isHeard) => isHeard).length;
+    if (!hasKey) return `${node} ${colors.yellow('key not exchanged yet')}`;
+    if (!isReachable) return `${node} ${colors.red('not heard')}`;
+    const text = `${heard} of ${paths.length} paths`;
+    return `${node} ${heard < paths.length ? colors.yellow(text) : text}`;
+  });
+  const fast = beats.fast === 'disabled' ? '' : `; fast liveness ${beats.fast === 'on' ? colors.green('on') : colors.yellow(beats.fast)}`;
+  return `${peers.join(', ')}; latest by ${span(beats.lateMaxMs)}${beats.isRealtime ? '' : colors.yellow(', no real-time priority')}${fast}`;
 }
 
 function roleText(role: string, { colors }: Look): string {
@@ -79,7 +94,7 @@ function routersTable(status: NodeStatus, look: Look): string {
       roleText(router.role, look),
       since,
       router.reason,
-      String(router.priority),
+      priorityText(router.name, router.priority, status, look),
       lease,
       verified,
       peer,
@@ -90,6 +105,37 @@ function routersTable(status: NodeStatus, look: Look): string {
     titles.map((title) => ({ title, align: title === 'VRID' || title === 'PRIORITY' ? 'right' : 'left' })),
     rows,
     look.colors.dim,
+  );
+}
+
+/** The priority, and what tracking has made of it. */
+function priorityText(router: string, priority: number, { tracking }: NodeStatus, { colors }: Look): string {
+  const own = tracking.find((each) => each.router === router);
+  if (own === undefined || own.effectivePriority === priority) return String(priority);
+  return `${priority} now ${colors.yellow(String(own.effectivePriority))}`;
+}
+
+function trackingTable(status: NodeStatus, { colors, wallMs }: Look): string {
+  const rows = status.tracking.flatMap(({ router, objects }) =>
+    objects.map((each) => {
+      const state = each.state === 'up' ? colors.green('up') : each.state === 'down' ? colors.red('down') : colors.yellow('unknown');
+      const weight = each.weight === null ? 'needed' : each.weight > 0 ? `+${each.weight}` : String(each.weight);
+      return [
+        router,
+        each.kind,
+        each.name,
+        each.isFault ? colors.red('down, gives up') : state,
+        weight,
+        each.sinceWallMs === null ? '-' : `${span(wallMs() - each.sinceWallMs)} ago`,
+        each.reason,
+      ];
+    }),
+  );
+  const titles = ['ROUTER', 'KIND', 'NAME', 'STATE', 'WEIGHT', 'SINCE', 'REASON'];
+  return table(
+    titles.map((title) => ({ title, align: title === 'WEIGHT' ? 'right' : 'left' })),
+    rows,
+    colors.dim,
   );
 }
 

@@ -7,14 +7,15 @@ import { dirname, resolve } from 'node:path';
 import { routerOf } from './check-services.js';
 import type { Config, NodeConfig, ServiceConfig } from './model.js';
 import type { ConfigDocument } from './schema.js';
+import { resolveTrack, type TrackDocument } from './track-schema.js';
 
-/** Stands in TLS file names for the name of the node that reads the file. */
+/** Stands in names of files and programs for the name of the node that reads the file. */
 export const NODE_PLACEHOLDER = '{node}';
 
 /** `file` is absolute. Without `node` the placeholder stays in the file names. */
 export function buildConfig(document: ConfigDocument, file: string, node: string | undefined): Config {
   const { tls, ...replication } = document.cluster.replication;
-  const locate = (path: string): string => resolve(dirname(file), node === undefined ? path : path.replaceAll(NODE_PLACEHOLDER, node));
+  const locate = (path: string): string => resolve(dirname(file), named(path, node));
   return {
     ...document,
     file,
@@ -22,11 +23,32 @@ export function buildConfig(document: ConfigDocument, file: string, node: string
     cluster: {
       name: document.cluster.name,
       nodes: numberNodes(document.cluster.nodes),
+      heartbeat: document.cluster.heartbeat,
       replication: { ...replication, tls: { ca: locate(tls.ca), cert: locate(tls.cert), key: locate(tls.key) } },
     },
+    virtualRouters: document.virtualRouters.map((router) => ({
+      ...router,
+      track: router.track.map((tracked) => resolveTrack(forNode(tracked, node))),
+    })),
+    notify: document.notify.map((hook) => ({ ...hook, command: hook.command.map((word) => named(word, node)) })),
     services: document.services.map(
       (service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' }),
     ),
+  };
+}
+
+const named = (text: string, node: string | undefined): string => (node === undefined ? text : text.replaceAll(NODE_PLACEHOLDER, node));
+
+/** One file for all nodes, and still each may look at something of its own. */
+function forNode(tracked: TrackDocument, node: string | undefined): TrackDocument {
+  const own = (text: string | null): string | null => (text === null ? null : named(text, node));
+  const { process, pidFile, file, command } = tracked;
+  return {
+    ...tracked,
+    process: own(process),
+    pidFile: own(pidFile),
+    file: own(file),
+    command: command?.map((word) => named(word, node)) ?? null,
   };
 }
 
@@ -37,9 +59,11 @@ function numberNodes(nodes: ConfigDocument['cluster']['nodes']): NodeConfig[] {
   return names.flatMap((name) => {
     const node = nodes[name];
     if (node === undefined) return [];
-    if (node.id !== undefined) return [{ name, id: node.id, address: node.address }];
+    const heartbeatAddresses = node.heartbeatAddresses.length > 0 ? node.heartbeatAddresses : [node.address];
+    const { address } = node;
+    if (node.id !== undefined) return [{ name, id: node.id, address, heartbeatAddresses }];
     while (taken.has(next)) next++;
-    return [{ name, id: next++, address: node.address }];
+    return [{ name, id: next++, address, heartbeatAddresses }];
   });
 }
 

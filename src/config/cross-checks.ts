@@ -4,6 +4,7 @@
  */
 import { checkServices } from './check-services.js';
 import { checkSyncGroups } from './check-sync-groups.js';
+import { checkNotify, checkTracking } from './check-track.js';
 import { checkWire, familyOfRouter, skewIntervalMs } from './check-wire.js';
 import { MAX_ADDRESSES, MAX_NODES, MIN_SKEW_DISTANCE_MS, SKEW_PER_STEP } from './limits.js';
 import { suggestion } from './nearest.js';
@@ -31,6 +32,8 @@ export function crossCheck(config: ConfigDocument, report: Report): void {
   });
   checkAddresses(config, report);
   checkServices(config, report);
+  checkTracking(config, report);
+  checkNotify(config, report);
 }
 
 function checkNodes(config: ConfigDocument, report: Report): void {

@@ -2,8 +2,9 @@
  * The JSON Schema of the configuration file, for editors: what a user writes, with descriptions and defaults. Generated from schema.ts.
  */
 import { z } from 'zod';
+import { EXAMPLE_KEYWORD, WHY_KEYWORD } from './keys.js';
 import { KIND_KEYWORD } from './scalars.js';
-import { configSchema, EXAMPLE_KEYWORD, WHY_KEYWORD } from './schema.js';
+import { configSchema } from './schema.js';
 
 /** The part of JSON Schema that the generator produces. */
 export interface JsonSchema {

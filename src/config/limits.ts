@@ -18,6 +18,10 @@ export const DEFAULT_MAX_FLOWS = 1048576;
 
 /** A node id is one byte of every record's generation, and 0 means nobody. */
 export const MAX_NODES = 255;
+/** Paths of the beat channel (native/l4/addon): interfaces to the same peers, not peers. */
+export const MAX_HEARTBEAT_PATHS = 4;
+/** A lease of fast liveness outlives so many beats at least: fewer and one lost datagram moves the addresses. */
+export const MIN_FAST_BEATS = 3;
 /** Fewer records than this are a mistake of units. */
 export const MIN_MAX_FLOWS = 1024;
 /** 64 Mi records are 8 GiB of kernel memory; more is a mistake of units. */
@@ -48,6 +52,13 @@ export const OWNER_PRIORITY = 255;
  */
 export const SKEW_PER_STEP = 1 / 256;
 export const MIN_SKEW_DISTANCE_MS = 1;
+
+/** Each is looked at several times a second; more per virtual router is a mistake. */
+export const MAX_TRACKED = 32;
+/** A weight beyond the range of priorities would mean the same as its ends. */
+export const MAX_WEIGHT = 254;
+/** Each has a queue and may run a process; more is a mistake. */
+export const MAX_HOOKS = 16;
 
 /** Longest duration of any key: a week. Longer is a mistake of units. */
 export const MAX_DURATION_MS = 7 * 24 * 3600 * 1000;

@@ -50,6 +50,7 @@ export function checkMachine(loaded: LoadedConfig, machine: Machine, node: strin
       checkNetwork(machine, other.address, other.interface, [...at, 'otherAddresses', j, 'address'], report);
     }
   }
+  checkTrackedLinks(loaded, machine, report);
   checkNodeAddress(loaded, machine, node, report);
   checkOneArm(loaded, machine, report);
   return sortProblems(problems);
@@ -105,6 +106,17 @@ function checkNetwork(machine: Machine, address: string, interfaceName: string, 
       'value',
       `${address} is outside the network of ${interfaceName} (${known}): neighbours would never ask for it there`,
     );
+  }
+}
+
+/** One that comes later (a tunnel, say) is no mistake, so this is only said. */
+function checkTrackedLinks(loaded: LoadedConfig, machine: Machine, report: Report): void {
+  for (const [i, router] of loaded.config.virtualRouters.entries()) {
+    for (const [j, { interface: name }] of router.track.entries()) {
+      if (name === null || machine.interfaces.includes(name)) continue;
+      const words = `this machine has no interface "${name}" now; until it has, this counts as failed; ${suggestion(name, machine.interfaces, 'interfaces')}`;
+      report.warning(['virtualRouters', i, 'track', j, 'interface'], 'value', words);
+    }
   }
 }
 

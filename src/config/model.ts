@@ -4,6 +4,9 @@
  * the virtual router of each service. Everything else keeps the order of the file, which is the same on every node.
  */
 import type { ConfigDocument } from './schema.js';
+import type { TrackConfig } from './track-schema.js';
+
+export type { TrackConfig };
 
 type DocumentCluster = ConfigDocument['cluster'];
 type DocumentService = ConfigDocument['services'][number];
@@ -13,13 +16,15 @@ export interface NodeConfig {
   /** 1..255, from the order of names unless given: marks the records that this node creates. */
   id: number;
   address: string;
+  /** One per path; at least `address`. */
+  heartbeatAddresses: string[];
 }
 
 /** `replication.tls` holds absolute file names; `{node}` in them was replaced when loadConfig was told the node. */
 export type ClusterConfig = Omit<DocumentCluster, 'nodes'> & { nodes: NodeConfig[] };
 export type DataPlaneConfig = ConfigDocument['dataPlane'];
 /** `priority` and `unicastPeers` are by node name; no unicast peers: multicast 224.0.0.18. */
-export type VirtualRouterConfig = ConfigDocument['virtualRouters'][number];
+export type VirtualRouterConfig = Omit<ConfigDocument['virtualRouters'][number], 'track'> & { track: TrackConfig[] };
 /** `virtualRouter`: name of the one whose address it listens on. */
 export type SyncGroupConfig = ConfigDocument['syncGroups'][number];
 export type ServiceConfig = DocumentService & { virtualRouter: string };
@@ -28,6 +33,7 @@ export type SchedulerName = PoolConfig['scheduler'];
 export type ServerConfig = PoolConfig['servers'][number];
 /** `status`: every accepted status. `body`, `host`, `port`: null means any body, the server's address, the server's port. */
 export type HealthCheckConfig = NonNullable<PoolConfig['healthCheck']>;
+export type NotifyConfig = ConfigDocument['notify'][number];
 export type MetricsConfig = ConfigDocument['metrics'];
 
 export interface Config {
@@ -41,6 +47,7 @@ export interface Config {
   syncGroups: SyncGroupConfig[];
   services: ServiceConfig[];
   pools: PoolConfig[];
+  notify: NotifyConfig[];
   metrics: MetricsConfig;
   log: ConfigDocument['log'];
 }

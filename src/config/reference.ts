@@ -2,8 +2,8 @@
  * docs/configuration.md: one table per object of the configuration, generated from the schema, so that no key is without an entry.
  */
 import { annotatedSchema, type JsonSchema } from './json-schema.js';
+import { EXAMPLE_KEYWORD, WHY_KEYWORD } from './keys.js';
 import { KIND_KEYWORD } from './scalars.js';
-import { EXAMPLE_KEYWORD, WHY_KEYWORD } from './schema.js';
 
 const HEAD = `# Configuration
 
@@ -26,11 +26,13 @@ Errors: an unknown pool or node; a \`listen\` address that no virtual router has
 twice on one interface and in one address family; addresses of two families in one virtual router; an IPv6 virtual router whose first
 address is not link-local; what version 2 cannot say (IPv6, parts of a second), and what version 3 cannot (more than 40.95s); a node without priority, equal priorities, or priorities so near that two backups would wake within a millisecond of
 each other; an interface that is not in \`dataPlane.interfaces\`; an address with two owners; a server at a virtual address; a \`dsr\` server
-on another port than its service; a check whose timeout exceeds its interval; an \`http\` check of a UDP service without \`port\`; more than
+on another port than its service; a key of \`track\` that its kind does not know, or one it needs and has not; a program that is no
+absolute path; a check whose timeout exceeds its interval; an \`http\` check of a UDP service without \`port\`; more than
 eight services on one server address and port.
 
 Warnings: a \`nat\` service whose servers seem to share the network of the VIP (their replies would bypass the node), or whose virtual router
-moves no gateway along; a pool that nothing uses; a pool whose servers all have weight 0; TLS files that are not there.
+moves no gateway along; a pool that nothing uses; a pool whose servers all have weight 0; weights of \`track\` that could
+never move the addresses; TLS files that are not there.
 
 On the machine itself, at start and with \`tandem check --node NAME\`: interfaces exist, every address lies in a network of its interface
 and is not configured there (unless the node has priority 255, then it must be), an interface of IPv6 addresses has a link-local one, the

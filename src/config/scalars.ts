@@ -26,6 +26,7 @@ const IPV6_LOOK = '[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*';
 const ipv4Pattern = new RegExp(`^${IPV4}$`);
 const addressPattern = new RegExp(`^(${IPV4}|${IPV6_LOOK})$`);
 const endpointPattern = new RegExp(`^${IPV4}:${PORT}$`);
+const prefixPattern = new RegExp(`^${IPV4}(/(3[0-2]|[12]?[0-9]))?$`);
 const listenPattern = new RegExp(`^${IPV4}:${PORT}(/(tcp|udp))?$`);
 const durationPattern = /^[0-9]+(\.[0-9]+)?(ms|s|m|h|d)$/;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/;
@@ -60,6 +61,8 @@ export const ipAddress = () => {
       return z.NEVER;
     });
 };
+
+export const prefix = () => addressText(prefixPattern, 'a network such as 10.3.0.0/16, or an address', 'network');
 
 function splitEndpoint(text: string): Endpoint {
   const colon = text.lastIndexOf(':');

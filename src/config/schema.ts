@@ -4,42 +4,62 @@
  * Only what one value can say about itself is checked here; relations between values are cross-checks.ts.
  */
 import { z } from 'zod';
+import { choice, flag, key, list, text } from './keys.js';
 import * as limits from './limits.js';
+import { notifySchema } from './notify-schema.js';
 import { duration, endpoint, integer, interfaceName, ipAddress, ipv4, listen, name, orNull, port } from './scalars.js';
-
-interface KeyText {
-  text: string;
-  why?: string;
-  example?: unknown;
-}
-
-/** Extra keywords of the generated JSON Schema, for the reference; json-schema.ts turns them into plain ones for editors. */
-export const WHY_KEYWORD = 'x-why';
-/** As `examples`, which zod leaves out where a value is transformed. */
-export const EXAMPLE_KEYWORD = 'x-example';
-
-function key<S extends z.ZodType>(schema: S, { text, why, example }: KeyText): S {
-  return schema.meta({
-    description: text,
-    ...(why === undefined ? {} : { [WHY_KEYWORD]: why }),
-    ...(example === undefined ? {} : { [EXAMPLE_KEYWORD]: example }),
-  });
-}
-
-const flag = () => z.boolean({ error: 'expected true or false' });
-const text = (what: string) => {
-  const error = `expected ${what}`;
-  return z.string({ error }).min(1, { error });
-};
-const choice = <const T extends readonly [string, ...string[]]>(values: T) => z.enum(values);
+import { trackSchema } from './track-schema.js';
 
 const nodeSchema = z.strictObject({
   address: key(ipv4(), { text: 'Address of the node: its peers reach its replication port there.', example: '10.1.0.11' }),
+  heartbeatAddresses: key(
+    z
+      .array(ipv4(), { error: 'expected a list of IPv4 addresses' })
+      .max(limits.MAX_HEARTBEAT_PATHS, { error: `at most ${limits.MAX_HEARTBEAT_PATHS} addresses` })
+      .prefault([]),
+    {
+      text: 'Addresses of the node for beats, one per path, in the same order on every node. A path that does not share the cable of the adverts makes the loss of a link known at once.',
+      why: 'none: beats use `address` alone',
+      example: ['10.1.0.11', '10.2.0.11'],
+    },
+  ),
   id: key(integer(1, limits.MAX_NODES).optional(), {
     text: 'Number that marks the records which this node creates, different for each node.',
     why: 'by default nodes are numbered in the order of their names; write it when nodes will be added later, so that numbers stay',
     example: 1,
   }),
+});
+
+const fastSchema = z
+  .strictObject({
+    interval: key(duration({ minMs: 2, maxMs: 100 }).prefault('2ms'), {
+      text: 'Time between two beats while fast liveness is on.',
+      why: 'the least that a real-time thread keeps on a busy machine',
+    }),
+    life: key(duration({ minMs: 4, maxMs: 1000 }).prefault('8ms'), {
+      text: 'How long a lease lives after the last beat that was sent; peers take over a millisecond later. At least three intervals.',
+      why: 'three beats may be lost or late',
+    }),
+  })
+  .transform((v) => ({ intervalMs: v.interval, lifeMs: v.life }));
+
+const heartbeatSchema = z.strictObject({
+  port: key(port().prefault(7946), {
+    text: 'UDP port of the beats: small authenticated datagrams by which the heartbeats of all nodes hear each other beside the adverts.',
+    why: 'the number of the replication port, which is TCP',
+  }),
+  fast: key(
+    orNull(
+      z.union([flag().transform((on) => (on ? fastSchema.parse({}) : null)), fastSchema], {
+        error: 'expected true, false or { interval, life }',
+      }),
+    ),
+    {
+      text: 'Fast liveness: a crash is noticed in milliseconds, by beats of a real-time thread, instead of after three adverts. `true`, or its times. Used only while that thread is punctual; adverts go on at their interval.',
+      why: 'off: it trusts the network between the nodes to lose no four packets in a row',
+      example: true,
+    },
+  ),
 });
 
 const tlsSchema = z.strictObject({
@@ -77,6 +97,7 @@ const clusterSchema = z.strictObject({
       .refine((nodes) => Object.keys(nodes).length > 0, 'a cluster needs at least one node'),
     { text: 'The nodes, by name. `tandem run --node NAME` says which one a process is.' },
   ),
+  heartbeat: key(heartbeatSchema.prefault({}), { text: 'How the heartbeats of the nodes hear each other, beside the adverts.' }),
   replication: key(replicationSchema.prefault({}), { text: 'How nodes copy their connection tables to each other.' }),
 });
 
@@ -241,6 +262,9 @@ const virtualRouterSchema = z
       why: 'none: the default gateway of the interface and recent next hops',
       example: ['10.1.0.1'],
     }),
+    track: key(list(trackSchema, 'things to track', limits.MAX_TRACKED).prefault([]), {
+      text: 'What this node must have to be a good place for the addresses. Something that fails lowers the priority (`weight`) or, without a weight, makes the node give the router up.',
+    }),
   })
   .transform(({ advertInterval, preemptDelay, ...rest }) => ({ ...rest, advertIntervalMs: advertInterval, preemptDelayMs: preemptDelay }));
 
@@ -375,9 +399,6 @@ const logSchema = z.strictObject({
   }),
 });
 
-const list = <S extends z.ZodType>(item: S, what: string, max: number) =>
-  z.array(item, { error: `expected a list of ${what}` }).max(max, { error: `at most ${max} ${what}` });
-
 export const configSchema = z.strictObject({
   cluster: key(clusterSchema, { text: 'Who belongs together.' }),
   dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
@@ -391,6 +412,9 @@ export const configSchema = z.strictObject({
   }),
   services: key(list(serviceSchema, 'services', limits.MAX_SERVICES).prefault([]), { text: 'What listens on the virtual addresses.' }),
   pools: key(list(poolSchema, 'pools', limits.MAX_SERVICES).prefault([]), { text: 'Servers, how one is chosen and how they are checked.' }),
+  notify: key(list(notifySchema, 'hooks', limits.MAX_HOOKS).prefault([]), {
+    text: 'Commands that are run when something changes, with one JSON document on standard input.',
+  }),
   metrics: key(metricsSchema.prefault({}), { text: 'Prometheus metrics.' }),
   log: key(logSchema.prefault({}), { text: 'What is logged.' }),
 });

@@ -4,7 +4,14 @@
 import { VERSION_2_INTERVAL_STEP_MS } from '../config/limits.js';
 import type { Config, VirtualRouterConfig } from '../config/model.js';
 import { type Family, familyOfText } from '../system/ip-address.js';
-import type { HeartbeatConfig, HeartbeatGroup, HeartbeatRouter } from '../vrrp/heartbeat-api.js';
+import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, TrackedInterface } from '../vrrp/heartbeat-api.js';
+
+/** A peer that is alive is known to be so before its adverts are missed: two and a half beats fit well into three adverts. */
+const BEAT_SHARE = 0.5;
+const MIN_BEAT_INTERVAL_MS = 2;
+const MAX_BEAT_INTERVAL_MS = 500;
+/** What the thread of the addon keeps track of. A larger cluster is reached in part; the adverts reach everybody. */
+const MAX_BEAT_PEERS = 15;
 
 export interface HeartbeatFacts {
   node: string;
@@ -12,6 +19,10 @@ export interface HeartbeatFacts {
   pinDir: string;
   socketPath: string;
   realtimePriority: number;
+  /** Of this instance, hexadecimal. */
+  beatKey: string;
+  /** Decimal string of 64 bits. */
+  clusterId: string;
   /** Index of a router in the data plane, by name. */
   slotOf(router: string): number;
   /** Primary IPv4 address of an interface of this machine, or its link-local IPv6 address. */
@@ -27,6 +38,30 @@ export function heartbeatConfig(config: Config, facts: HeartbeatFacts): Heartbea
     drainMs: config.dataPlane.drainMs,
     realtimePriority: facts.realtimePriority,
     groups: groupsOf(config).map(({ name, routers }) => heartbeatGroup(config, name, routers, facts)),
+    beats: beatSettings(config, facts),
+  };
+}
+
+function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | null {
+  const { nodes, heartbeat } = config.cluster;
+  const own = nodes.find((node) => node.name === facts.node);
+  const peers = nodes.filter((node) => node.name !== facts.node);
+  if (own === undefined || peers.length === 0) return null;
+  const shortestMs = Math.min(...config.virtualRouters.map((router) => router.advertIntervalMs));
+  return {
+    nodeId: own.id,
+    cluster: facts.clusterId,
+    key: facts.beatKey,
+    port: heartbeat.port,
+    paths: own.heartbeatAddresses,
+    peers: peers.slice(0, MAX_BEAT_PEERS).map((peer) => ({
+      node: peer.name,
+      id: peer.id,
+      addresses: own.heartbeatAddresses.map((_, path) => peer.heartbeatAddresses[path] ?? null),
+      advertAddresses: config.virtualRouters.flatMap((router) => router.unicastPeers[peer.name] ?? []),
+    })),
+    intervalMs: Math.min(MAX_BEAT_INTERVAL_MS, Math.max(MIN_BEAT_INTERVAL_MS, shortestMs * BEAT_SHARE)),
+    fast: heartbeat.fast,
   };
 }
 
@@ -59,10 +94,14 @@ function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConf
     preemptDelayMs: first.preemptDelayMs,
     announce: first.announce,
     ...(first.version === 2 ? { skewIntervalMs: VERSION_2_INTERVAL_STEP_MS } : {}),
-    trackedInterfaces: [],
+    trackedInterfaces: routers.flatMap(trackedInterfaces),
     members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
 }
+
+/** Carrier is the one tracked thing that the heartbeat looks at itself. */
+const trackedInterfaces = ({ track }: VirtualRouterConfig): TrackedInterface[] =>
+  track.flatMap(({ kind, interface: name, weight }) => (kind === 'interface' && name !== null ? [{ name, weight }] : []));
 
 function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: HeartbeatFacts): HeartbeatRouter {
   return {

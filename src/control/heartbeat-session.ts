@@ -22,8 +22,10 @@ export interface HeartbeatSessionOptions {
   crashLog: string;
   clock: Clock;
   log: Log;
-  /** What the heartbeat must know at this moment. */
-  track(): Track;
+  /** What the heartbeat must know at this moment; null: not known yet, it goes on with what it has. */
+  track(): Track | null;
+  /** What a heartbeat that was just reached has to be told first. */
+  greeting(): ToHeartbeat[];
   /** The set of held leases is another one. */
   onHeldChange(held: ReadonlySet<string>): void;
 }
@@ -58,6 +60,7 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     onMessage: (message) => receive(message),
     onConnected(adopted) {
       if (adopted) link.send({ type: 'reload' });
+      for (const message of options.greeting()) link.send(message);
       tracked = '';
       refresh();
       void fresh().then(() => log.event('heartbeat.connected', { ...roles.process(), adopted }));
@@ -68,7 +71,7 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
   const refresh = (): void => {
     const message = options.track();
     const text = JSON.stringify(message);
-    if (text !== tracked && link.send(message)) tracked = text;
+    if (message !== null && text !== tracked && link.send(message)) tracked = text;
     link.send({ type: 'status' });
   };
 

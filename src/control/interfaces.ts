@@ -3,6 +3,7 @@
  */
 import type { Config } from '../config/model.js';
 import type { DataPlane, XdpMode } from '../l4/native.js';
+import type { PeerInterface } from '../replication/api.js';
 import { linkNamed, type NetworkFacts, nextHopTo } from '../system/network-facts.js';
 
 export interface AttachedInterface {
@@ -33,4 +34,12 @@ export function attachInterfaces(dataPlane: DataPlane, config: Config, facts: Ne
 function serverInterfaces(config: Config, facts: NetworkFacts): Set<string> {
   const servers = config.pools.flatMap((pool) => pool.servers.map((server) => server.address));
   return new Set(servers.flatMap((address) => nextHopTo(facts, address)?.interface ?? []));
+}
+
+/** Where this node stands on the wire, for its peers. */
+export function ownInterfaces(config: Config, facts: NetworkFacts): PeerInterface[] {
+  return config.dataPlane.interfaces.flatMap((name) => {
+    const link = linkNamed(facts, name);
+    return link === undefined ? [] : [{ name, mac: link.mac, addresses: link.addresses.map(({ address }) => address) }];
+  });
 }

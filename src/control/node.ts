@@ -21,15 +21,18 @@ import { random } from '../system/random.js';
 import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
+import type { Tracker } from '../tracking/tracker.js';
+import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
-import { type AttachedInterface, attachInterfaces } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
+import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { bootInstance, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { beatKey, bootInstance, clusterId, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
 
@@ -78,6 +81,9 @@ class Node implements TandemNode {
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
   private heartbeat!: HeartbeatSession;
+  private tracker!: Tracker;
+  private beatKey = '';
+  private toldInterfaces = '';
   private admin!: AdminServer;
   private metrics: TelemetryServer | null = null;
   private cancelReview: () => void = () => undefined;
@@ -98,9 +104,11 @@ class Node implements TandemNode {
     this.attach();
     this.createHeartbeat();
     await this.startReplication();
+    this.startTracking();
     this.heartbeat.start();
     this.health.start();
     await this.openDoors();
+    this.links.onChange(() => this.tellInterfaces());
     this.isUp = true;
     this.reviewAgain();
   }
@@ -223,6 +231,10 @@ class Node implements TandemNode {
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
         return;
+      case 'interfaces':
+      case 'beatKey':
+        if (this.peersView.heard(node, message)) for (const told of this.peerKeys(node)) this.heartbeat.send(told);
+        return;
     }
   }
 
@@ -241,18 +253,31 @@ class Node implements TandemNode {
     if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
     const addresses = this.engine.localNextHops();
     if (addresses.length > 0) void this.replication.send(node, { type: 'nextHops', addresses }, 0);
+    void this.replication.send(node, { type: 'beatKey', key: this.beatKey }, 0);
+    void this.replication.send(node, { type: 'interfaces', interfaces: ownInterfaces(this.config, this.links.facts()) }, 0);
+  }
+
+  private tellInterfaces(): void {
+    const interfaces = ownInterfaces(this.config, this.links.facts());
+    if (JSON.stringify(interfaces) === this.toldInterfaces) return;
+    this.toldInterfaces = JSON.stringify(interfaces);
+    void this.replication.broadcast({ type: 'interfaces', interfaces }, 0);
   }
 
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
   private createHeartbeat(): void {
     const slots = new Map(this.engine.routerSlots().map(({ name, slot }) => [name, slot]));
+    const instance = bootInstance(this.stateDir);
+    this.beatKey = beatKey(this.stateDir, instance);
     const config = heartbeatConfig(this.config, {
       node: this.name,
-      instance: bootInstance(this.stateDir),
+      instance,
       pinDir: this.stateDir.pinDir,
       socketPath: this.stateDir.heartbeatSocket,
       realtimePriority: HEARTBEAT_REALTIME_PRIORITY,
+      beatKey: this.beatKey,
+      clusterId: clusterId(this.config.cluster.name),
       slotOf: (router) => slots.get(router) ?? -1,
       addressOf: (name, family) => this.links.primaryAddress(name, family),
     });
@@ -263,18 +288,50 @@ class Node implements TandemNode {
       crashLog: this.stateDir.crashLog,
       clock: systemClock,
       log: this.log,
+      greeting: () => [...this.peersView.beatKeys().keys()].flatMap((node) => this.peerKeys(node)),
       track: () => {
         const peers = this.replication.peers();
+        const tracked = this.tracker.results();
+        if (tracked === null) return null;
         return {
           type: 'track',
           ready: this.readiness.ready,
           inSync: this.isInSync(),
           peerInSync: hasPeerInSync(peers),
           verifyTargets: this.engine.verifyTargets(),
+          tracked,
         };
       },
       onHeldChange: (held) => this.heldChanged(held),
     });
+  }
+
+  /** How the heartbeat can tell that a beat, or an advert, is of this peer. */
+  private peerKeys(node: string): ToHeartbeat[] {
+    const key = this.peersView.beatKeys().get(node);
+    const addresses =
+      this.peersView
+        .interfaces()
+        .get(node)
+        ?.flatMap((each) => each.addresses) ?? [];
+    return key === undefined ? [] : [{ type: 'peerKey', node, key, addresses }];
+  }
+
+  private startTracking(): void {
+    this.tracker = createNodeTracking({
+      config: this.config,
+      clock: systemClock,
+      log: this.log,
+      network: () => this.links.facts(),
+      peers: () => this.replication.peers(),
+      held: () => this.heartbeat.roles.held(),
+      engine: this.engine,
+      isAttached: (name) => this.dataPlane.isAttached(name),
+      health: this.health,
+      onChange: () => this.heartbeat.refresh(),
+      onNews: () => undefined,
+    });
+    this.tracker.start();
   }
 
   /** The data plane ages flows, replication sends and purges, and pools are decided where the lease is held. */
@@ -368,6 +425,7 @@ class Node implements TandemNode {
       engine: this.engine,
       health: this.health,
       pools: this.pools.current(),
+      tracker: this.tracker,
       metricsAddress: this.metrics?.address ?? '',
     });
   }
@@ -396,6 +454,7 @@ class Node implements TandemNode {
     this.isUp = false;
     this.cancelReview();
     this.health.stop();
+    this.tracker.stop();
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();
     this.engine.stop();

@@ -1,7 +1,8 @@
 /**
- * What the peers told us about themselves over the control stream: which virtual routers each holds and which gateways its flows use.
+ * What the peers told us about themselves over the control stream: which virtual routers each holds, which
+ * gateways its flows use, where it stands on the wire and how its heartbeat signs.
  */
-import type { ControlMessage } from '../replication/api.js';
+import type { ControlMessage, PeerInterface } from '../replication/api.js';
 import type { Clock } from '../system/clock.js';
 import { createWaiting } from './wait-until.js';
 
@@ -10,6 +11,10 @@ export interface PeersView {
   heard(node: string, message: ControlMessage): boolean;
   lost(node: string): void;
   nextHops(): string[];
+  /** By node: where it stands on the wire. Kept when it is out of reach, for its MAC addresses stay the same. */
+  interfaces(): ReadonlyMap<string, readonly PeerInterface[]>;
+  /** By node: with what its heartbeat signs. Kept too. */
+  beatKeys(): ReadonlyMap<string, string>;
   /** Routers that this peer says it holds. */
   heldBy(node: string): ReadonlySet<string>;
   /** Does a connected peer hold it? */
@@ -22,6 +27,8 @@ const nothing: ReadonlySet<string> = new Set();
 export function createPeersView(clock: Clock): PeersView {
   const holding = new Map<string, ReadonlySet<string>>();
   const gateways = new Map<string, readonly string[]>();
+  const interfaces = new Map<string, readonly PeerInterface[]>();
+  const keys = new Map<string, string>();
   const waiting = createWaiting(clock);
 
   return {
@@ -35,12 +42,23 @@ export function createPeersView(clock: Clock): PeersView {
         gateways.set(node, message.addresses);
         return true;
       }
+      if (message.type === 'interfaces') {
+        interfaces.set(node, message.interfaces);
+        return true;
+      }
+      if (message.type === 'beatKey') {
+        const isNew = keys.get(node) !== message.key;
+        keys.set(node, message.key);
+        return isNew;
+      }
       return false;
     },
     lost: (node) => {
       holding.delete(node);
     },
     nextHops: () => [...new Set([...gateways.values()].flat())],
+    interfaces: () => interfaces,
+    beatKeys: () => keys,
     heldBy: (node) => holding.get(node) ?? nothing,
     isHeld: (router) => [...holding.values()].some((routers) => routers.has(router)),
     waitToHold: (node, routers, limitMs) =>

@@ -2,7 +2,7 @@
  * What the daemon knows of the election: the last status of every virtual router and the recent transitions, as the heartbeat told them.
  */
 import type { Clock } from '../system/clock.js';
-import type { FromHeartbeat, RouterStatus } from '../vrrp/heartbeat-api.js';
+import type { BeatStatus, FromHeartbeat, RouterStatus } from '../vrrp/heartbeat-api.js';
 import type { TransitionRow } from './status.js';
 import { createWaiting } from './wait-until.js';
 
@@ -17,6 +17,8 @@ export interface Roles {
   history(): TransitionRow[];
   /** Of the heartbeat that spoke last. */
   process(): { pid: number | null; realtime: boolean };
+  /** How the beats to and from the other nodes go; null: there are none, or nothing is known yet. */
+  beats(): BeatStatus | null;
   /** Resolves when the router has this role, false after the limit. */
   waitFor(router: string, role: RouterStatus['role'], limitMs: number): Promise<boolean>;
 }
@@ -24,6 +26,7 @@ export interface Roles {
 export function createRoles(clock: Clock): Roles {
   let routers = new Map<string, RouterStatus>();
   let process: { pid: number | null; realtime: boolean } = { pid: null, realtime: false };
+  let beats: BeatStatus | null = null;
   const history: TransitionRow[] = [];
   const waiting = createWaiting(clock);
 
@@ -31,6 +34,7 @@ export function createRoles(clock: Clock): Roles {
     update(message) {
       routers = new Map(message.routers.map((router) => [router.name, router]));
       process = { pid: message.pid, realtime: message.realtime };
+      beats = message.beats;
       waiting.look();
     },
     transition({ router, from, to, reason, atWallMs }) {
@@ -44,6 +48,7 @@ export function createRoles(clock: Clock): Roles {
     held: () => new Set([...routers.values()].filter((router) => router.role === 'active').map((router) => router.name)),
     history: () => history.slice(),
     process: () => process,
+    beats: () => beats,
     waitFor: (router, role, limitMs) => waiting.until(() => routers.get(router)?.role === role, limitMs),
   };
 }

@@ -13,6 +13,9 @@ export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
 
 /** sun_path of a Unix socket, without its closing zero: a longer one would be cut off silently. */
 const MAX_SOCKET_PATH_BYTES = 107;
+/** SipHash takes 128 bits. */
+const BEAT_KEY_BYTES = 16;
+const BEAT_KEY = /^[0-9a-f]{32}$/;
 const HEARTBEAT_SOCKET = 'heartbeat.sock';
 
 export class StateDirError extends Error {
@@ -70,6 +73,23 @@ export function bootInstance(state: StateDir): string {
   const instance = (randomBytes(8).readBigUInt64LE() | 1n).toString();
   replaceFile(file, `${bootId} ${instance}\n`);
   return instance;
+}
+
+/** Names a cluster in datagrams: 64 bits of its name's hash, as a decimal string. */
+export const clusterId = (name: string): string => createHash('sha256').update(name).digest().readBigUInt64BE().toString();
+
+/** Key with which the heartbeat of this boot signs its beats, 32 hex digits: a new one for each instance. */
+export function beatKey(state: StateDir, instance: string): string {
+  const file = join(state.path, 'beat-key');
+  try {
+    const [of, key] = readFileSync(file, 'utf8').trim().split(' ');
+    if (of === instance && key !== undefined && BEAT_KEY.test(key)) return key;
+  } catch {
+    // None was made yet.
+  }
+  const key = randomBytes(BEAT_KEY_BYTES).toString('hex');
+  replaceFile(file, `${instance} ${key}\n`);
+  return key;
 }
 
 const poolsFile = (state: StateDir): string => join(state.path, 'pools.json');

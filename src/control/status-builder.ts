@@ -1,16 +1,18 @@
 /**
  * Puts the snapshot together that `tandem status`, the admin API and the metrics show. Reads only.
  */
-import type { Config, PoolConfig, ServiceConfig } from '../config/model.js';
+import type { Config, PoolConfig, ServiceConfig, TrackConfig } from '../config/model.js';
 import type { HealthChecker } from '../health/checker.js';
 import type { L4Engine } from '../l4/engine.js';
 import type { DataPlane } from '../l4/native.js';
 import type { ServerCounters, ServiceCounters } from '../l4/traffic.js';
 import type { PeerStatus, PoolGeneration } from '../replication/api.js';
+import type { TrackedStatus, Tracker } from '../tracking/tracker.js';
+import type { RouterStatus } from '../vrrp/heartbeat-api.js';
 import type { AttachedInterface } from './interfaces.js';
 import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
-import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, Traffic } from './status.js';
+import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, TrackingStatus, Traffic } from './status.js';
 
 export interface StatusSources {
   version: string;
@@ -28,6 +30,7 @@ export interface StatusSources {
   engine: Pick<L4Engine, 'counters'>;
   health: Pick<HealthChecker, 'status'>;
   pools: readonly PoolGeneration[];
+  tracker: Pick<Tracker, 'results' | 'status'>;
   metricsAddress: string;
 }
 
@@ -45,8 +48,9 @@ export function buildStatus(sources: StatusSources): NodeStatus {
     ready: sources.readiness.ready,
     readyReason: sources.readiness.reason,
     inSync: sources.isInSync,
-    heartbeat: { connected: sources.isHeartbeatConnected, ...roles.process() },
+    heartbeat: { connected: sources.isHeartbeatConnected, ...roles.process(), beats: roles.beats() },
     routers: roles.routers(),
+    tracking: roles.routers().map((router) => trackingStatus(router, config, sources.tracker)),
     dataPlane: {
       pinDir: sources.pinDir,
       interfaces: sources.interfaces.map(({ name, mode, fallbackReason }) => ({
@@ -65,6 +69,24 @@ export function buildStatus(sources: StatusSources): NodeStatus {
     pools: config.pools.map((pool) => poolStatus(pool, sources, counters.services)),
     metricsAddress: sources.metricsAddress,
   };
+}
+
+function trackingStatus(router: RouterStatus, config: Config, tracker: StatusSources['tracker']): TrackingStatus {
+  const { name } = router;
+  const links = config.virtualRouters.find((candidate) => candidate.name === name)?.track.filter(({ kind }) => kind === 'interface') ?? [];
+  return {
+    router: name,
+    fault: tracker.results()?.find((candidate) => candidate.router === name)?.fault ?? null,
+    effectivePriority: router.effectivePriority,
+    objects: [...tracker.status(name), ...links.map((tracked) => linkStatus(tracked, router))],
+  };
+}
+
+/** Interfaces are looked at by the heartbeat, which says of each that is down that it is. */
+function linkStatus({ kind, name, weight, interface: link }: TrackConfig, router: RouterStatus): TrackedStatus {
+  const isDown = router.tracked.some((reason) => reason.startsWith(`interface ${link} is down`));
+  const state = isDown ? 'down' : 'up';
+  return { kind, name, weight, state, isFault: isDown && weight === null, reason: `carrier is ${state}`, sinceWallMs: null };
 }
 
 function serviceStatus(service: ServiceConfig, config: Config, counters: readonly ServiceCounters[]): ServiceStatus {

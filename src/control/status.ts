@@ -3,7 +3,8 @@
  */
 import type { FlowRow, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
-import type { RouterStatus } from '../vrrp/heartbeat-api.js';
+import type { TrackedStatus } from '../tracking/tracker.js';
+import type { BeatStatus, RouterStatus } from '../vrrp/heartbeat-api.js';
 
 export type { FlowRow, Traffic };
 
@@ -19,8 +20,10 @@ export interface NodeStatus {
   ready: boolean;
   readyReason: string;
   inSync: boolean;
-  heartbeat: { connected: boolean; pid: number | null; realtime: boolean };
+  heartbeat: { connected: boolean; pid: number | null; realtime: boolean; beats: BeatStatus | null };
   routers: RouterStatus[];
+  /** What the virtual routers track, and what it means for them; in the same order. */
+  tracking: TrackingStatus[];
   dataPlane: {
     pinDir: string;
     interfaces: { name: string; attached: boolean; mode: 'native' | 'generic'; fallbackReason: string | null }[];
@@ -33,6 +36,15 @@ export interface NodeStatus {
   services: ServiceStatus[];
   pools: PoolStatus[];
   metricsAddress: string;
+}
+
+export interface TrackingStatus {
+  router: string;
+  /** Why it is given up; null: it is not. */
+  fault: string | null;
+  /** With which this node takes part in the election. */
+  effectivePriority: number;
+  objects: TrackedStatus[];
 }
 
 export interface ServiceStatus {

@@ -29,7 +29,17 @@ export type ControlMessage =
   /** Routers whose lease the sender holds, by name; sent on every change. */
   | { type: 'holding'; routers: string[] }
   /** Hand-over: the receiver shall become active for these routers at once. */
-  | { type: 'takeOver'; routers: string[]; reason: string };
+  | { type: 'takeOver'; routers: string[]; reason: string }
+  /** Where the sender stands on the wire: a planned hand-over forwards stragglers to these MAC addresses. */
+  | { type: 'interfaces'; interfaces: PeerInterface[] }
+  /** With what the sender's heartbeat signs its beats: 32 hex digits. */
+  | { type: 'beatKey'; key: string };
+
+export interface PeerInterface {
+  name: string;
+  mac: string;
+  addresses: string[];
+}
 
 export interface PeerStatus {
   node: string;

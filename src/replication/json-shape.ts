@@ -2,7 +2,7 @@
  * Checks the shape of JSON that came from a peer. Every reader answers `undefined` for anything that is not exactly right, so that a
  * decoder can be written as one list of fields. Pure; never throws.
  */
-import type { ControlMessage, PoolGeneration } from './api.js';
+import type { ControlMessage, PeerInterface, PoolGeneration } from './api.js';
 import type { Hello, RouterDigest } from './frames.js';
 
 /** Longest name or reason accepted. */
@@ -89,9 +89,28 @@ export function readControl(value: unknown): ControlMessage | undefined {
       const reason = text(from.reason);
       return routers && reason !== undefined ? { type: 'takeOver', routers, reason } : undefined;
     }
+    case 'interfaces': {
+      const interfaces = list(from.interfaces, readInterface);
+      return interfaces && { type: 'interfaces', interfaces };
+    }
+    case 'beatKey': {
+      const key = text(from.key);
+      return key !== undefined && /^[0-9a-f]{32}$/.test(key) ? { type: 'beatKey', key } : undefined;
+    }
     default:
       return undefined;
   }
+}
+
+function readInterface(value: unknown): PeerInterface | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  const mac = text(from.mac);
+  return complete<PeerInterface>({
+    name: text(from.name),
+    mac: mac !== undefined && /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) ? mac : undefined,
+    addresses: list(from.addresses, text),
+  });
 }
 
 function readGeneration(value: unknown): PoolGeneration | undefined {

@@ -113,3 +113,14 @@ export function defaultGateway(facts: NetworkFacts, interfaceName: string): stri
   const routes = facts.routes.filter((route) => route.prefixLength === 0 && route.interface === interfaceName && route.gateway !== null);
   return routes.sort((a, b) => a.metric - b.metric)[0]?.gateway ?? null;
 }
+
+/** The route that a network or an address (length 32) takes whole: longest prefix, then least metric, of links that are up. */
+export function routeTo(facts: NetworkFacts, destination: string, interfaceName: string | null): Route | null {
+  const [network = '', length = '32'] = destination.split('/');
+  const wanted = ipv4Number(network);
+  if (wanted === null) return null;
+  const routes = facts.routes
+    .filter((route) => route.prefixLength <= Number(length) && isInPrefix(wanted, ipv4Number(route.network) ?? 0, route.prefixLength))
+    .filter((route) => (interfaceName === null || route.interface === interfaceName) && linkNamed(facts, route.interface)?.isUp === true);
+  return routes.sort((a, b) => b.prefixLength - a.prefixLength || a.metric - b.metric)[0] ?? null;
+}

@@ -19,6 +19,19 @@ export const metricTable = {
   tandem_heartbeat_realtime: { type: 'gauge', help: 'Whether the heartbeat runs with real-time priority.', labels: [] },
   tandem_heartbeat_late_wakes_total: { type: 'counter', help: 'Times the heartbeat woke late.', labels: ['router'] },
 
+  tandem_beats_sent_total: { type: 'counter', help: 'Beats sent to the other nodes.', labels: [] },
+  tandem_beats_received_total: { type: 'counter', help: 'Valid beats of other nodes received.', labels: [] },
+  tandem_beats_rejected_total: { type: 'counter', help: 'Beats not accepted, by reason.', labels: ['reason'] },
+  tandem_beat_send_errors_total: { type: 'counter', help: 'Beats that the kernel did not take.', labels: [] },
+  tandem_beat_late_max_seconds: { type: 'gauge', help: 'The latest that the thread of the beats has been since it started.', labels: [] },
+  tandem_beat_path_up: { type: 'gauge', help: 'Whether beats of a peer arrive, by path.', labels: ['peer', 'path'] },
+  tandem_fast_liveness: {
+    type: 'gauge',
+    help: 'Whether leases of this node end within milliseconds after its last beat, and peers know; absent when it is not configured.',
+    labels: [],
+  },
+  tandem_term: { type: 'gauge', help: 'Number of the latest lease that this node knows of, counted over all nodes.', labels: ['router'] },
+
   tandem_role: {
     type: 'gauge',
     help: 'Role of a virtual router on this node: 1 for the role it has, 0 for the others.',
@@ -26,6 +39,16 @@ export const metricTable = {
   },
   tandem_role_since_timestamp_seconds: { type: 'gauge', help: 'Unix time of the last change of role.', labels: ['router'] },
   tandem_priority: { type: 'gauge', help: 'VRRP priority of this node.', labels: ['router'] },
+  tandem_effective_priority: {
+    type: 'gauge',
+    help: 'VRRP priority of this node after what it tracks.',
+    labels: ['router'],
+  },
+  tandem_track_up: {
+    type: 'gauge',
+    help: 'Whether something tracked by a virtual router is as it should be; absent until it was looked at.',
+    labels: ['router', 'kind', 'name'],
+  },
   tandem_transitions_total: { type: 'counter', help: 'Changes of role, by new role and reason.', labels: ['router', 'to', 'reason'] },
   tandem_adverts_sent_total: { type: 'counter', help: 'VRRP advertisements sent.', labels: ['router'] },
   tandem_adverts_received_total: { type: 'counter', help: 'Valid VRRP advertisements received.', labels: ['router'] },
@@ -44,6 +67,17 @@ export const metricTable = {
   },
   tandem_lease_lapses_total: { type: 'counter', help: 'Leases that lapsed before they were renewed.', labels: ['router'] },
   tandem_address_conflicts_total: { type: 'counter', help: 'Claims of others on addresses held by this node.', labels: ['router'] },
+  tandem_one_way_total: { type: 'counter', help: 'Times a node was heard over one path and not over another.', labels: ['router'] },
+  tandem_stale_terms_total: {
+    type: 'counter',
+    help: 'Times this node gave way because it had been paused, or restored, while another became active.',
+    labels: ['router'],
+  },
+  tandem_flaps_damped_total: {
+    type: 'counter',
+    help: 'Times this node may not pre-empt for a while because it lost the active role too often.',
+    labels: ['router'],
+  },
   tandem_takeover_verified: {
     type: 'gauge',
     help: 'Whether the last take-over was seen on the wire; absent when it does not apply.',

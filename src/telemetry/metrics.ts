@@ -70,11 +70,26 @@ export function fillAll(status: NodeStatus, put: Put): void {
   put('tandem_in_sync', {}, flag(status.inSync));
   put('tandem_heartbeat_up', {}, flag(status.heartbeat.connected));
   put('tandem_heartbeat_realtime', {}, flag(status.heartbeat.realtime));
+  fillBeats(status.heartbeat.beats, put);
   for (const router of status.routers) fillRouter(router, put);
+  for (const tracking of status.tracking) fillTracking(tracking, put);
   fillDataPlane(status.dataPlane, put);
   for (const service of status.services) fillService(service, put);
   for (const pool of status.pools) fillPool(pool, put);
   for (const peer of status.peers) fillPeer(peer, put);
+}
+
+function fillBeats(beats: NodeStatus['heartbeat']['beats'], put: Put): void {
+  if (beats === null) return;
+  put('tandem_beats_sent_total', {}, beats.sent);
+  put('tandem_beats_received_total', {}, beats.received);
+  put('tandem_beat_send_errors_total', {}, beats.sendErrors);
+  put('tandem_beat_late_max_seconds', {}, beats.lateMaxMs / MS_PER_SECOND);
+  for (const [reason, count] of Object.entries(beats.rejected)) put('tandem_beats_rejected_total', { reason }, count);
+  if (beats.fast !== 'disabled') put('tandem_fast_liveness', {}, flag(beats.fast === 'on'));
+  for (const peer of beats.peers)
+    for (const [path, isHeard] of peer.paths.entries())
+      put('tandem_beat_path_up', { peer: peer.node, path: String(path) }, flag(isHeard && peer.isReachable));
 }
 
 function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
@@ -82,6 +97,7 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
   for (const role of ROLES) put('tandem_role', { ...router, role }, flag(status.role === role));
   put('tandem_role_since_timestamp_seconds', router, status.sinceWallMs / MS_PER_SECOND);
   put('tandem_priority', router, status.priority);
+  put('tandem_term', router, status.term);
   put('tandem_lease_age_seconds', router, status.leaseAgeMs / MS_PER_SECOND);
   put('tandem_lease_remaining_seconds', router, status.leaseRemainingMs / MS_PER_SECOND);
   if (status.verified !== 'notApplicable') put('tandem_takeover_verified', router, flag(status.verified === 'yes'));
@@ -94,12 +110,22 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
   put('tandem_heartbeat_late_wakes_total', router, counters.lateWakes);
   put('tandem_lease_lapses_total', router, counters.leaseLapses);
   put('tandem_address_conflicts_total', router, counters.conflicts);
+  put('tandem_one_way_total', router, counters.oneWay);
+  put('tandem_stale_terms_total', router, counters.staleTerms);
+  put('tandem_flaps_damped_total', router, counters.damped);
   for (const [reason, count] of Object.entries(counters.advertsRejected))
     put('tandem_adverts_rejected_total', { ...router, reason }, count);
   for (const [key, count] of Object.entries(counters.transitions)) {
     const colon = key.indexOf(':');
     put('tandem_transitions_total', { ...router, to: key.slice(0, colon), reason: key.slice(colon + 1) }, count);
   }
+}
+
+function fillTracking(status: NodeStatus['tracking'][number], put: Put): void {
+  const { router } = status;
+  put('tandem_effective_priority', { router }, status.effectivePriority);
+  for (const { kind, name, state } of status.objects)
+    if (state !== 'unknown') put('tandem_track_up', { router, kind, name }, flag(state === 'up'));
 }
 
 function fillDataPlane(status: NodeStatus['dataPlane'], put: Put): void {

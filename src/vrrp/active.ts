@@ -3,7 +3,8 @@
  * check from the wire that the take-over landed. Pure.
  */
 import type { Monotonic } from '../system/clock.js';
-import { isBetter, remember, toBackup } from './common.js';
+import { carried, isBetter, remember, toBackup } from './common.js';
+import { isStale } from './peer-view.js';
 import type { Active, HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState, Step, Verification } from './state.js';
 import { latest, lateWakeMs, leaseLifeMs, nextBeat, plus } from './timing.js';
 
@@ -16,27 +17,28 @@ const SEND_RETRY_MIN_MS = 2;
  *  for a starved machine not to flap. */
 export const LAPSE_HOLD_DOWN_MS = 1000;
 
+/** A node that left because it was not heard does not pre-empt before this: long enough for somebody to mend a cable or a filter. */
+const UNHEARD_HOLD_DOWN_MS = 10_000;
+
 /** What a successor needs from our goodbye until hosts and switches know it: the time new flows are still admitted here. */
 export const HAND_OVER_GRACE_MS = 20;
 
 /** Active under a lease that ends at `until`, with the announcements of a take-over. */
 export function enterActive(state: RouterState, until: Monotonic, now: Monotonic): { state: Active; effects: RouterEffect[] } {
-  const { settings, conditions, others, holdDownUntil } = state;
+  const { settings } = state;
   const { repeat } = settings.announce;
   const active: Active = {
+    ...carried(state),
     kind: 'active',
-    settings,
-    conditions,
-    others,
-    holdDownUntil,
-    preemptSince: null,
+    isPlanned: false,
     since: now,
     nextAdvertAt: plus(now, settings.advertIntervalMs),
     leaseUntil: until,
     announceLeft: Math.max(0, repeat - 1),
     announceAt: announceAfter(settings, repeat - 1, now),
-    verification: { status: 'notApplicable', attempt: 0, nextAt: null, afterMs: null },
+    verification: { status: 'notApplicable', since: now, attempt: 0, nextAt: null, afterMs: null },
     handOverUntil: null,
+    challengedUntil: null,
   };
   const verified = keepActive(active, now);
   return { state: verified.state, effects: [{ type: 'announce' }, ...verified.effects] };
@@ -45,8 +47,12 @@ export function enterActive(state: RouterState, until: Monotonic, now: Monotonic
 /** After a word from the daemon: verification starts as soon as there is somebody to ask. */
 export function keepActive(state: Active, now: Monotonic): { state: Active; effects: RouterEffect[] } {
   if (!state.conditions.canVerify || state.verification.status !== 'notApplicable') return { state, effects: [] };
-  const verification: Verification = { status: 'pending', attempt: 1, nextAt: plus(now, VERIFY_GAPS_MS[0] ?? 0), afterMs: null };
-  return { state: { ...state, verification }, effects: [{ type: 'verify', attempt: 1, since: state.since }] };
+  return beginVerification(state, state.since, now);
+}
+
+export function beginVerification(state: Active, since: Monotonic, now: Monotonic): { state: Active; effects: RouterEffect[] } {
+  const verification: Verification = { status: 'pending', since, attempt: 1, nextAt: plus(now, VERIFY_GAPS_MS[0] ?? 0), afterMs: null };
+  return { state: { ...state, verification }, effects: [{ type: 'verify', attempt: 1, since }] };
 }
 
 /** The lease ended while nobody renewed it: back to the start of the election, and no pre-emption until the daemon confirms that the
@@ -56,7 +62,7 @@ export function lapse(state: Active, hasJustSent: boolean, now: Monotonic): Step
   const farewell: RouterEffect[] = hasJustSent ? [{ type: 'sendAdvert', priority: 0, to: null }] : [];
   const before: RouterEffect[] = [{ type: 'count', counter: 'leaseLapses' }, ...farewell];
   const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, LAPSE_HOLD_DOWN_MS));
-  return toBackup({ ...state, conditions, holdDownUntil }, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', before);
+  return toBackup({ ...state, conditions, holdDownUntil }, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', 'failed', before);
 }
 
 export function stepActive(state: Active, event: RouterEvent, now: Monotonic): Step {
@@ -92,11 +98,12 @@ function sendFailed(state: Active, code: string, now: Monotonic): Step {
 
 function verified(state: Active, at: Monotonic): Step {
   // A late proof is a proof: also after the attempts were used up.
-  if (state.verification.status !== 'pending' && state.verification.status !== 'no') return { state, effects: [] };
-  const afterMs = Math.max(0, at - state.since);
+  const { status, since } = state.verification;
+  if ((status !== 'pending' && status !== 'no') || at < since) return { state, effects: [] };
+  const afterMs = Math.max(0, at - since);
   const verification: Verification = { ...state.verification, status: 'yes', nextAt: null, afterMs };
   const fields = { afterMs: Math.round(afterMs * 10) / 10, attempt: verification.attempt };
-  return { state: { ...state, verification }, effects: [{ type: 'log', level: 'info', event: 'verified', fields }] };
+  return { state: { ...state, verification, challengedUntil: null }, effects: [{ type: 'log', level: 'info', event: 'verified', fields }] };
 }
 
 function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
@@ -104,10 +111,11 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const next = { ...state, ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
-  if (isBetter(advert, state)) {
+  // Its own beats say that it was active before us: a machine that was paused, and will learn of it by ours.
+  if (isBetter(advert, state) && !isStale(state, advert.from)) {
     if (state.handOverUntil !== null && now < state.handOverUntil) return { state, effects: [] };
     // F12, and the parting advertisement that a claiming router waits for; to it alone, so that no third one takes it for a vacancy.
-    return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', [
+    return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [
       { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
       { type: 'sendAdvert', priority: 0, to: advert.from },
     ]);
@@ -125,6 +133,7 @@ function conflictLog(state: Active, advert: HeardAdvert): RouterEffect[] {
 }
 
 function activeTimer(state: Active, now: Monotonic): Step {
+  if (state.challengedUntil !== null && now >= state.challengedUntil) return challengeFailed(state, now);
   const effects: RouterEffect[] = [];
   let next = state;
   if (now >= state.nextAdvertAt) {
@@ -138,7 +147,7 @@ function activeTimer(state: Active, now: Monotonic): Step {
     next = announced(next, now);
   }
   if (state.verification.nextAt !== null && now >= state.verification.nextAt) {
-    const verification = verifyAgain(state.verification, now, state.since, effects);
+    const verification = verifyAgain(state.verification, now, effects);
     next = { ...next, verification };
   }
   return { state: next, effects };
@@ -156,12 +165,22 @@ function announceAfter({ announce }: RouterSettings, left: number, now: Monotoni
   return plus(now, announce.refreshMs > 0 ? announce.refreshMs : Number.POSITIVE_INFINITY);
 }
 
-function verifyAgain(verification: Verification, now: Monotonic, since: Monotonic, effects: RouterEffect[]): Verification {
+function verifyAgain(verification: Verification, now: Monotonic, effects: RouterEffect[]): Verification {
   const gapMs = VERIFY_GAPS_MS[verification.attempt];
   if (gapMs === undefined) {
     effects.push({ type: 'log', level: 'warn', event: 'verifyFailed', fields: { attempts: verification.attempt } });
     return { ...verification, status: 'no', nextAt: null };
   }
-  effects.push({ type: 'verify', attempt: verification.attempt + 1, since });
+  effects.push({ type: 'verify', attempt: verification.attempt + 1, since: verification.since });
   return { ...verification, attempt: verification.attempt + 1, nextAt: plus(now, gapMs) };
+}
+
+/** No echo came back: not only the peer that complained does not hear us. */
+export function challengeFailed(state: Active, now: Monotonic): Step {
+  const { advertIntervalMs } = state.settings;
+  const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, UNHEARD_HOLD_DOWN_MS));
+  return toBackup({ ...state, holdDownUntil }, 'alone', advertIntervalMs, now, 'unheard', 'failed', [
+    { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
+    { type: 'sendAdvert', priority: 0, to: null },
+  ]);
 }

@@ -7,7 +7,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { enterActive } from './active.js';
-import { isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
+import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
 import type { Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
 import { latest, leaseLifeMs, nextBeat, plus } from './timing.js';
 
@@ -17,18 +17,14 @@ const settleMs = (intervalMs: number): number => Math.min(50, Math.max(5, interv
 const CLAIM_STALL_MS = 2;
 
 export function startClaim(state: RouterState, from: Claiming['from'], reason: string, now: Monotonic, inputAt = now): Step {
-  const { settings, conditions, others, holdDownUntil } = state;
+  const { settings, others } = state;
   const endOfLeases = from === 'initialize' ? now : endOfOthers(others, now);
   const isPreempting = endOfLeases > now;
   // Nobody was ever heard: nodes that start together would claim together, and nobody waits for the addresses yet.
   const claimUntil = reason === 'alone' && !isPreempting ? plus(now, settleMs(settings.advertIntervalMs)) : endOfLeases;
   const claiming: Claiming = {
+    ...carried(state),
     kind: 'claiming',
-    settings,
-    conditions,
-    others,
-    holdDownUntil,
-    preemptSince: null,
     from,
     reason: isPreempting && preemptionAllowed(state, now) ? 'preempt' : reason,
     isHandOver: false,
@@ -55,10 +51,12 @@ export function handOver(state: RouterState, reason: string, now: Monotonic): St
     const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
     return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
   }
+  // Faster than the order was the farewell.
+  if (state.kind === 'active') return { state, effects: [] };
   return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverIgnored', fields: { role: state.kind } }] };
 }
 
-const endOfOthers = (others: RouterState['others'], now: Monotonic): Monotonic =>
+export const endOfOthers = (others: RouterState['others'], now: Monotonic): Monotonic =>
   others.reduce((end, other) => latest(end, other.until), now);
 
 export function stepClaiming(state: Claiming, event: RouterEvent, now: Monotonic): Step {
@@ -70,13 +68,13 @@ export function stepClaiming(state: Claiming, event: RouterEvent, now: Monotonic
     case 'sendDone':
       return claimSent(state, event.at, now);
     case 'sendFailed':
-      return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'sendFailed', [
+      return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'sendFailed', 'failed', [
         { type: 'log', level: 'error', event: 'sendFailed', fields: { code: event.code } },
       ]);
     case 'leaseAcquired':
       return leaseAcquired(state, now);
     case 'leaseRefused':
-      return leaseRefused(state, event.reason);
+      return leaseRefused(state, event.reason, now);
     default:
       return { state, effects: [] };
   }
@@ -102,17 +100,19 @@ function leaseAcquired(state: Claiming, now: Monotonic): Step {
   const until = state.acquiringUntil;
   if (until === null) return { state, effects: [] };
   if (now >= until)
-    return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', [{ type: 'count', counter: 'leaseLapses' }]);
-  const active = enterActive(state, until, now);
+    return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'leaseLapsed', 'failed', [
+      { type: 'count', counter: 'leaseLapses' },
+    ]);
+  const active = enterActive({ ...state, term: state.term + 1, isTermKnown: true }, until, now);
   const handOverUntil = state.isHandOver ? plus(now, state.settings.advertIntervalMs) : null;
   const next = { ...active.state, nextAdvertAt: state.nextAdvertAt, handOverUntil };
   return { state: next, effects: [...active.effects, ...transition(state, next, state.reason)] };
 }
 
 /** The data plane would not carry the addresses: whoever heard our claim must not wait for us. */
-function leaseRefused(state: Claiming, reason: string): Step {
+function leaseRefused(state: Claiming, reason: string, now: Monotonic): Step {
   const conditions = { ...state.conditions, isDataPlaneUsable: false };
-  return toInitialize({ ...state, conditions }, 'leaseRefused', [
+  return toInitialize({ ...state, conditions }, 'leaseRefused', now, 'failed', [
     { type: 'sendAdvert', priority: 0, to: null },
     { type: 'log', level: 'error', event: 'leaseRefused', fields: { reason } },
   ]);
@@ -121,7 +121,7 @@ function leaseRefused(state: Claiming, reason: string): Step {
 function claimHears(state: Claiming, advert: HeardAdvert, now: Monotonic): Step {
   const { others } = remember(state, advert, now);
   if (advert.priority !== 0 && isBetter(advert, state)) {
-    return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', [
+    return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [
       ...(state.acquiringUntil === null ? [] : [{ type: 'releaseLease', admitMs: 0 } as const]),
       { type: 'sendAdvert', priority: 0, to: advert.from },
       { type: 'log', level: 'info', event: 'claimLost', fields: { priority: advert.priority } },

@@ -7,10 +7,13 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
+import { type GroupBeat, nameHash } from './beat-codec.js';
 import type { Advert, ChecksumForm } from './codec/advert.js';
+import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
 import { initialState, step } from './machine.js';
 import { Member, type UnitContext } from './member.js';
+import { livingHolder } from './peer-view.js';
 import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from './state.js';
 import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';
@@ -120,7 +123,7 @@ export class GroupUnit {
         this.announcedAt ??= this.context.ports.clock.now();
         return;
       case 'verify':
-        return this.verify(effect.attempt);
+        return this.verify(effect.attempt, effect.since);
       case 'transition':
         return this.transition(effect);
       case 'count':
@@ -143,12 +146,14 @@ export class GroupUnit {
   private acquire(until: Monotonic): void {
     const lease = this.context.lease();
     if (lease === null) return this.feed({ type: 'leaseRefused', reason: 'the data plane is not there' });
+    const end = this.context.leaseUntil(until);
     for (const { config } of this.members) {
-      const refusal = lease.acquire(config.slot, until, config.dataInterfaces);
+      const refusal = lease.acquire(config.slot, end, config.dataInterfaces);
       if (refusal === null) continue;
       this.release(0);
       return this.feed({ type: 'leaseRefused', reason: refusal });
     }
+    this.context.leasesHeld(this.slots, until);
     this.leasedAt = this.context.ports.clock.now();
     this.announcedAt = null;
     this.feed({ type: 'leaseAcquired' });
@@ -157,9 +162,10 @@ export class GroupUnit {
   private renew(until: Monotonic): void {
     const lease = this.context.lease();
     if (lease === null) return this.feed({ type: 'leaseLapsed' });
+    const end = this.context.leaseUntil(until);
     let verifiedAt: Monotonic | null = null;
     for (const { config } of this.members) {
-      const result = lease.renew(config.slot, until, config.dataInterfaces);
+      const result = lease.renew(config.slot, end, config.dataInterfaces);
       if (result.kind === 'ok') {
         if (result.verifiedAt !== null) verifiedAt = verifiedAt === null ? result.verifiedAt : latest(verifiedAt, result.verifiedAt);
         continue;
@@ -168,16 +174,27 @@ export class GroupUnit {
       if (result.kind === 'lapsed') return this.feed({ type: 'leaseLapsed' });
       return this.feed({ type: 'dataPlane', isUsable: false, reason: result.reason });
     }
+    this.context.leasesHeld(this.slots, until);
     if (verifiedAt !== null) this.verified(verifiedAt);
   }
 
+  /** Writes the leases anew after the rules of their length have changed. */
+  rewriteLeases(): void {
+    if (this.state.kind === 'active') this.renew(this.state.leaseUntil);
+  }
+
+  private get slots(): number[] {
+    return this.members.map((member) => member.config.slot);
+  }
+
   private release(admitMs: number): void {
+    this.context.leasesGone(this.slots);
     for (const { config } of this.members) this.context.lease()?.release(config.slot, admitMs);
   }
 
-  private verify(attempt: number): void {
+  private verify(attempt: number, since: Monotonic): void {
     const verifiedAt = this.verifiedAt();
-    if (verifiedAt !== null && attempt > 1) return this.verified(verifiedAt);
+    if (verifiedAt !== null && verifiedAt >= since && attempt > 1) return this.verified(verifiedAt);
     for (const member of this.members) {
       if (attempt > 1) member.announce();
       member.askTargets();
@@ -198,11 +215,11 @@ export class GroupUnit {
 
   private verified(at: Monotonic): void {
     const { state } = this;
-    if (state.kind !== 'active' || !['pending', 'no'].includes(state.verification.status)) return;
+    if (state.kind !== 'active' || !['pending', 'no'].includes(state.verification.status) || at < state.verification.since) return;
     if (this.members.length > 1 && this.verifiedAt() === null) return;
     this.feed({ type: 'verified', at });
+    const afterMs = this.state.kind === 'active' ? this.state.verification.afterMs : null;
     for (const { config } of this.members) {
-      const afterMs = this.state.kind === 'active' ? this.state.verification.afterMs : null;
       if (afterMs !== null) this.context.ports.report({ type: 'verified', router: config.name, afterMs });
     }
   }
@@ -226,6 +243,37 @@ export class GroupUnit {
       counters.transitions[key] = (counters.transitions[key] ?? 0) + 1;
       report({ type: 'transition', router: config.name, from, to, reason, atWallMs, heardMs, claimMs, announceMs });
     }
+  }
+
+  /** What our beats say of this election. */
+  beat(): GroupBeat {
+    const { state } = this;
+    const now = this.context.ports.clock.now();
+    const first = this.members[0];
+    return {
+      nameHash: nameHash(this.config.name),
+      rank: first?.rank ?? 0n,
+      term: state.term,
+      role: state.kind,
+      reason: this.reason,
+      priority: state.settings.priority,
+      isEligible: isEligible(state.conditions),
+      inSync: state.conditions.inSync,
+      followsActive: livingHolder(state) !== null || state.others.some((other) => other.until > now),
+      isPlanned: state.isPlanned,
+      unheardId: state.kind === 'backup' && state.unheard !== null ? this.context.nodeIdOf(state.unheard) : 0,
+    };
+  }
+
+  /** A peer's beat about this election. */
+  hearBeat(node: string, beat: GroupBeat, ownId: number): void {
+    const { nameHash: _, rank, unheardId, ...said } = beat;
+    const isGreater = rank > (this.members[0]?.rank ?? 0n);
+    this.feed({ type: 'peer', peer: { ...said, node, isGreater, hearsUs: unheardId !== ownId, isReachable: true } });
+  }
+
+  holds(slot: number): boolean {
+    return this.state.kind === 'active' && this.slots.includes(slot);
   }
 
   status(): RouterStatus[] {
@@ -256,6 +304,7 @@ export class GroupUnit {
             },
       verified: active?.verification.status ?? 'notApplicable',
       verifiedAfterMs: active?.verification.afterMs ?? null,
+      term: state.term,
       counters: member.counters,
     }));
   }

@@ -17,6 +17,33 @@ export interface HeartbeatConfig {
   /** SCHED_FIFO priority; 0: leave the scheduler alone. */
   realtimePriority: number;
   groups: HeartbeatGroup[];
+  /** Null: a node alone, which has nobody to talk to. */
+  beats: BeatSettings | null;
+}
+
+/** The second way that nodes of this cluster hear each other: small authenticated datagrams, beside the advertisements. */
+export interface BeatSettings {
+  nodeId: number;
+  /** Names the cluster in every datagram: decimal string of 64 bits. */
+  cluster: string;
+  /** What this node signs with: 16 bytes, hexadecimal, made for this instance. */
+  key: string;
+  port: number;
+  /** Own addresses, one per path. */
+  paths: string[];
+  peers: BeatPeer[];
+  intervalMs: number;
+  /** Null: leases live as long as the advertisements say. */
+  fast: { intervalMs: number; lifeMs: number } | null;
+}
+
+export interface BeatPeer {
+  node: string;
+  id: number;
+  /** By path. */
+  addresses: (string | null)[];
+  /** Other addresses that it is known to advertise from. */
+  advertAddresses: string[];
 }
 
 /** Virtual routers that move together, under one election; most groups have one. */
@@ -80,12 +107,15 @@ export interface HeartbeatRouter {
 export type ToHeartbeat =
   /** Sent on connect, after every transition (a lapsed lease makes the heartbeat forget `inSync`), and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
+  /** The key with which a node signs its beats: 32 hex digits. */
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
   /** Become active for these routers at once: the active node has handed over to us. */
   | { type: 'takeOver'; routers: string[]; reason: string }
   /** Send priority 0, release the leases, exit. */
   | { type: 'stop'; reason: string }
+  /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. */
+  | { type: 'peerKey'; node: string; key: string | null; addresses: string[] }
   /** Read heartbeat.json again. */
   | { type: 'reload' }
   | { type: 'status' };
@@ -94,12 +124,25 @@ export type RouterRole = 'initialize' | 'backup' | 'active';
 
 /** Heartbeat -> daemon. */
 export type FromHeartbeat =
-  | { type: 'status'; pid: number; realtime: boolean; routers: RouterStatus[] }
+  | { type: 'status'; pid: number; realtime: boolean; routers: RouterStatus[]; beats: BeatStatus | null }
   | TransitionMessage
   /** The take-over has been proved from the wire. */
   | { type: 'verified'; router: string; afterMs: number }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: string; fields: Record<string, unknown>; atWallMs: number }
   | { type: 'stopped' };
+
+export interface BeatStatus {
+  sent: number;
+  received: number;
+  sendErrors: number;
+  rejected: Record<string, number>;
+  /** The latest that the sending thread has been since it started. */
+  lateMaxMs: number;
+  isRealtime: boolean;
+  /** `on`: leases end within milliseconds after the last beat, and peers know. */
+  fast: 'disabled' | 'off' | 'on' | 'leaving';
+  peers: { node: string; isReachable: boolean; hasKey: boolean; paths: boolean[]; promiseMs: number }[];
+}
 
 export interface TransitionMessage {
   type: 'transition';
@@ -136,6 +179,8 @@ export interface RouterStatus {
   activePeer: { address: string; priority: number; heardMsAgo: number } | null;
   verified: 'yes' | 'pending' | 'no' | 'notApplicable';
   verifiedAfterMs: number | null;
+  /** Number of the latest lease of this election that the node knows of, over all nodes. */
+  term: number;
   counters: RouterCounters;
 }
 
@@ -155,6 +200,12 @@ export interface RouterCounters {
   lateWakes: number;
   leaseLapses: number;
   conflicts: number;
+  /** Times a node was heard over one path only. */
+  oneWay: number;
+  /** Times this node gave way because its belief to be active was the older one. */
+  staleTerms: number;
+  /** Times it lost the right to pre-empt for a while because the role had been lost too often. */
+  damped: number;
   /** Transitions by `to:reason`. */
   transitions: Record<string, number>;
 }

@@ -8,8 +8,19 @@
 import type { Monotonic } from '../system/clock.js';
 import { parseAddress } from '../system/ip-address.js';
 import { parseMac } from './announcer.js';
+import type { GroupBeat } from './beat-codec.js';
+import { nameHash } from './beat-codec.js';
+import { Beats } from './beats.js';
 import { GroupUnit } from './group-unit.js';
-import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, ToHeartbeat, VerifyTarget } from './heartbeat-api.js';
+import type {
+  BeatPeer,
+  FromHeartbeat,
+  HeartbeatConfig,
+  HeartbeatGroup,
+  HeartbeatRouter,
+  ToHeartbeat,
+  VerifyTarget,
+} from './heartbeat-api.js';
 import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
@@ -41,6 +52,9 @@ export class Heartbeat {
   private readonly wires: Wires;
   private readonly frames = new Map<string, FramePort>();
   private guard: LeaseGuard | null = null;
+  private beats: Beats | null = null;
+  private cancelLinks: (() => void) | null = null;
+  private readonly peerKeys = new Map<string, Extract<ToHeartbeat, { type: 'peerKey' }>>();
   private interfaces: Map<string, InterfaceView> = new Map();
   private targets: EchoTarget[] = [];
   private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
@@ -64,6 +78,8 @@ export class Heartbeat {
   start(): void {
     this.interfaces = this.ports.runningInterfaces();
     this.openLeases();
+    this.openBeats();
+    this.cancelLinks = this.ports.watchLinks(() => this.linksChanged());
     for (const group of this.config.groups) this.addUnit(group);
     this.openFrames();
     this.watch();
@@ -87,6 +103,9 @@ export class Heartbeat {
         return this.stop(message.reason);
       case 'reload':
         return this.reload();
+      case 'peerKey':
+        this.peerKeys.set(message.node, message);
+        return this.beats?.setPeerKey(message.node, message.key, message.addresses);
       case 'status':
         return this.ports.report(this.status());
       default:
@@ -96,13 +115,16 @@ export class Heartbeat {
 
   status(): Extract<FromHeartbeat, { type: 'status' }> {
     const routers = [...this.units.values()].flatMap((unit) => unit.status());
-    return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers };
+    return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers, beats: this.beats?.status() ?? null };
   }
 
   stop(reason: string): void {
     if (this.isStopped) return;
     for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
+    this.say();
     this.isStopped = true;
+    this.beats?.close();
+    this.cancelLinks?.();
     this.armed?.cancel();
     this.cancelWatch?.();
     this.wires.closeAll();
@@ -139,7 +161,11 @@ export class Heartbeat {
       sendVrrp: (router, packet, destination) => this.wires.send(router, packet, destination),
       sendFrame: (name, frame) => this.sendFrame(name, frame),
       verifyTargets: () => this.targets,
-      nodeAt: () => null,
+      nodeAt: (address) => this.beats?.nodeAt(address) ?? null,
+      nodeIdOf: (node) => this.beats?.idOf(node) ?? 0,
+      leaseUntil: (until) => this.beats?.leaseUntil(until) ?? until,
+      leasesHeld: (slots, until) => this.beats?.leasesHeld(slots, until),
+      leasesGone: (slots) => this.beats?.leasesGone(slots),
     };
     const unit = new GroupUnit(group, context);
     this.units.set(group.name, unit);
@@ -155,8 +181,10 @@ export class Heartbeat {
     } catch (error) {
       return this.log('error', 'reloadFailed', { error: messageOf(error) });
     }
+    const isOtherTalk = JSON.stringify(next.beats) !== JSON.stringify(this.config.beats);
     this.config = next;
     this.guard?.setDrain(next.drainMs);
+    if (isOtherTalk) this.openBeats();
     const wanted = new Map(next.groups.map((group) => [group.name, group]));
     for (const [name, unit] of this.units) {
       const group = wanted.get(name);
@@ -180,11 +208,63 @@ export class Heartbeat {
     return [...this.units.values()].flatMap((unit) => [...unit.members]);
   }
 
+  // --- beats --------------------------------------------------------------------------------------------------------------------------
+
+  /** (Again.) Without them the election is that of the RFC alone. */
+  private openBeats(): void {
+    this.beats?.close();
+    this.beats = null;
+    const { beats: settings, instance, pinDir, drainMs, realtimePriority } = this.config;
+    if (settings === null) return;
+    const listener = {
+      onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
+      onSilent: (peer: BeatPeer, isLeaseOver: boolean, silentMs: number) => {
+        for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, isLeaseOver, silentMs });
+        this.arm();
+      },
+      onLapsed: (slot: number) => {
+        for (const unit of this.units.values()) if (unit.holds(slot)) unit.feed({ type: 'leaseLapsed' });
+        this.arm();
+      },
+    };
+    try {
+      this.beats = new Beats({ settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority, listener });
+      for (const { node, key, addresses } of this.peerKeys.values()) this.beats.setPeerKey(node, key, addresses);
+    } catch (error) {
+      this.log('error', 'beatsFailed', { error: messageOf(error) });
+    }
+  }
+
+  private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number): void {
+    for (const unit of this.units.values()) {
+      const beat = groups.find((group) => group.nameHash === nameHash(unit.config.name));
+      if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId);
+    }
+    this.arm();
+  }
+
+  private say(): void {
+    this.beats?.say([...this.units.values()].map((unit) => unit.beat()));
+  }
+
+  // --- links and data plane -----------------------------------------------------------------------------------------------------------
+
+  /** The kernel says that a link changed: what hangs on it is decided now, not at the next look. */
+  private linksChanged(): void {
+    if (this.isStopped) return;
+    this.interfaces = this.ports.runningInterfaces();
+    for (const unit of this.units.values()) this.look(unit);
+    this.arm();
+  }
+
   /** Looks at links and data plane again and again: cables, programs and sockets come and go without telling us. */
   private watch(): void {
     this.interfaces = this.ports.runningInterfaces();
     if (this.guard === null) this.openLeases();
     for (const unit of this.units.values()) this.look(unit);
+    this.beats?.review(() => {
+      for (const unit of this.units.values()) unit.rewriteLeases();
+    });
     const isBusy = [...this.units.values()].some((unit) => unit.state.kind === 'active' || unit.state.kind === 'claiming');
     const again = plus(this.ports.clock.now(), isBusy ? WATCH_ACTIVE_MS : WATCH_IDLE_MS);
     this.cancelWatch = this.ports.clock.at(again, () => this.watch());
@@ -255,6 +335,7 @@ export class Heartbeat {
   /** One timer for everything: set for the earliest deadline. An earlier one that is already set only finds nothing to do. */
   private arm(): void {
     if (this.isStopped) return;
+    this.say();
     let next: Monotonic | null = null;
     for (const unit of this.units.values()) {
       const at = unit.deadline;

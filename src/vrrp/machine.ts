@@ -11,8 +11,10 @@
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
 import { handOver, startClaim, stepClaiming } from './claiming.js';
-import { isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
-import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, SenderKey, Step } from './state.js';
+import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
+import { livingHolder } from './peer-view.js';
+import { peerFellSilent, peerSpoke } from './peers.js';
+import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
 export function initialState(settings: RouterSettings): Initialize {
@@ -30,6 +32,11 @@ export function initialState(settings: RouterSettings): Initialize {
       fault: null,
     },
     others: [],
+    peers: [],
+    term: 0,
+    isTermKnown: true,
+    isPlanned: false,
+    losses: [],
     preemptSince: null,
     holdDownUntil: null,
   };
@@ -48,7 +55,7 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'track':
       return track(state, event, now);
     case 'stop':
-      return giveUp({ ...state, conditions: { ...state.conditions, started: false } }, 'initialize', event.reason, now, true);
+      return giveUp({ ...state, conditions: { ...state.conditions, started: false } }, 'initialize', event.reason, now, 'planned');
     case 'link':
       return condition(state, { isLinkUp: event.isUp }, event.reason, now);
     case 'fault':
@@ -59,6 +66,10 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
       return yieldTo(state, event.reason, event.holdDownMs, now);
     case 'takeOver':
       return handOver(state, event.reason, now);
+    case 'peer':
+      return peerSpoke(state, event.peer, now);
+    case 'peerSilent':
+      return peerFellSilent(state, event, now);
     default:
       return stepInRole(state, event, now);
   }
@@ -84,7 +95,8 @@ function start(state: Initialize, leaseRemainingMs: number, now: Monotonic): Ste
   const started = { ...state, conditions: { ...conditions, started: true } };
   if (leaseRemainingMs <= 0 || !conditions.isLinkUp || !conditions.isDataPlaneUsable) return enterIfEligible(started, now);
   const until = plus(now, Math.min(leaseRemainingMs, leaseLifeMs(settings.leaseIntervalMs)));
-  const resumed = enterActive({ ...started, conditions: { ...started.conditions, wasReady: true } }, until, now);
+  const ready = { ...started, conditions: { ...started.conditions, wasReady: true }, isTermKnown: false };
+  const resumed = enterActive(ready, until, now);
   return {
     state: resumed.state,
     effects: [
@@ -99,14 +111,14 @@ function start(state: Initialize, leaseRemainingMs: number, now: Monotonic): Ste
 function enterIfEligible(state: Initialize, now: Monotonic): Step {
   if (!isEligible(state.conditions)) return { state, effects: [] };
   if (state.settings.priority === 255) return startClaim(state, 'initialize', 'owner', now);
-  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'started', []);
+  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, 'started', 'planned', []);
 }
 
 function condition(state: RouterState, change: Partial<RouterState['conditions']>, reason: string, now: Monotonic): Step {
   const conditions = { ...state.conditions, ...change };
   const changed: RouterState = { ...state, conditions };
   if (state.kind === 'initialize') return enterIfEligible({ ...state, conditions }, now);
-  return isEligible(conditions) ? { state: changed, effects: [] } : giveUp(changed, 'initialize', reason, now, false);
+  return isEligible(conditions) ? { state: changed, effects: [] } : giveUp(changed, 'initialize', reason, now, 'failed');
 }
 
 function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }>, now: Monotonic): Step {
@@ -116,7 +128,7 @@ function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }
   if (state.kind === 'active') return keepActive({ ...state, conditions }, now);
   // What it needs for pre-emption is gone, and the other is still there.
   if (state.kind === 'claiming' && state.reason === 'preempt' && !inSync && state.others.some((other) => other.until > now)) {
-    return giveUp({ ...state, conditions }, 'backup', 'notInSync', now, false);
+    return giveUp({ ...state, conditions }, 'backup', 'notInSync', now, 'failed');
   }
   return { state: { ...state, conditions }, effects: [] };
 }
@@ -130,20 +142,20 @@ function configure(state: RouterState, settings: RouterSettings, now: Monotonic)
 }
 
 /** Leaves whatever role there is, telling everybody. The lease goes before the advertisement, so that nobody takes over too early. */
-function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, isPlanned: boolean): Step {
+function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, ending: Ending): Step {
   const farewell: RouterEffect[] = [];
   // The slowest successor waits for the skew of priority 1.
-  const admitMs = isPlanned ? skewMs(1, skewBaseMs(state.settings, state.settings.advertIntervalMs)) + HAND_OVER_GRACE_MS : 0;
+  const admitMs = ending === 'planned' ? skewMs(1, skewBaseMs(state.settings, state.settings.advertIntervalMs)) + HAND_OVER_GRACE_MS : 0;
   if (state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null))
     farewell.push({ type: 'releaseLease', admitMs });
   if (state.kind === 'active' || state.kind === 'claiming') farewell.push({ type: 'sendAdvert', priority: 0, to: null });
-  if (to === 'initialize') return toInitialize(state, reason, farewell);
-  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, reason, farewell);
+  if (to === 'initialize') return toInitialize(state, reason, now, ending, farewell);
+  return toBackup(state, 'alone', state.settings.advertIntervalMs, now, reason, ending, farewell);
 }
 
 function yieldTo(state: RouterState, reason: string, holdDownMs: number, now: Monotonic): Step {
   const held: RouterState = { ...state, holdDownUntil: plus(now, holdDownMs), preemptSince: null };
-  return held.kind === 'active' || held.kind === 'claiming' ? giveUp(held, 'backup', reason, now, true) : { state: held, effects: [] };
+  return held.kind === 'active' || held.kind === 'claiming' ? giveUp(held, 'backup', reason, now, 'planned') : { state: held, effects: [] };
 }
 
 /** Section 6.4.2. */
@@ -173,13 +185,19 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
       : [{ type: 'log', level: 'warn', event: 'intervalDiffers', fields: { heardMs: intervalMs, ownMs: state.settings.advertIntervalMs } }];
   const downAt = plus(now, activeDownMs(priority, intervalMs, skewBaseMs(state.settings, intervalMs)));
   return {
-    state: { ...state, ...common, preemptSince, waitsFor: 'activeSilent', activeIntervalMs: intervalMs, downAt, graced: false },
+    state: {
+      ...state,
+      ...common,
+      preemptSince,
+      waitsFor: 'activeSilent',
+      activeIntervalMs: intervalMs,
+      downAt,
+      graced: false,
+      unheard: null,
+    },
     effects,
   };
 }
-
-const followsAnother = (state: Backup, leaving: SenderKey, now: Monotonic): boolean =>
-  state.others.some((other) => other.from !== leaving && plus(other.heardAt, state.activeIntervalMs * 1.5) > now);
 
 /** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
 function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
@@ -194,8 +212,23 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
       const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
       return { state: { ...state, downAt, graced: true }, effects };
     }
-    const claim = startClaim(state, 'backup', state.waitsFor, now, inputAt);
+    const claim = claimUnlessHeld(state, inputAt, now);
     return { state: claim.state, effects: [...effects, ...claim.effects] };
   }
-  return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+  return claimUnlessHeld(state, inputAt, now);
+}
+
+/** Silence on the wire of a node that says over another path that it is active: it is told, and leaves if nobody hears it (peers.ts). */
+function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
+  const holder = livingHolder(state);
+  if (holder === null) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+  const waiting: Backup = { ...state, unheard: holder.node, downAt: plus(now, state.activeIntervalMs) };
+  if (state.unheard === holder.node) return { state: waiting, effects: [] };
+  return {
+    state: waiting,
+    effects: [
+      { type: 'count', counter: 'oneWay' },
+      { type: 'log', level: 'warn', event: 'unheardActive', fields: { node: holder.node } },
+    ],
+  };
 }

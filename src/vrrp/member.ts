@@ -37,6 +37,12 @@ export interface UnitContext {
   verifyTargets(): readonly EchoTarget[];
   /** Name of the node of this cluster that sends from this address; null: somebody else. */
   nodeAt(address: string): string | null;
+  /** Its number; 0: not a node of this cluster. */
+  nodeIdOf(node: string): number;
+  /** The end of a lease that is written now: earlier than asked for while peers have been promised so. */
+  leaseUntil(until: Monotonic): Monotonic;
+  leasesHeld(slots: readonly number[], until: Monotonic): void;
+  leasesGone(slots: readonly number[]): void;
 }
 
 /** What the group says of itself: the same in every member's advertisements. */
@@ -57,6 +63,9 @@ const noCounters = (): RouterCounters => ({
   lateWakes: 0,
   leaseLapses: 0,
   conflicts: 0,
+  oneWay: 0,
+  staleTerms: 0,
+  damped: 0,
   transitions: {},
 });
 
@@ -121,6 +130,11 @@ export class Member {
     const oldest = this.senders.keys().next();
     if (this.senders.size > MAX_SENDERS && oldest.done !== true) this.senders.delete(oldest.value);
     return key;
+  }
+
+  /** For ties between nodes: the low half of our address, greater as section 6.4.3 means it. */
+  get rank(): bigint {
+    return BigInt.asUintN(64, BigInt(this.wire.source));
   }
 
   addressOf(key: SenderKey): string | null {

@@ -41,6 +41,56 @@ export interface VrrpSocketPort {
   close(): void;
 }
 
+/** As openBeats of src/l4/native.ts. */
+export interface BeatOptions {
+  cluster: bigint;
+  nodeId: number;
+  instance: bigint;
+  key: Buffer;
+  port: number;
+  paths: { address: string; interface?: string }[];
+  peers: { id: number; addresses: (string | null)[] }[];
+  intervalUs: number;
+  realtimePriority: number;
+  pinDir: string | null;
+}
+
+export interface BeatStats {
+  sent: number;
+  received: number;
+  sendErrors: number;
+  rejected: Record<string, number>;
+  /** Since the last call. */
+  lateMaxUs: number;
+  realtime: boolean;
+}
+
+export type BeatEvent =
+  | {
+      type: 'heard';
+      peer: number;
+      instance: bigint;
+      intervalUs: number;
+      promiseUs: number;
+      payload: Buffer;
+      path: number;
+      isFirst: boolean;
+    }
+  | { type: 'silent'; peer: number; silentUs: number }
+  | { type: 'path'; peer: number; path: number; isHeard: boolean }
+  | { type: 'lapsed'; slot: number };
+
+export interface BeatPort {
+  say(payload: Buffer): void;
+  setPeerKey(peerId: number, key: Buffer | null): void;
+  setIntervalUs(us: number): void;
+  watch(peerId: number, silentAfterUs: number): void;
+  hold(slots: number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void;
+  promise(us: number): void;
+  stats(): BeatStats;
+  close(): void;
+}
+
 export interface InterfaceView {
   mac: Buffer;
   addresses: readonly string[];
@@ -52,6 +102,10 @@ export interface HeartbeatPorts {
   openLeases(pinDir: string): LeasePort;
   openFrames(interfaceName: string): FramePort;
   openVrrp(options: { interface: string; sourceAddress: string; joinGroup: boolean; onReadable: () => void }): VrrpSocketPort;
+  /** Throws when the addon cannot. */
+  openBeats(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatPort;
+  /** Calls when a link comes or goes; answers how to end it. */
+  watchLinks(onChange: () => void): () => void;
   /** Interfaces that are up and have carrier, by name. */
   runningInterfaces(): Map<string, InterfaceView>;
   /** Identifier of the ICMP echo that the data plane recognises. */

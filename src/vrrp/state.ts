@@ -43,10 +43,45 @@ export interface Other {
   until: Monotonic;
 }
 
+/** What another node of the cluster last said of itself, over any path, about this election. */
+export interface PeerView {
+  node: SenderKey;
+  role: RouterRole | 'claiming';
+  /** The latest term it knows; while it is active: its own. */
+  term: number;
+  priority: number;
+  /** Its address compared with ours, for ties. */
+  isGreater: boolean;
+  /** It could become active at once. */
+  isEligible: boolean;
+  inSync: boolean;
+  /** It hears somebody who is active. */
+  followsActive: boolean;
+  /** False: it waits in vain for our advertisements. */
+  hearsUs: boolean;
+  /** It gave up by plan, and has told somebody to take over. */
+  isPlanned: boolean;
+  reason: string;
+  /** Beats arrive. */
+  isReachable: boolean;
+}
+
 export interface Common {
   settings: RouterSettings;
   conditions: Conditions;
   others: readonly Other[];
+  peers: readonly PeerView[];
+  /**
+   * Counts the leases of this election over all nodes: who acquires one takes the next number. Of two that believe to be active the lower
+   * number is the older belief: a machine that was paused, or restored from a snapshot, whose clocks stood still meanwhile.
+   */
+  term: number;
+  /** False: a lease was resumed whose number this process has not seen. */
+  isTermKnown: boolean;
+  /** The last role was given up by plan. */
+  isPlanned: boolean;
+  /** When the active role was lost without a plan, lately: for damping. */
+  losses: readonly Monotonic[];
   /** Since when a router of lower priority has been heard while we might pre-empt it. */
   preemptSince: Monotonic | null;
   /** Told to give way: no pre-emption before this. */
@@ -67,6 +102,8 @@ export interface Backup extends Common {
   downAt: Monotonic;
   /** A late wake has already been forgiven in this silence. */
   graced: boolean;
+  /** The node that says it is active although its advertisements do not arrive here; told to it. */
+  unheard: SenderKey | null;
 }
 
 /** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */
@@ -85,6 +122,8 @@ export interface Claiming extends Common {
 }
 
 export interface Verification {
+  /** A proof from before does not count. */
+  since: Monotonic;
   status: 'yes' | 'pending' | 'no' | 'notApplicable';
   attempt: number;
   nextAt: Monotonic | null;
@@ -102,6 +141,8 @@ export interface Active extends Common {
   verification: Verification;
   /** A planned hand-over: the last advertisements of the one who handed over may still be under way. */
   handOverUntil: Monotonic | null;
+  /** A peer does not hear us: until then an echo has to prove that we are heard at all. */
+  challengedUntil: Monotonic | null;
 }
 
 export type RouterState = Initialize | Backup | Claiming | Active;
@@ -122,6 +163,10 @@ export type RouterEvent =
   | { type: 'advert'; advert: HeardAdvert }
   /** `inputAt`: when the input was last looked at, before this timer was allowed to fire. */
   | { type: 'timer'; inputAt: Monotonic }
+  /** A beat with something new in it. */
+  | { type: 'peer'; peer: PeerView }
+  /** No beat of this node on any path for its time. `isLeaseOver`: by its promise, no lease of it can be alive. `silentMs`: since the last beat. */
+  | { type: 'peerSilent'; node: SenderKey; isLeaseOver: boolean; silentMs: number }
   /** `at`: read before the send, so that the lease never counts from later than the packet. */
   | { type: 'sendDone'; at: Monotonic }
   | { type: 'sendFailed'; code: string }
@@ -150,7 +195,7 @@ export type RouterEffect =
   | { type: 'verify'; attempt: number; since: Monotonic }
   | { type: 'transition'; from: RouterRole; to: RouterRole; reason: string; heardAt: Monotonic | null }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: LogEvent; fields: Record<string, string | number | boolean> }
-  | { type: 'count'; counter: 'lateWakes' | 'leaseLapses' | 'conflicts' };
+  | { type: 'count'; counter: 'lateWakes' | 'leaseLapses' | 'conflicts' | 'oneWay' | 'staleTerms' | 'damped' };
 
 export type LogEvent =
   | 'wokeLate'
@@ -164,7 +209,11 @@ export type LogEvent =
   | 'leaseRefused'
   | 'takeOverIgnored'
   | 'verifyFailed'
-  | 'verified';
+  | 'verified'
+  | 'unheardActive'
+  | 'challenged'
+  | 'staleTerm'
+  | 'flapDamped';
 
 export interface Step {
   state: RouterState;
@@ -184,7 +233,8 @@ export function nextDeadline(state: RouterState): Monotonic | null {
     case 'claiming':
       return earliest(state.nextAdvertAt, state.claimUntil);
     case 'active': {
-      const next = earliest(earliest(state.nextAdvertAt, state.leaseUntil), state.announceAt);
+      const soon = earliest(earliest(state.nextAdvertAt, state.leaseUntil), state.announceAt);
+      const next = state.challengedUntil === null ? soon : earliest(soon, state.challengedUntil);
       return state.verification.nextAt === null ? next : earliest(next, state.verification.nextAt);
     }
   }

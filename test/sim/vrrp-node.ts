@@ -93,6 +93,10 @@ export class SimNode {
         openLeases: () => this.leases(),
         openFrames: () => ({ send: () => undefined, close: () => undefined }),
         openVrrp: ({ onReadable }) => this.socket(onReadable),
+        openBeats: () => {
+          throw new Error('no beats in this simulation');
+        },
+        watchLinks: () => () => undefined,
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,
         report: (message) => this.hear(message),

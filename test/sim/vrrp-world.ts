@@ -66,6 +66,7 @@ function configOf(
     socketPath: '',
     drainMs: 500,
     realtimePriority: 0,
+    beats: null,
     groups: [
       {
         name: 'front',

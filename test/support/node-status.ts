@@ -26,7 +26,21 @@ export function nodeStatus(): NodeStatus {
     ready: true,
     readyReason: 'synced from lb2',
     inSync: true,
-    heartbeat: { connected: true, pid: 4712, realtime: true },
+    heartbeat: {
+      connected: true,
+      pid: 4712,
+      realtime: true,
+      beats: {
+        sent: 700,
+        received: 690,
+        sendErrors: 2,
+        rejected: { tag: 5 },
+        lateMaxMs: 1.5,
+        isRealtime: true,
+        fast: 'on',
+        peers: [{ node: 'lb2', isReachable: true, hasKey: true, paths: [true, false], promiseMs: 8 }],
+      },
+    },
     routers: [
       {
         name: 'front',
@@ -44,6 +58,7 @@ export function nodeStatus(): NodeStatus {
         activePeer: null,
         verified: 'yes',
         verifiedAfterMs: 12.5,
+        term: 3,
         counters: {
           advertsSent: 600,
           advertsReceived: 40,
@@ -53,8 +68,47 @@ export function nodeStatus(): NodeStatus {
           lateWakes: 4,
           leaseLapses: 1,
           conflicts: 0,
+          oneWay: 0,
+          staleTerms: 0,
+          damped: 0,
           transitions: { 'backup:started': 1, 'active:peerSilent: no advert': 2 },
         },
+      },
+    ],
+    tracking: [
+      {
+        router: 'front',
+        fault: null,
+        effectivePriority: 150,
+        objects: [
+          {
+            kind: 'process',
+            name: 'haproxy',
+            weight: -50,
+            state: 'down',
+            isFault: false,
+            reason: 'no process has this name',
+            sinceWallMs: SNAPSHOT_MS - 7000,
+          },
+          {
+            kind: 'route',
+            name: 'uplink',
+            weight: null,
+            state: 'up',
+            isFault: false,
+            reason: 'via 10.1.0.1 by eth0',
+            sinceWallMs: SNAPSHOT_MS - 60_000,
+          },
+          {
+            kind: 'script',
+            name: '/usr/local/bin/check',
+            weight: 20,
+            state: 'unknown',
+            isFault: false,
+            reason: 'not checked yet',
+            sinceWallMs: SNAPSHOT_MS,
+          },
+        ],
       },
     ],
     dataPlane: {

@@ -31,9 +31,10 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
     cluster: {
       name: 'shop',
       nodes: [
-        { name: 'lb1', id: 1, address: '10.1.0.11' },
-        { name: 'lb2', id: 2, address: '10.1.0.12' },
+        { name: 'lb1', id: 1, address: '10.1.0.11', heartbeatAddresses: ['10.1.0.11'] },
+        { name: 'lb2', id: 2, address: '10.1.0.12', heartbeatAddresses: ['10.1.0.12'] },
       ],
+      heartbeat: { port: 7946, fast: null },
       replication: { port: 7946, tls: { ca: '/ca.pem', cert: '/node.pem', key: '/node.key' }, queueRecords: 1000 },
     },
     dataPlane: {
@@ -64,10 +65,12 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         checksum: 'rfc9568',
         announce: { repeat: 5, repeatGapMs: 100, refreshMs: 60_000 },
         verifyAddresses: [],
+        track: [],
       },
     ],
     services: [sampleService],
     pools: [samplePool],
+    notify: [],
     metrics: { address: '127.0.0.1', port: 9107 },
     log: { level: 'info' },
   } as Config;

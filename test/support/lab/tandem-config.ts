@@ -22,6 +22,9 @@ export interface TandemConfigOptions {
   /** What happens to flows of a server that is down; every pool. */
   onServerDown: 'keep' | 'drop';
   health: { interval: string; timeout: string; rise: number; fall: number };
+  /** What the virtual router tracks, and hooks, as they stand in the file. */
+  track: readonly object[];
+  notify: readonly object[];
   /** Null: the default. */
   queueRecords: number | null;
   /** Fast liveness: peers hear each other in milliseconds, whatever the advert interval is. */
@@ -59,6 +62,8 @@ export const DEFAULT_TANDEM = {
   nodeAddresses: 'client',
   onServerDown: 'keep',
   health: HEALTH,
+  track: [],
+  notify: [],
   queueRecords: null,
   fast: false,
   realtime: true,
@@ -109,8 +114,10 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
         ...(options.unicast ? { unicastPeers: byName(nodes, clientAddress) } : {}),
         checksum: options.checksum,
         verifyAddresses: plan.clients.map(clientAddress),
+        track: options.track,
       },
     ],
+    notify: options.notify,
     services: [
       service('echo', `${PORTS.echo}/tcp`, 'nat'),
       service('speak', `${PORTS.speak}/tcp`, 'nat'),

@@ -61,7 +61,11 @@ t.test('status', async (t) => {
   const lines = [
     'Node lb1 of cluster shop: ready (synced from lb2), in sync',
     /tandem 0\.1\.0, pid 4711, up 1h 2m; heartbeat connected, pid 4712, real-time/,
-    /^ {2}front {4}51 {2}active {2}1m ago {2}peerSilent {7}200 {2}1m, 280ms left {2}yes after 13ms {2}-$/m,
+    'beats lb2 1 of 2 paths; latest by 2ms; fast liveness on',
+    /^ {2}front {4}51 {2}active {2}1m ago {2}peerSilent {2}200 now 150 {2}1m, 280ms left {2}yes after 13ms {2}-$/m,
+    /^ {2}front {3}process {2}haproxy +down +-50 {2}7s ago +no process has this name$/m,
+    /^ {2}front {3}route +uplink +up +needed {2}1m ago +via 10\.1\.0\.1 by eth0$/m,
+    /^ {2}front {3}script +\/usr\/local\/bin\/check +unknown +\+20 /m,
     /^ {2}lb2 .*live .*yes +yes +2ms +17 +1 +2 +yes +no {2}synced$/m,
     /^ {2}web {3}10\.1\.0\.100:80\/tcp {2}nat {6}web {7}1\/2 {10}3 {10}30 {3}2\.9 KiB {11}60 {3}58\.6 KiB$/m,
     'interfaces  eth0 native, eth1 generic (driver has no XDP)',

@@ -79,6 +79,11 @@ t.test('the owner of addresses has them', async (t) => {
   t.same(found({ ...lb1, addresses: [...lb1.addresses, { interface: 'eth0', address: '10.1.0.100', prefixLength: 24 }] }, owner), []);
 });
 
+t.test('a tracked interface that is not there yet is said, no mistake', async (t) => {
+  const yaml = text.replace('    priority', '    track: [{ kind: interface, interface: tun0 }]\n    priority');
+  t.match(found(lb1, yaml), [/warning: this machine has no interface "tun0" now/]);
+});
+
 t.test('one-arm NAT in a large network is seen with the real prefix', async (t) => {
   const wide: Machine = {
     ...lb1,

@@ -93,9 +93,9 @@ t.test('health checks: 5 s, 3 s, 2, 3 unless written; none unless asked for', as
 
 t.test('nodes are sorted by name and numbered, around the numbers that are written', async (t) => {
   t.same(load(TEXT).config.cluster.nodes, [
-    { name: 'alpha', id: 2, address: '10.1.0.11' },
-    { name: 'beta', id: 3, address: '10.1.0.12' },
-    { name: 'zeta', id: 1, address: '10.1.0.13' },
+    { name: 'alpha', id: 2, address: '10.1.0.11', heartbeatAddresses: ['10.1.0.11'] },
+    { name: 'beta', id: 3, address: '10.1.0.12', heartbeatAddresses: ['10.1.0.12'] },
+    { name: 'zeta', id: 1, address: '10.1.0.13', heartbeatAddresses: ['10.1.0.13'] },
   ]);
 });
 

@@ -12,6 +12,8 @@ const facts = {
   pinDir: '/pins',
   socketPath: '/run/heartbeat.sock',
   realtimePriority: 10,
+  beatKey: '00'.repeat(16),
+  clusterId: '99',
   slotOf: () => 3,
   addressOf: () => '10.1.0.12',
 };

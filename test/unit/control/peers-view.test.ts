@@ -38,3 +38,15 @@ t.test('gateways of all peers, each once, also of one that is gone', async (t) =
   t.same(view.nextHops(), ['10.1.0.1', '10.1.0.2']);
   t.equal(view.heard('lb2', { type: 'takeOver', routers: ['front'], reason: 'operator' }), false, 'not its business');
 });
+
+t.test('where a peer stands and how it signs are kept while it is away', async (t) => {
+  const view = createPeersView(new FakeClock());
+  const interfaces = [{ name: 'eth0', mac: '02:00:00:00:01:12', addresses: ['10.1.0.12'] }];
+  t.equal(view.heard('lb2', { type: 'interfaces', interfaces }), true);
+  t.equal(view.heard('lb2', { type: 'beatKey', key: 'a'.repeat(32) }), true);
+  t.equal(view.heard('lb2', { type: 'beatKey', key: 'a'.repeat(32) }), false, 'nothing new');
+  t.equal(view.heard('lb2', { type: 'beatKey', key: 'b'.repeat(32) }), true, 'another instance');
+  view.lost('lb2');
+  t.same([...view.interfaces()], [['lb2', interfaces]]);
+  t.same([...view.beatKeys()], [['lb2', 'b'.repeat(32)]]);
+});

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { bootInstance, loadPools, openStateDir, savePools } from '../../../src/control/state-dir.js';
+import { beatKey, bootInstance, loadPools, openStateDir, savePools } from '../../../src/control/state-dir.js';
 
 const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
 
@@ -48,4 +48,15 @@ t.test('pool generations survive a restart, a damaged file does not matter', asy
   t.same(loadPools(state), []);
   writeFileSync(join(state.path, 'pools.json'), '[{"pool":1},null]');
   t.same(loadPools(state), []);
+});
+
+t.test('each instance has its own beat key, for the owner only', async (t) => {
+  const state = openStateDir(stateDir(t), 'lb1');
+  const first = beatKey(state, '7');
+  t.match(first, /^[0-9a-f]{32}$/);
+  t.equal(beatKey(state, '7'), first);
+  t.equal(statSync(join(state.path, 'beat-key')).mode & 0o777, 0o600);
+  t.not(beatKey(state, '8'), first);
+  writeFileSync(join(state.path, 'beat-key'), '8 short\n');
+  t.match(beatKey(state, '8'), /^[0-9a-f]{32}$/, 'a damaged one is made anew');
 });

@@ -13,7 +13,7 @@ function setup(
 ) {
   const steps: string[] = [];
   const roles = createRoles(systemClock);
-  roles.update({ type: 'status', pid: 1, realtime: false, routers: [router(overrides.role ?? 'active')] });
+  roles.update({ type: 'status', pid: 1, realtime: false, beats: null, routers: [router(overrides.role ?? 'active')] });
   const parts = {
     roles,
     replication: {

@@ -30,11 +30,14 @@ const hello: fc.Arbitrary<Hello> = fc.record({
 });
 const member = fc.record({ name, address: name, port: natural, weight: natural, alive: fc.boolean() });
 const generation = fc.record({ pool: name, generation: natural, members: fc.array(member, { maxLength: 3 }) });
+const peerInterface = fc.record({ name, mac: fc.constantFrom('02:00:00:00:01:0a', 'ff:ff:ff:ff:ff:ff'), addresses: names });
 const control: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({ type: fc.constant('pools' as const), generations: fc.array(generation, { maxLength: 3 }) }),
   fc.record({ type: fc.constant('nextHops' as const), addresses: names }),
   fc.record({ type: fc.constant('holding' as const), routers: names }),
   fc.record({ type: fc.constant('takeOver' as const), routers: names, reason }),
+  fc.record({ type: fc.constant('interfaces' as const), interfaces: fc.array(peerInterface, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('beatKey' as const), key: fc.constantFrom('00112233445566778899aabbccddeeff', 'f'.repeat(32)) }),
 );
 const digest = fc.record({ router: name, digest: fc.constantFrom('0123456789abcdef', 'ffffffffffffffff'), flows: fc.integer() });
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -146,6 +149,12 @@ const BAD: { what: string; message: Buffer; reason: DecodeReason }[] = [
   { what: 'a field of another type', message: json(6, '{"reason":1}', 1), reason: 'badShape' },
   { what: 'a text too long', message: json(6, JSON.stringify({ reason: 'x'.repeat(1025) }), 1), reason: 'badShape' },
   { what: 'a negative count', message: json(7, '{"bulk":-1}', 1), reason: 'badShape' },
+  {
+    what: 'a MAC address that is none',
+    message: json(4, '{"type":"interfaces","interfaces":[{"name":"eth0","mac":"02:00","addresses":[]}]}', 1),
+    reason: 'badShape',
+  },
+  { what: 'a key of the wrong length', message: json(4, '{"type":"beatKey","key":"0011"}', 1), reason: 'badShape' },
   { what: 'an unknown control message', message: json(4, '{"type":"reboot"}', 1), reason: 'badShape' },
   { what: 'a list with a wrong item', message: json(4, '{"type":"holding","routers":["a",1]}', 1), reason: 'badShape' },
   {

@@ -10,6 +10,7 @@ export const FLOORS: ReadonlyMap<string, number> = new Map([
   ['control', 4],
   ['vrrp', 3],
   ['replication', 3],
+  ['tracking', 3],
   ['l4', 2],
   ['l7', 2],
   ['health', 2],
@@ -19,7 +20,7 @@ export const FLOORS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** The folders whose logic is pure and whose shells meet only in control and bin. */
-export const FEATURES: readonly string[] = ['vrrp', 'replication', 'l4', 'l7', 'health'];
+export const FEATURES: readonly string[] = ['vrrp', 'replication', 'tracking', 'l4', 'l7', 'health'];
 
 /** Files of feature folders that hold sockets, files, processes, the addon or a library. */
 export const SHELLS: ReadonlySet<string> = new Set([
@@ -27,6 +28,7 @@ export const SHELLS: ReadonlySet<string> = new Set([
   'health/probes.ts',
   'l4/native.ts',
   'replication/grpc-transport.ts',
+  'tracking/looks.ts',
 ]);
 
 /** Files of the ground floors that are pure themselves, and what pure modules may take from them: the named values, or anything. */

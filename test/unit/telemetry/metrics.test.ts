@@ -32,12 +32,27 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_in_sync', 1],
     ['tandem_heartbeat_up', 1],
     ['tandem_heartbeat_realtime', 1],
+    ['tandem_beats_sent_total', 700],
+    ['tandem_beats_received_total', 690],
+    ['tandem_beat_send_errors_total', 2],
+    ['tandem_beats_rejected_total{reason="tag"}', 5],
+    ['tandem_beat_late_max_seconds', 0.0015],
+    ['tandem_beat_path_up{peer="lb2",path="0"}', 1],
+    ['tandem_beat_path_up{peer="lb2",path="1"}', 0],
+    ['tandem_fast_liveness', 1],
+    ['tandem_term{router="front"}', 3],
+    ['tandem_one_way_total{router="front"}', 0],
+    ['tandem_stale_terms_total{router="front"}', 0],
+    ['tandem_flaps_damped_total{router="front"}', 0],
     ['tandem_heartbeat_late_wakes_total{router="front"}', 4],
     ['tandem_role{router="front",role="active"}', 1],
     ['tandem_role{router="front",role="backup"}', 0],
     ['tandem_role{router="front",role="initialize"}', 0],
     ['tandem_role_since_timestamp_seconds{router="front"}', SNAPSHOT_MS / 1000 - 60],
     ['tandem_priority{router="front"}', 200],
+    ['tandem_effective_priority{router="front"}', 150],
+    ['tandem_track_up{router="front",kind="process",name="haproxy"}', 0],
+    ['tandem_track_up{router="front",kind="route",name="uplink"}', 1],
     ['tandem_transitions_total{router="front",to="backup",reason="started"}', 1],
     ['tandem_transitions_total{router="front",to="active",reason="peerSilent: no advert"}', 2],
     ['tandem_adverts_sent_total{router="front"}', 600],
@@ -96,7 +111,7 @@ t.test('what is not known is absent, not 0', async (t) => {
   for (const peer of status.peers) Object.assign(peer, { digestMatch: null, configDigestMatch: null });
   for (const router of status.routers) Object.assign(router, { verified: 'notApplicable', verifiedAfterMs: null });
   const { values } = await scrape(status);
-  const absent = [...values.keys()].filter((series) => /^tandem_(digest|config_digest|takeover)/.test(series));
+  const absent = [...values.keys()].filter((series) => /^tandem_(digest|config_digest|takeover)|^tandem_track_up.*script/.test(series));
   t.same(absent, []);
 });
 

@@ -8,6 +8,7 @@ import { Heartbeat } from '../../../src/vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, RouterStatus } from '../../../src/vrrp/heartbeat-api.js';
 import type { InterfaceView, LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
 import { Agenda } from '../../sim/agenda.js';
+import { FakeBeats } from '../../support/fake-beats.js';
 
 type RouterChange = Partial<HeartbeatRouter & Omit<HeartbeatGroup, 'members'>>;
 
@@ -55,12 +56,14 @@ class Bench {
   verifiedNs = 0n;
   deadline = 0;
   isStopped = false;
+  readonly beats = new FakeBeats();
+  onLinks: () => void = () => undefined;
   config: HeartbeatConfig;
   readonly heartbeat: Heartbeat;
   private onReadable: () => void = () => undefined;
 
   constructor(...groups: HeartbeatGroup[]) {
-    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, groups };
+    this.config = { node: 'lb1', instance: '1', pinDir: '', socketPath: '', drainMs: 500, realtimePriority: 0, groups, beats: null };
     const { agenda } = this;
     this.heartbeat = new Heartbeat({
       config: this.config,
@@ -92,6 +95,11 @@ class Bench {
             joinGroup: () => undefined,
             close: () => undefined,
           };
+        },
+        openBeats: (options, onEvents) => this.beats.open(options, onEvents),
+        watchLinks: (onChange) => {
+          this.onLinks = onChange;
+          return () => undefined;
         },
         runningInterfaces: () => this.interfaces,
         verifyEchoId: 0x7464,

@@ -1,0 +1,252 @@
+/**
+ * The beats of one node around the thread that sends them: what they say, which peer is heard on which path, and whether its leases may be
+ * short enough for fast liveness (fast.ts decides). Carries news to the elections; decides nothing about roles.
+ */
+import type { Monotonic } from '../system/clock.js';
+import { decodeBeat, encodeBeat, type GroupBeat } from './beat-codec.js';
+import { type FastState, initialFast, isShort, PROMISE_MARGIN_MS, reviewFast } from './fast.js';
+import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
+import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
+import { earliest, plus } from './timing.js';
+
+/** Beats that may be missed, beside half of one for jitter, before a peer counts as out of reach. */
+const MISSED_BEATS = 2.5;
+const US_PER_MS = 1000;
+const NS_PER_MS = 1e6;
+
+export interface BeatListener {
+  /** A peer's beat with something new in it. */
+  onBeat(peer: BeatPeer, groups: readonly GroupBeat[]): void;
+  onSilent(peer: BeatPeer, isLeaseOver: boolean, silentMs: number): void;
+  onLapsed(slot: number): void;
+}
+
+export interface BeatContext {
+  settings: BeatSettings;
+  ports: HeartbeatPorts;
+  instance: bigint;
+  pinDir: string;
+  drainMs: number;
+  realtimePriority: number;
+  listener: BeatListener;
+}
+
+interface Known {
+  peer: BeatPeer;
+  hasKey: boolean;
+  isReachable: boolean;
+  intervalUs: number;
+  promiseUs: number;
+  paths: boolean[];
+  addresses: ReadonlySet<string>;
+}
+
+export class Beats {
+  private readonly context: BeatContext;
+  private readonly port: BeatPort;
+  private readonly peers: Map<number, Known>;
+  private said: Buffer = Buffer.alloc(0);
+  private fast: FastState;
+  private lateMaxMs = 0;
+  /** Of it what no review has seen yet. */
+  private freshLateMs = 0;
+  private isRealtime = false;
+  /** RFC ends of the leases held, by slot. */
+  private readonly held = new Map<number, Monotonic>();
+
+  constructor(context: BeatContext) {
+    this.context = context;
+    const { settings, ports } = context;
+    this.peers = new Map(settings.peers.map((peer) => [peer.id, unknown(peer, settings.paths.length)]));
+    this.fast = initialFast(ports.clock.now());
+    const options = {
+      cluster: BigInt(settings.cluster),
+      nodeId: settings.nodeId,
+      instance: context.instance,
+      key: Buffer.from(settings.key, 'hex'),
+      port: settings.port,
+      paths: settings.paths.map((address) => ({ address })),
+      peers: settings.peers.map(({ id, addresses }) => ({ id, addresses })),
+      intervalUs: settings.intervalMs * US_PER_MS,
+      realtimePriority: context.realtimePriority,
+      pinDir: context.pinDir,
+    };
+    this.port = ports.openBeats(options, (events) => {
+      for (const event of events) this.receive(event);
+    });
+  }
+
+  close(): void {
+    this.port.close();
+  }
+
+  setPeerKey(node: string, key: string | null, addresses: readonly string[]): void {
+    const known = [...this.peers.values()].find(({ peer }) => peer.node === node);
+    if (known === undefined) return;
+    known.hasKey = key !== null;
+    known.addresses = new Set([...known.peer.advertAddresses, ...addresses]);
+    this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'));
+  }
+
+  /** Name of the peer that has this address; null: nobody of the cluster. */
+  nodeAt(address: string): string | null {
+    for (const { peer, addresses } of this.peers.values()) if (addresses.has(address)) return peer.node;
+    return null;
+  }
+
+  idOf(node: string): number {
+    return [...this.peers.values()].find(({ peer }) => peer.node === node)?.peer.id ?? 0;
+  }
+
+  /** Sent at once when it is not what was said last. */
+  say(groups: readonly GroupBeat[]): void {
+    const payload = encodeBeat(groups);
+    if (payload.equals(this.said)) return;
+    this.said = payload;
+    this.port.say(payload);
+  }
+
+  private receive(event: BeatEvent): void {
+    switch (event.type) {
+      case 'heard':
+        return this.heard(event);
+      case 'silent':
+        return this.silent(event);
+      case 'path': {
+        const known = this.peers.get(event.peer);
+        if (known !== undefined) known.paths[event.path] = event.isHeard;
+        return;
+      }
+      case 'lapsed':
+        this.held.delete(event.slot);
+        return this.context.listener.onLapsed(event.slot);
+    }
+  }
+
+  private heard(event: Extract<BeatEvent, { type: 'heard' }>): void {
+    const known = this.peers.get(event.peer);
+    const groups = decodeBeat(event.payload);
+    if (known === undefined || groups === null) return;
+    const isOtherRhythm = event.intervalUs !== known.intervalUs || event.promiseUs !== known.promiseUs || !known.isReachable;
+    known.isReachable = true;
+    known.intervalUs = event.intervalUs;
+    known.promiseUs = event.promiseUs;
+    if (isOtherRhythm) this.port.watch(event.peer, silenceUs(known));
+    this.context.listener.onBeat(known.peer, groups);
+  }
+
+  private silent({ peer, silentUs }: Extract<BeatEvent, { type: 'silent' }>): void {
+    const known = this.peers.get(peer);
+    if (known === undefined || !known.isReachable) return;
+    known.isReachable = false;
+    this.context.listener.onSilent(known.peer, known.promiseUs > 0, silentUs / US_PER_MS);
+  }
+
+  // --- fast liveness ------------------------------------------------------------------------------------------------------------------
+
+  /** The end of a lease that is written now: earlier while a promise is out. */
+  leaseUntil(until: Monotonic): Monotonic {
+    const { fast } = this.context.settings;
+    return fast !== null && isShort(this.fast) ? earliest(until, plus(this.context.ports.clock.now(), fast.lifeMs)) : until;
+  }
+
+  /** These leases are held, by the rules of the RFC until then: each beat renews them while a promise is out. */
+  leasesHeld(slots: readonly number[], until: Monotonic): void {
+    for (const slot of slots) this.held.set(slot, until);
+    this.hold();
+  }
+
+  leasesGone(slots: readonly number[]): void {
+    if (!slots.some((slot) => this.held.has(slot))) return;
+    for (const slot of slots) this.held.delete(slot);
+    this.hold();
+  }
+
+  private hold(): void {
+    const { settings, drainMs, instance } = this.context;
+    if (settings.fast === null) return;
+    const slots = isShort(this.fast) ? [...this.held.keys()] : [];
+    // Those of a group that cannot advertise end with the rest of its time; the others are named again before they notice.
+    const untilMs = Math.min(...[...this.held.values()]);
+    const untilNs = slots.length === 0 ? 0n : BigInt(Math.floor(untilMs * NS_PER_MS));
+    this.port.hold(slots, settings.fast.lifeMs * US_PER_MS, BigInt(Math.floor(drainMs * NS_PER_MS)), instance, untilNs);
+  }
+
+  /** Now and then: is the thread punctual, is anybody there? `shorten` renews all leases that are held, to at most `leaseUntil`. */
+  review(shorten: () => void): void {
+    this.stats();
+    const lateMs = this.freshLateMs;
+    this.freshLateMs = 0;
+    const { fast } = this.context.settings;
+    if (fast === null) return;
+    const hasPeers = [...this.peers.values()].some(({ isReachable }) => isReachable);
+    const before = this.fast;
+    this.fast = reviewFast(before, fast, { hasPeers, lateMs, isRealtime: this.isRealtime }, this.context.ports.clock.now());
+    if (this.fast.phase !== before.phase) this.changePhase(fast, shorten);
+  }
+
+  /** In an order in which no lease is ever longer than a promise that is out. */
+  private changePhase(fast: NonNullable<BeatSettings['fast']>, shorten: () => void): void {
+    const { phase } = this.fast;
+    this.report(phase);
+    if (phase === 'on') {
+      shorten();
+      this.port.setIntervalUs(fast.intervalMs * US_PER_MS);
+      this.hold();
+      this.port.promise(fast.lifeMs * US_PER_MS);
+    } else if (phase === 'leaving') this.port.promise(0);
+    else {
+      this.hold();
+      this.port.setIntervalUs(this.context.settings.intervalMs * US_PER_MS);
+      shorten();
+    }
+  }
+
+  private report(phase: FastState['phase']): void {
+    const { report, clock } = this.context.ports;
+    const fields = { phase, ...(this.fast.phase === 'leaving' ? { reason: this.fast.reason } : {}) };
+    report({ type: 'log', level: phase === 'leaving' ? 'warn' : 'info', event: 'fastLiveness', fields, atWallMs: clock.wallMs() });
+  }
+
+  private stats(): BeatStats {
+    const stats = this.port.stats();
+    this.freshLateMs = Math.max(this.freshLateMs, stats.lateMaxUs / US_PER_MS);
+    this.lateMaxMs = Math.max(this.lateMaxMs, this.freshLateMs);
+    this.isRealtime = stats.realtime;
+    return stats;
+  }
+
+  status(): BeatStatus {
+    const { sent, received, sendErrors, rejected } = this.stats();
+    return {
+      sent,
+      received,
+      sendErrors,
+      rejected,
+      lateMaxMs: this.lateMaxMs,
+      isRealtime: this.isRealtime,
+      fast: this.context.settings.fast === null ? 'disabled' : this.fast.phase,
+      peers: [...this.peers.values()].map(({ peer, isReachable, hasKey, paths, promiseUs }) => ({
+        node: peer.node,
+        isReachable,
+        hasKey,
+        paths: [...paths],
+        promiseMs: promiseUs / US_PER_MS,
+      })),
+    };
+  }
+}
+
+const unknown = (peer: BeatPeer, paths: number): Known => ({
+  peer,
+  hasKey: false,
+  isReachable: false,
+  intervalUs: 0,
+  promiseUs: 0,
+  paths: Array.from({ length: paths }, () => false),
+  addresses: new Set(peer.advertAddresses),
+});
+
+/** After how long a silence says something: with a promise, that no lease is alive. */
+const silenceUs = ({ intervalUs, promiseUs }: Known): number =>
+  promiseUs > 0 ? promiseUs + PROMISE_MARGIN_MS * US_PER_MS : Math.ceil(MISSED_BEATS * intervalUs);

@@ -1,0 +1,145 @@
+/**
+ * What the election learns from the beats of the other Tandem nodes (beats.ts), beside the advertisements of the RFC: who resigned and why,
+ * who is silent although it promised not to be, who is active in which term, and who cannot be heard. Pure.
+ *
+ * Beats only ever make the election faster or more careful. Nobody takes a lease on their word while the advertisements of another router
+ * say otherwise, and a cluster whose beats are all lost is a plain VRRP cluster.
+ */
+import type { Monotonic } from '../system/clock.js';
+import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
+import { endOfOthers, startClaim } from './claiming.js';
+import { followsAnother, isBetter, toBackup } from './common.js';
+import { livingHolder, peerOf } from './peer-view.js';
+import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
+import { earliest, latest, plus, skewMs } from './timing.js';
+
+/** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
+const CHALLENGE_MS = 150;
+const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
+  ...state.peers.filter((other) => other.node !== peer.node),
+  peer,
+];
+
+export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): Step {
+  const before = peerOf(state, peer.node);
+  const known = { ...state, peers: replaced(state, peer) };
+  switch (known.kind) {
+    case 'initialize':
+      return { state: learnTerm(known, peer), effects: [] };
+    case 'backup':
+      return backupLearns(learnTerm(known, peer), before, peer, now);
+    case 'claiming':
+      return claimingLearns(learnTerm(known, peer), before, peer, now);
+    case 'active':
+      return activeLearns(known, peer, now);
+  }
+}
+
+const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });
+
+const hasResigned = (before: PeerView | null, peer: PeerView): boolean =>
+  before !== null && before.role === 'active' && peer.role !== 'active' && peer.role !== 'claiming';
+
+const forget = (state: RouterState, node: SenderKey): RouterState['others'] => state.others.filter((other) => other.from !== node);
+
+function backupLearns(state: Backup, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  if (!hasResigned(before, peer)) return { state, effects: [] };
+  return vacant({ ...state, others: forget(state, peer.node), unheard: null }, peer.node, peer.isPlanned, `told:${peer.reason}`, now);
+}
+
+/** The one we followed holds no lease any more. The best of those left takes over at once; the others wait as after a goodbye (F6). */
+function vacant(state: Backup, node: SenderKey, isPlanned: boolean, reason: string, now: Monotonic): Step {
+  if (followsAnother(state, node, now) || livingHolder(state) !== null) return { state, effects: [] };
+  if (!isPlanned && isBestLeft(state, node)) return startClaim(state, 'backup', reason, now);
+  const downAt = earliest(state.downAt, plus(now, skewMs(state.settings.priority, state.activeIntervalMs)));
+  return { state: { ...state, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
+}
+
+/** In sync before not in sync, then by F12's comparison. */
+function isBestLeft(state: Backup, leaving: SenderKey): boolean {
+  return !state.peers.some((peer) => {
+    if (peer.node === leaving || !peer.isReachable || !peer.isEligible) return false;
+    return peer.inSync === state.conditions.inSync ? isBetter(peer, state) : peer.inSync;
+  });
+}
+
+function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  if (!hasResigned(before, peer)) return { state, effects: [] };
+  const others = forget(state, peer.node);
+  return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
+}
+
+function activeLearns(state: Active, peer: PeerView, now: Monotonic): Step {
+  if (peer.role === 'active') return twoActive(state, peer, now);
+  if (peer.term > state.term) {
+    if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
+    if (peer.followsActive) return yieldStale(state, peer, now);
+    // Somebody was active since, and is gone: this lease is the later one from now on.
+    return checkHearing({ ...state, term: peer.term + 1 }, peer, now);
+  }
+  return checkHearing(state, peer, now);
+}
+
+/** Two believe to be active: the later term stays, and in the same term the better one; whoever stays says so again. */
+function twoActive(state: Active, peer: PeerView, now: Monotonic): Step {
+  const isOlder = state.isTermKnown ? peer.term > state.term : peer.term >= state.term;
+  if (isOlder) return yieldStale(state, peer, now);
+  const conflict: RouterEffect = { type: 'count', counter: 'conflicts' };
+  if (peer.term === state.term && isBetter(peer, state)) {
+    const { advertIntervalMs } = state.settings;
+    return toBackup(state, 'activeSilent', advertIntervalMs, now, 'betterActive', 'outranked', [
+      conflict,
+      { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
+    ]);
+  }
+  const { repeat } = state.settings.announce;
+  return {
+    state: { ...state, announceLeft: repeat, announceAt: now },
+    effects: [
+      conflict,
+      { type: 'log', level: 'warn', event: 'conflict', fields: { node: peer.node, term: peer.term, ownTerm: state.term } },
+      { type: 'sendAdvert', priority: state.settings.priority, to: null },
+    ],
+  };
+}
+
+/** Our belief is the older one. What happened since is not in our flow table: no pre-emption until the daemon has seen to that. */
+function yieldStale(state: Active, peer: PeerView, now: Monotonic): Step {
+  const conditions = { ...state.conditions, inSync: false };
+  const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, LAPSE_HOLD_DOWN_MS));
+  const older = { ...state, conditions, holdDownUntil };
+  const fields = { node: peer.node, term: peer.term, ownTerm: state.term };
+  const step = toBackup(older, 'activeSilent', state.settings.advertIntervalMs, now, 'staleTerm', 'outranked', [
+    { type: 'releaseLease', admitMs: 0 },
+    { type: 'count', counter: 'staleTerms' },
+    { type: 'log', level: 'warn', event: 'staleTerm', fields },
+  ]);
+  return { state: { ...step.state, term: Math.max(state.term, peer.term), isTermKnown: true }, effects: step.effects };
+}
+
+/** A peer that could serve does not hear us: prove that somebody does, or leave. */
+function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
+  if (peer.hearsUs || !peer.isEligible || !peer.inSync || state.challengedUntil !== null) return { state, effects: [] };
+  const challenged: RouterEffect = { type: 'log', level: 'warn', event: 'challenged', fields: { node: peer.node } };
+  const counted: RouterEffect = { type: 'count', counter: 'oneWay' };
+  if (!state.conditions.canVerify) {
+    const left = challengeFailed(state, now);
+    return { state: left.state, effects: [counted, challenged, ...left.effects] };
+  }
+  const begun = beginVerification(state, now, now);
+  return { state: { ...begun.state, challengedUntil: plus(now, CHALLENGE_MS) }, effects: [counted, challenged, ...begun.effects] };
+}
+
+export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, { type: 'peerSilent' }>, now: Monotonic): Step {
+  const before = peerOf(state, event.node);
+  if (before === null) return { state, effects: [] };
+  const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
+  // Its advertisements still arrive: not the node is silent but a path.
+  const isHeard = state.others.some((other) => other.from === event.node && now - other.heardAt < event.silentMs);
+  if (before.role !== 'active' || !event.isLeaseOver || isHeard) return { state: known, effects: [] };
+  const others = forget(known, event.node);
+  if (known.kind === 'backup') return vacant({ ...known, others, unheard: null }, event.node, false, 'peerSilent', now);
+  if (known.kind === 'claiming')
+    return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
+  return { state: { ...known, others }, effects: [] };
+}

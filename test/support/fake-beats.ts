@@ -1,0 +1,46 @@
+/** The beat channel as the heartbeat sees it: what was said and asked for is kept, what is heard comes from the test. */
+import { encodeBeat, type GroupBeat } from '../../src/vrrp/beat-codec.js';
+import type { BeatEvent, BeatOptions, BeatPort } from '../../src/vrrp/ports.js';
+
+export class FakeBeats {
+  options: BeatOptions | null = null;
+  said: Buffer = Buffer.alloc(0);
+  readonly keys = new Map<number, string | null>();
+  readonly watched = new Map<number, number>();
+  readonly calls: string[] = [];
+  lateMaxUs = 0;
+  isRealtime = true;
+  isClosed = false;
+  #onEvents: (events: BeatEvent[]) => void = () => undefined;
+
+  open(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatPort {
+    this.options = options;
+    this.#onEvents = onEvents;
+    return {
+      say: (payload) => {
+        this.said = Buffer.from(payload);
+      },
+      setPeerKey: (id, key) => this.keys.set(id, key?.toString('hex') ?? null),
+      setIntervalUs: (us) => this.calls.push(`interval ${us}`),
+      watch: (id, us) => this.watched.set(id, us),
+      hold: (slots, lifeUs) => this.calls.push(`hold ${slots.join(',')} ${lifeUs}`),
+      promise: (us) => this.calls.push(`promise ${us}`),
+      stats: () => {
+        const lateMaxUs = this.lateMaxUs;
+        this.lateMaxUs = 0;
+        return { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs, realtime: this.isRealtime };
+      },
+      close: () => {
+        this.isClosed = true;
+      },
+    };
+  }
+
+  emit(event: BeatEvent): void {
+    this.#onEvents([event]);
+  }
+
+  hear(groups: readonly GroupBeat[], { peer = 2, intervalUs = 50_000, promiseUs = 0 } = {}): void {
+    this.emit({ type: 'heard', peer, instance: 1n, intervalUs, promiseUs, payload: encodeBeat(groups), path: 0, isFirst: false });
+  }
+}

@@ -1,0 +1,192 @@
+/** What the election makes of the beats of other nodes. */
+import t from 'tap';
+import type { Monotonic } from '../../../src/system/clock.js';
+import type { PeerView, RouterEffect } from '../../../src/vrrp/state.js';
+import { active, backup, claiming, type Driver, tell } from '../../support/vrrp-machine.js';
+
+const view = (change: Partial<PeerView> = {}): PeerView => ({
+  node: 'lb2',
+  role: 'backup',
+  term: 1,
+  priority: 50,
+  isGreater: false,
+  isEligible: true,
+  inSync: true,
+  followsActive: true,
+  hearsUs: true,
+  isPlanned: false,
+  reason: 'other',
+  isReachable: true,
+  ...change,
+});
+const says = (driver: Driver, change: Partial<PeerView>): string[] => driver.feed({ type: 'peer', peer: view(change) }).map(tell);
+const silent = (driver: Driver, change: { isLeaseOver?: boolean; silentMs?: number; node?: string } = {}): string[] =>
+  driver.feed({ type: 'peerSilent', node: 'lb2', isLeaseOver: true, silentMs: 9, ...change }).map(tell);
+/** Follows lb2, whose adverts come by its name. */
+const following = (change: Partial<PeerView> = {}): Driver => {
+  const driver = backup();
+  driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+  says(driver, { role: 'active', term: 4, priority: 200, ...change });
+  return driver;
+};
+const TAKEN = ['send:100', 'acquire', 'announce'];
+
+t.test('the active node says over another path that it gave up: the best takes over at once', async (t) => {
+  const driver = following();
+  t.same(says(driver, { role: 'initialize', term: 4, reason: 'linkDown', isEligible: false }), [...TAKEN, 'backup>active:told:linkDown']);
+  t.equal(driver.state.term, 5, 'in the next term');
+});
+
+t.test('by plan: somebody has been told, the others wait as after a goodbye', async (t) => {
+  const driver = following();
+  t.same(says(driver, { role: 'backup', term: 4, isPlanned: true }), []);
+  t.equal(driver.waitMs, 60.938);
+  t.match(driver.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), [...TAKEN, 'backup>active:switchover']);
+});
+
+t.test('a better one that is left goes first; one that is not in sync, or cannot, does not count', async (t) => {
+  const left = (change: Partial<PeerView>): string[] => {
+    const driver = following();
+    says(driver, { node: 'lb3', role: 'backup', term: 4, priority: 150, ...change });
+    return says(driver, { role: 'initialize', term: 4, reason: 'linkDown', isEligible: false }).slice(0, 1);
+  };
+  t.same(left({}), [], 'waits');
+  t.same(left({ priority: 90 }), ['send:100']);
+  t.same(left({ inSync: false }), ['send:100']);
+  t.same(left({ isEligible: false }), ['send:100']);
+  t.same(left({ isReachable: false }), ['send:100']);
+  t.same(left({ priority: 100, isGreater: true }), [], 'tie on the address');
+});
+
+t.test('a node out of sync lets a worse one in sync go first', async (t) => {
+  const driver = following();
+  driver.feed({ type: 'track', ready: true, inSync: false, peerInSync: true, canVerify: false });
+  says(driver, { node: 'lb3', role: 'backup', term: 4, priority: 20 });
+  t.same(says(driver, { role: 'initialize', term: 4, reason: 'linkDown' }), []);
+  t.ok((driver.waitMs ?? 0) < 100);
+});
+
+t.test('the beats of an active node that promised stop: its lease has ended, the best takes over', async (t) => {
+  const driver = following();
+  driver.now += 9;
+  t.same(silent(driver), [...TAKEN, 'backup>active:peerSilent']);
+  t.same(silent(following(), { silentMs: 9 }), [], 'but not while its adverts arrive');
+  const unpromised = following();
+  unpromised.now += 9;
+  t.same(silent(unpromised, { isLeaseOver: false }), [], 'nor when it promised nothing: the adverts decide');
+  t.same(silent(following(), { node: 'lb9' }), [], 'nor for a stranger');
+});
+
+t.test('adverts that do not arrive from a node that says it is active: no claim, but a word', async (t) => {
+  const driver = following();
+  driver.pass(370);
+  t.equal(driver.state.kind, 'backup');
+  t.equal(driver.state.kind === 'backup' && driver.state.unheard, 'lb2');
+  t.same(driver.pass(400).map(tell), [], 'said once');
+  driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+  t.equal(driver.state.kind === 'backup' && driver.state.unheard, null, 'heard again');
+  silent(driver, { isLeaseOver: false });
+  driver.pass(400);
+  t.equal(driver.state.kind, 'active', 'and when the beats stop too it is dead');
+});
+
+t.test('an active node that a peer does not hear has to prove that it is heard', async (t) => {
+  const unproved = active();
+  t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);
+  t.ok((unproved.state.holdDownUntil ?? 0) > unproved.now + 9000, 'and it does not come back at once');
+
+  const proved = active();
+  proved.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: true });
+  proved.feed({ type: 'verified', at: proved.now as Monotonic });
+  t.same(says(proved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'verify']);
+  proved.feed({ type: 'verified', at: (proved.now - 5) as Monotonic });
+  t.ok(proved.state.kind === 'active' && proved.state.challengedUntil !== null, 'an old proof is none');
+  proved.feed({ type: 'verified', at: (proved.now + 1) as Monotonic });
+  proved.pass(300);
+  t.equal(proved.state.kind, 'active', 'proved');
+
+  const failed = active();
+  failed.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: true });
+  says(failed, { hearsUs: false });
+  t.same(
+    failed
+      .pass(200)
+      .map(tell)
+      .filter((word) => word !== 'renew' && word !== 'announce' && word !== 'send:100'),
+    ['verify', 'verify', 'verify', 'release:planned', 'send:0', 'active>backup:unheard'],
+  );
+});
+
+t.test('a complaint of one that could not serve is no reason to leave', async (t) => {
+  t.same(says(active(), { hearsUs: false, inSync: false }), []);
+  t.same(says(active(), { hearsUs: false, isEligible: false }), []);
+});
+
+t.test('two are active: the later term stays, whatever the priorities', async (t) => {
+  const older = active();
+  t.same(says(older, { role: 'active', term: 2, priority: 10 }), [
+    'release',
+    'count:staleTerms',
+    'log:staleTerm',
+    'active>backup:staleTerm',
+  ]);
+  t.match(older.state, { term: 2, conditions: { inSync: false } }, 'and has to get in sync before it pre-empts');
+  t.ok(older.state.holdDownUntil !== null);
+
+  const later = active();
+  later.state = { ...later.state, term: 3 };
+  t.match(says(later, { role: 'active', term: 2, priority: 200 }), ['count:conflicts', 'log:conflict', 'send:100', 'renew']);
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  t.same(later.feed({ type: 'advert', advert }).map(tell)[0], 'send:100', 'its adverts are answered, not obeyed');
+  t.equal(later.state.kind, 'active');
+  t.equal(active().feed({ type: 'advert', advert }).map(tell)[0], 'release:planned', 'as those of anybody else would be');
+});
+
+t.test('two are active in the same term: the better one stays', async (t) => {
+  t.same(says(active(), { role: 'active', term: 1, priority: 200 }), ['count:conflicts', 'release:planned', 'active>backup:betterActive']);
+  t.match(says(active(), { role: 'active', term: 1, priority: 50 }), ['count:conflicts', 'log:conflict', 'send:100']);
+});
+
+t.test('a backup that knows a later term', async (t) => {
+  const gone = active();
+  t.same(says(gone, { term: 7, followsActive: false }), [], 'of somebody who is gone: ours is the later one now');
+  t.equal(gone.state.term, 8);
+  t.match(says(active(), { term: 7, followsActive: true }), ['release', 'count:staleTerms'], 'of somebody it follows: we are the past');
+});
+
+t.test('a resumed lease learns its term from the others', async (t) => {
+  const resumed = (): Driver => {
+    const driver = backup();
+    driver.state = { ...active().state, term: 0, isTermKnown: false };
+    driver.now = active().now;
+    return driver;
+  };
+  const driver = resumed();
+  t.same(says(driver, { term: 6 }), []);
+  t.match(driver.state, { kind: 'active', term: 6, isTermKnown: true });
+  t.match(says(resumed(), { role: 'active', term: 6 }), ['release', 'count:staleTerms']);
+});
+
+t.test('a claim against somebody who then says that it resigned goes on at once', async (t) => {
+  const driver = claiming();
+  driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: false, priority: 50, intervalMs: 100 } });
+  says(driver, { role: 'active', term: 1 });
+  says(driver, { role: 'backup', term: 1, reason: 'betterActive' });
+  const others = driver.state.others.map((other) => other.from);
+  t.notOk(others.includes('lb2'), 'its lease is not waited for');
+});
+
+t.test('three losses in a minute are a flap: no pre-emption for a while, longer each time', async (t) => {
+  const driver = active();
+  const lose = (): RouterEffect[] => {
+    const effects = driver.feed({ type: 'link', isUp: false, reason: 'linkDown:eth0' });
+    driver.feed({ type: 'link', isUp: true, reason: '' });
+    driver.pass(500);
+    return effects;
+  };
+  const words = [lose(), lose(), lose(), lose()].map((effects) => effects.map(tell).filter((word) => /damp/i.test(word)));
+  t.same(words, [[], [], ['count:damped', 'log:flapDamped'], ['count:damped', 'log:flapDamped']]);
+  t.equal(driver.state.kind, 'active', 'an empty seat is taken all the same');
+  const held = (driver.state.holdDownUntil ?? 0) - driver.now;
+  t.ok(held > 9000 && held <= 10_000, 'ten seconds at the fourth');
+});
