@@ -5,6 +5,7 @@
 import { checkServices } from './check-services.js';
 import { checkSyncGroups } from './check-sync-groups.js';
 import { checkNotify, checkTracking } from './check-track.js';
+import { checkWire, familyOfRouter, skewIntervalMs } from './check-wire.js';
 import { MAX_ADDRESSES, MAX_NODES, MIN_SKEW_DISTANCE_MS, SKEW_PER_STEP } from './limits.js';
 import { suggestion } from './nearest.js';
 import { checkUnique, type Report } from './report.js';
@@ -27,6 +28,7 @@ export function crossCheck(config: ConfigDocument, report: Report): void {
   config.virtualRouters.forEach((router, i) => {
     checkPriorities(config, router, ['virtualRouters', i], report);
     checkUnicast(config, router, ['virtualRouters', i], report);
+    checkWire(router, ['virtualRouters', i], report);
   });
   checkAddresses(config, report);
   checkServices(config, report);
@@ -83,7 +85,10 @@ function checkInterfaces(config: ConfigDocument, report: Report): void {
 
 function checkVrids(routers: readonly Router[], report: Report): void {
   routers.forEach((router, i) => {
-    const earlier = routers.slice(0, i).find((other) => other.id === router.id && other.interface === router.interface);
+    // IPv4 and IPv6 are different virtual routers (RFC 9568 section 1), whatever their number.
+    const isSame = (other: Router): boolean =>
+      other.id === router.id && other.interface === router.interface && familyOfRouter(other) === familyOfRouter(router);
+    const earlier = routers.slice(0, i).find(isSame);
     if (earlier)
       report.error(
         ['virtualRouters', i, 'id'],
@@ -129,7 +134,7 @@ function checkPriorities(config: ConfigDocument, router: Router, path: Path, rep
 function checkRanks(router: Router, nodes: readonly string[], at: Path, report: Report): void {
   const ranks = nodes.flatMap((name) => (router.priority[name] === undefined ? [] : [{ name, priority: router.priority[name] }]));
   ranks.sort((a, b) => b.priority - a.priority);
-  const stepMs = router.advertIntervalMs * SKEW_PER_STEP;
+  const stepMs = skewIntervalMs(router) * SKEW_PER_STEP;
   const distance = Math.ceil(MIN_SKEW_DISTANCE_MS / stepMs);
   ranks.slice(1).forEach((lower, i) => {
     const higher = ranks[i];

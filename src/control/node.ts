@@ -299,7 +299,7 @@ class Node implements TandemNode {
       beatKey: this.beatKey,
       clusterId: clusterId(this.config.cluster.name),
       slotOf: (router) => slots.get(router) ?? -1,
-      addressOf: (name) => this.links.primaryAddress(name),
+      addressOf: (name, family) => this.links.primaryAddress(name, family),
     });
     replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
     this.heartbeat = createHeartbeatSession({

@@ -3,7 +3,7 @@
  * family, addresses of one family compare with `<` as RFC 9568 section 6.4.3 wants ("unsigned integers in network byte order"), and both
  * work as keys. Text is read strictly and written in the one form of RFC 5952. Pure.
  */
-import { ipv4Number, ipv4Text } from './ipv4.js';
+import { ipv4Number, ipv4Text, isInPrefix } from './ipv4.js';
 
 export type Address = number | bigint;
 export type Family = 'ipv4' | 'ipv6';
@@ -89,6 +89,14 @@ export function canonicalAddress(text: string): string | null {
 
 /** fe80::/10; an IPv4 address never is. */
 export const isLinkLocal = (address: Address): boolean => typeof address === 'bigint' && address >> 118n === LINK_LOCAL_PREFIX;
+
+/** Is `address` inside `network`/`prefixLength`? False for addresses of two families. */
+export function isInNetwork(address: Address, network: Address, prefixLength: number): boolean {
+  if (typeof address === 'number' || typeof network === 'number')
+    return typeof address === typeof network && isInPrefix(Number(address), Number(network), prefixLength);
+  const rest = BigInt(8 * IPV6_BYTES - prefixLength);
+  return address >> rest === network >> rest;
+}
 
 /** Where questions for this address go by multicast. */
 export const solicitedNodeGroup = (address: bigint): bigint => SOLICITED_NODE | (address & 0xff_ffffn);

@@ -8,7 +8,7 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { type GroupBeat, nameHash } from './beat-codec.js';
-import type { Advert, ChecksumForm } from './codec.js';
+import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
 import { initialState, step } from './machine.js';
@@ -17,7 +17,7 @@ import { livingHolder } from './peer-view.js';
 import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from './state.js';
 import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';
-import { effectivePriority, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
+import { effectivePriority, isOwner, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
 
 export class GroupUnit {
   config: HeartbeatGroup;
@@ -56,9 +56,11 @@ export class GroupUnit {
   }
 
   private settings(): RouterSettings {
-    const { priority, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce } = this.config;
+    const { priority, preempt, advertIntervalMs, leaseIntervalMs, skewIntervalMs, preemptDelayMs, announce } = this.config;
     const effective = effectivePriority(priority, this.verdict.priorityDelta);
-    return { priority: effective, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce };
+    // RFC 9568 section 6.1: the owner of the addresses always pre-empts.
+    const always = { preempt: preempt || isOwner(effective), skewIntervalMs: skewIntervalMs ?? null };
+    return { priority: effective, advertIntervalMs, leaseIntervalMs, preemptDelayMs, announce, ...always };
   }
 
   start(): void {
@@ -95,10 +97,6 @@ export class GroupUnit {
       this.tellVerified(before);
     }
     this.isRunning = false;
-  }
-
-  memberFor(interfaceName: string, vrid: number): Member | null {
-    return this.members.find(({ config }) => config.interface === interfaceName && config.vrid === vrid) ?? null;
   }
 
   /** A decoded advertisement for one of our members. */

@@ -49,6 +49,7 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
       {
         name: 'front',
         id: 51,
+        version: 3,
         interface: 'eth0',
         addresses: ['10.1.0.100'],
         otherAddresses: [{ address: '10.2.0.1', interface: 'eth1' }],
@@ -58,7 +59,9 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         priority: { lb1: 200, lb2: 100 },
         preempt: true,
         preemptDelayMs: 0,
+        unicastSourceCheck: true,
         unicastPeers: {},
+        unicastRouters: [],
         checksum: 'rfc9568',
         announce: { repeat: 5, repeatGapMs: 100, refreshMs: 60_000 },
         verifyAddresses: [],
