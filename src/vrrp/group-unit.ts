@@ -7,7 +7,8 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { type GroupBeat, nameHash } from './beat-codec.js';
+import { nameHash } from '../system/name-hash.js';
+import type { GroupBeat } from './beat-codec.js';
 import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';

@@ -7,9 +7,9 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { parseAddress } from '../system/ip-address.js';
+import { nameHash } from '../system/name-hash.js';
 import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
-import { nameHash } from './beat-codec.js';
 import { Beats } from './beats.js';
 import { GroupUnit } from './group-unit.js';
 import type {
@@ -123,13 +123,14 @@ export class Heartbeat {
     for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
     this.say();
     this.isStopped = true;
-    this.beats?.close();
     this.cancelLinks?.();
     this.armed?.cancel();
     this.cancelWatch?.();
     this.wires.closeAll();
     for (const port of this.frames.values()) port.close();
     this.ports.report(this.status());
+    this.beats?.close();
+    this.beats = null;
     this.ports.report({ type: 'stopped' });
     this.options.onStopped();
   }

@@ -221,7 +221,9 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
 /** Silence on the wire of a node that says over another path that it is active: it is told, and leaves if nobody hears it (peers.ts). */
 function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   const holder = livingHolder(state);
-  if (holder === null) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+  // Heard, so it is pre-empted.
+  const isHeard = state.others.some((other) => other.from === holder?.node && other.until > now);
+  if (holder === null || isHeard) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
   const waiting: Backup = { ...state, unheard: holder.node, downAt: plus(now, state.activeIntervalMs) };
   if (state.unheard === holder.node) return { state: waiting, effects: [] };
   return {
