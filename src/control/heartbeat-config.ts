@@ -60,6 +60,7 @@ function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | nul
     })),
     intervalMs: Math.min(MAX_BEAT_INTERVAL_MS, Math.max(MIN_BEAT_INTERVAL_MS, shortestMs * BEAT_SHARE)),
     fast: heartbeat.fast,
+    references: heartbeat.references,
   };
 }
 

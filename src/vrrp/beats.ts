@@ -183,7 +183,7 @@ export class Beats {
     this.freshLateMs = 0;
     const { fast } = this.context.settings;
     if (fast === null) return;
-    const hasPeers = [...this.peers.values()].some(({ isReachable }) => isReachable);
+    const hasPeers = this.hasReachable;
     const before = this.fast;
     this.fast = reviewFast(before, fast, { hasPeers, lateMs, isRealtime: this.isRealtime }, this.context.ports.clock.now());
     if (this.fast.phase !== before.phase) this.changePhase(fast, shorten);
@@ -219,7 +219,12 @@ export class Beats {
     return stats;
   }
 
-  status(): BeatStatus {
+  /** Does any beat arrive? */
+  get hasReachable(): boolean {
+    return [...this.peers.values()].some(({ isReachable }) => isReachable);
+  }
+
+  status(): Omit<BeatStatus, 'reference'> {
     const { sent, received, sendErrors, rejected } = this.stats();
     return {
       sent,

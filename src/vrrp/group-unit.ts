@@ -252,6 +252,12 @@ export class GroupUnit {
     }
   }
 
+  /** An advertisement arrived lately: within one and a half of the three intervals that it counts for. */
+  hearsSomebody(): boolean {
+    const now = this.context.ports.clock.now();
+    return this.state.others.some(({ heardAt, until }) => now < until - (until - heardAt) / 2);
+  }
+
   /** What our beats say of this election. */
   beat(): GroupBeat {
     const { state } = this;

@@ -56,6 +56,7 @@ export class Bench {
   deadline = 0;
   isStopped = false;
   readonly beats = new FakeBeats();
+  readonly pings: { address: string; onAnswer: (isAnswered: boolean) => void }[] = [];
   onLinks: () => void = () => undefined;
   config: HeartbeatConfig;
   heartbeat: Heartbeat;
@@ -105,6 +106,10 @@ export class Bench {
           };
         },
         openBeats: (options, onEvents) => this.beats.open(options, onEvents),
+        ping: (address, onAnswer) => {
+          this.pings.push({ address, onAnswer });
+          return () => undefined;
+        },
         watchLinks: (onChange) => {
           this.onLinks = onChange;
           return () => undefined;

@@ -14,6 +14,7 @@ const settings = (change: Partial<BeatSettings> = {}): BeatSettings => ({
   peers: [{ node: 'lb2', id: 2, addresses: ['10.9.0.2', '10.8.0.2'], advertAddresses: ['10.9.0.2'] }],
   intervalMs: 50,
   fast: null,
+  references: [],
   ...change,
 });
 
@@ -146,4 +147,22 @@ t.test('stop: says so, and ends the beats last', async (t) => {
   bench.heartbeat.receive({ type: 'stop', reason: 'signal' });
   t.match(saying(bench), { role: 'initialize', isPlanned: true });
   t.ok(bench.beats.isClosed && bench.isStopped);
+});
+
+t.test('references: asked when nobody is heard, and decisive then', async (t) => {
+  const bench = talking({ references: ['10.9.0.254', '10.8.0.254'] });
+  t.same([...new Set(bench.pings.map(({ address }) => address))], ['10.9.0.254', '10.8.0.254'], 'alone from the start');
+  bench.pass(1000);
+  t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['backup', 'lost']);
+  bench.pings.at(-1)?.onAnswer(true);
+  bench.pass(60);
+  t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['active', 'open']);
+  bench.beats.hear([beat({ role: 'backup', term: 1, priority: 50 })]);
+  const asked = bench.pings.length;
+  bench.pass(2000);
+  t.equal(bench.pings.length, asked, 'not while somebody is heard');
+  bench.beats.emit({ type: 'silent', peer: 2, silentUs: 125_000 });
+  t.ok(bench.pings.length > asked);
+  bench.pass(150);
+  t.match(bench.status, { role: 'backup', reason: 'cutOff' });
 });
