@@ -28,7 +28,7 @@ import { type Chronicle, createChronicle } from './chronicle.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, ownInterfaces, showVlanTags } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
@@ -155,10 +155,11 @@ class Node implements TandemNode {
     for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
       this.log.event('dataPlane.attached', { interface: name, mode, adopted });
       if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+      await showVlanTags(name, this.log);
     }
     const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
     for (const { key, before, after: now } of raised) {
-      this.log.event('network.settingRaised', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
+      this.log.event('network.settingChanged', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
     }
   }
 
