@@ -103,9 +103,12 @@ class Node implements TandemNode {
     this.startPools();
     this.attach();
     this.createHeartbeat();
-    await this.startReplication();
+    this.createReplication();
     this.startTracking();
     this.heartbeat.start();
+    // What this node holds goes to its peers from the first word on: a table that serves already would else be taken for nobody's.
+    if (this.engine.isReady()) await this.heartbeat.firstStatus();
+    await this.replication.start();
     this.health.start();
     await this.openDoors();
     this.links.onChange(() => this.tellInterfaces());
@@ -171,7 +174,7 @@ class Node implements TandemNode {
 
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
-  private async startReplication(): Promise<void> {
+  private createReplication(): void {
     const { cluster, digest } = this.config;
     const { port, tls, queueRecords } = cluster.replication;
     const own = cluster.nodes.find((node) => node.name === this.name);
@@ -198,7 +201,6 @@ class Node implements TandemNode {
         tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
       }),
     });
-    await this.replication.start();
   }
 
   /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
@@ -224,7 +226,7 @@ class Node implements TandemNode {
         this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
         return;
       case 'takeOver':
-        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
+        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason, atMs: systemClock.now() });
         return;
       case 'nextHops':
       case 'holding':

@@ -25,7 +25,7 @@ import { parseIpv4 } from './ipv4.js';
 import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView, VrrpSocketPort } from './ports.js';
-import { earliest, plus } from './timing.js';
+import { earliest, plus, takeOverValidMs } from './timing.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
 const DRAIN_LIMIT = 64;
@@ -96,7 +96,7 @@ export class Heartbeat {
       case 'yield':
         return this.chosen(message.routers, (unit) => unit.feed({ type: 'yield', reason: message.reason, holdDownMs: message.holdDownMs }));
       case 'takeOver':
-        return this.chosen(message.routers, (unit) => unit.feed({ type: 'takeOver', reason: message.reason }));
+        return this.takeOver(message);
       case 'stop':
         return this.stop(message.reason);
       case 'reload':
@@ -130,6 +130,14 @@ export class Heartbeat {
     this.ports.report(this.status());
     this.ports.report({ type: 'stopped' });
     this.options.onStopped();
+  }
+
+  private takeOver({ routers, reason, atMs }: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+    const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
+    this.chosen(routers, (unit) => {
+      if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });
+      else unit.feed({ type: 'takeOver', reason });
+    });
   }
 
   private track(message: Extract<ToHeartbeat, { type: 'track' }>): void {
