@@ -22,7 +22,7 @@
 #endif
 
 enum tandem_limit {
-  TANDEM_ABI_VERSION = 1,
+  TANDEM_ABI_VERSION = 2,
   TANDEM_MAX_VIRTUAL_ROUTERS = 64,
   TANDEM_MAX_ADDRESSES = 4096,
   TANDEM_MAX_SERVICES = 4096,
@@ -30,6 +30,9 @@ enum tandem_limit {
   TANDEM_MAX_ENDPOINTS = 16384,
   TANDEM_MAX_ENDPOINT_SLOTS = 8,     /* services that may share one server address and port */
   TANDEM_MAX_NEXT_HOPS = 4096,
+  TANDEM_MAX_VIRTUAL_MACS = 4096,    /* every virtual router on every interface (64 x 64) */
+  TANDEM_MAX_STEERS = 4096,          /* the same */
+  TANDEM_MAX_PEER_MACS = 16384,      /* every node on every interface (255 x 64) */
   TANDEM_DEFAULT_MAX_FLOWS = 1048576,
   TANDEM_INBOX_RECORDS = 1024,       /* records handed to the apply/expire programs per call */
   TANDEM_EVENT_RING_BYTES = 16777216, /* about 260,000 flow events */
@@ -161,6 +164,46 @@ struct tandem_address {
 };
 TANDEM_SIZE(struct tandem_address, 8);
 
+/* Key of `addresses6`, whose values are those of `addresses`; local IPv6 addresses are not entered. */
+struct tandem_address6_key {
+  __u8 addr[16];
+};
+TANDEM_SIZE(struct tandem_address6_key, 16);
+
+enum tandem_router_flag {
+  TANDEM_ROUTER_VIRTUAL_MAC = 1, /* its addresses are answered with `mac`, and frames to it are ours under the lease */
+  TANDEM_ROUTER_ACCEPT = 2,      /* what is for its addresses and for no service goes to the kernel under the lease */
+};
+
+struct tandem_virtual_router {
+  __u8 mac[6];            /* 00-00-5E-00-01-VRID, or -02- for IPv6 (RFC 9568, section 7.3) */
+  __u8 flags;             /* enum tandem_router_flag */
+  __u8 pad;
+};
+TANDEM_SIZE(struct tandem_virtual_router, 8);
+
+/* Key of `virtual_macs` (value: slot of the virtual router) and of `peer_macs` (value: 1). */
+struct tandem_mac_key {
+  __u32 ifindex;
+  __u8 mac[6];
+  __u8 pad[2];
+};
+TANDEM_SIZE(struct tandem_mac_key, 12);
+
+struct tandem_steer_key {
+  __u32 ifindex;          /* where a frame came in, and goes out again */
+  __u32 virtual_router;
+};
+TANDEM_SIZE(struct tandem_steer_key, 8);
+
+/* Where frames go for a while after a planned hand-over: to the node that has the addresses now. */
+struct tandem_steer {
+  __u64 until_ns;
+  __u8 mac[6];
+  __u8 pad[2];
+};
+TANDEM_SIZE(struct tandem_steer, 16);
+
 enum tandem_next_hop_state { TANDEM_NEXT_HOP_EMPTY = 0, TANDEM_NEXT_HOP_RESOLVED = 1, TANDEM_NEXT_HOP_UNRESOLVED = 2 };
 
 struct tandem_next_hop {
@@ -277,21 +320,23 @@ enum tandem_notice_kind {
   TANDEM_NOTICE_FOREIGN_CLAIM = 2, /* another MAC claims an address we hold a lease for: ifindex, addr, mac */
 };
 
+enum tandem_family { TANDEM_IPV4 = 2, TANDEM_IPV6 = 10 }; /* AF_INET, AF_INET6 */
+
 struct tandem_notice {
   __u32 kind;
   __u32 ifindex;
-  __be32 addr;
+  __u8 addr[16];          /* the first four bytes of it for IPv4 */
   __u8 mac[6];
-  __u8 pad[2];
+  __u16 family;           /* enum tandem_family */
 };
-TANDEM_SIZE(struct tandem_notice, 20);
+TANDEM_SIZE(struct tandem_notice, 32);
 
 /* What happened to packets that were not simply forwarded; index of the per-CPU array `drops`. The names become metric labels. */
 enum tandem_drop {
   TANDEM_DROP_MALFORMED = 0,      /* truncated or contradictory headers */
   TANDEM_DROP_FRAGMENT = 1,       /* fragment to a VIP or from a server */
   TANDEM_DROP_TTL = 2,            /* TTL would reach 0 */
-  TANDEM_DROP_NOT_ACTIVE = 3,     /* no fresh lease: new flow, ARP or ping */
+  TANDEM_DROP_NOT_ACTIVE = 3,     /* no fresh lease: new flow, ARP, Neighbour Solicitation, ping, or to the virtual MAC */
   TANDEM_DROP_DRAINED = 4,        /* has a record, but the drain window is over */
   TANDEM_DROP_NOT_READY = 5,      /* the flow table is not ready yet */
   TANDEM_DROP_NO_SERVICE = 6,     /* to a VIP, but nothing listens there */
@@ -302,9 +347,10 @@ enum tandem_drop {
   TANDEM_DROP_REPLY_CLASH = 11,   /* another flow already uses this client port towards the same server */
   TANDEM_DROP_REFUSED = 12,       /* server gone, pool option `drop` */
   TANDEM_DROP_ICMP_ERROR = 13,    /* ICMP other than echo to a VIP */
-  TANDEM_DROP_NOT_FOR_US = 14,    /* a VIP packet with another node's MAC (flooded by the switch) */
+  TANDEM_DROP_NOT_FOR_US = 14,    /* a VIP packet with another node's MAC (flooded by the switch), or sent to a group */
   TANDEM_DROP_EVENT_LOST = 15,    /* not a packet: a flow event that found the ring full; replication resyncs */
-  TANDEM_DROP_REASONS = 16,
+  TANDEM_DROP_NO_ROOM = 16,       /* an answer was longer than the question and the driver left no room behind it */
+  TANDEM_DROP_REASONS = 17,
 };
 
 #endif

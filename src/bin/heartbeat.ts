@@ -8,10 +8,11 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { limit } from '../l4/abi.gen.js';
-import { loadNative } from '../l4/native.js';
+import { loadNative, type NativeL4 } from '../l4/native.js';
+import { familyOfText } from '../system/ip-address.js';
 import { type LineConnection, listenLines } from '../system/line-socket.js';
 import { preciseClock, sinceProcessStartMs } from '../system/precise-clock.js';
-import { openVrrpSocket } from '../system/vrrp-socket.js';
+import { openVrrpSocket, type VrrpSocket, type VrrpSocketOptions } from '../system/vrrp-socket.js';
 import { Heartbeat } from '../vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { Outbox } from '../vrrp/outbox.js';
@@ -33,11 +34,22 @@ const readConfig = (file: string): HeartbeatConfig => JSON.parse(readFileSync(fi
 function runningInterfaces(): Map<string, InterfaceView> {
   const views = new Map<string, InterfaceView>();
   for (const [name, entries] of Object.entries(networkInterfaces())) {
-    const addresses = (entries ?? []).filter((entry) => entry.family === 'IPv4').map((entry) => entry.address);
+    const addresses = (entries ?? []).map((entry) => entry.address);
     const mac = entries?.[0]?.mac;
     if (mac !== undefined) views.set(name, { mac: Buffer.from(mac.replaceAll(':', ''), 'hex'), addresses });
   }
   return views;
+}
+
+/** Of IPv6 only a filter in the kernel sees the hop limit; the socket keeps it. */
+function openVrrp(native: NativeL4, options: VrrpSocketOptions): VrrpSocket {
+  if (familyOfText(options.sourceAddress) === 'ipv4') return openVrrpSocket(options);
+  const filter = native.openHopLimitFilter();
+  try {
+    return openVrrpSocket({ ...options, hopLimitFilterFd: filter.fd });
+  } finally {
+    filter.close();
+  }
 }
 
 /** The kernel tells within a millisecond; without its socket the heartbeat still looks now and then. */
@@ -91,7 +103,7 @@ function main(): void {
       clock: preciseClock,
       openLeases: (pinDir) => native.openLeases(pinDir),
       openFrames: (name) => native.openFrames(name, 0),
-      openVrrp: openVrrpSocket,
+      openVrrp: (options) => openVrrp(native, options),
       openBeats: (options, onEvents) => native.openBeats(options, onEvents),
       watchLinks,
       runningInterfaces,

@@ -26,13 +26,21 @@ const actions: CliActions = {
   },
   async unload({ node, stateDir }) {
     if (!existsSync(stateDir)) return `there is no state directory ${stateDir}, so nothing of it is pinned`;
-    const { openStateDir } = await import('../control/state-dir.js');
-    const { pinDir } = openStateDir(stateDir, node);
-    if (!existsSync(pinDir)) return `nothing of node ${node} is pinned (${pinDir} does not exist)`;
+    const { openStateDir, removeOtherLayouts } = await import('../control/state-dir.js');
+    const paths = openStateDir(stateDir, node);
+    const { pinDir } = paths;
+    const { removePresence } = await import('../control/presence.js');
+    const { kernelPresence } = await import('../system/kernel-presence.js');
+    removeOtherLayouts(paths);
+    if (!existsSync(pinDir)) {
+      await removePresence(kernelPresence, paths.presenceFile, () => undefined);
+      return `nothing of node ${node} is pinned (${pinDir} does not exist)`;
+    }
     const { loadNative } = await import('../l4/native.js');
     const { bpfObjectPath } = await import('../system/paths.js');
     // Only what exists is adopted, so the size of the table does not count.
-    loadNative().load({ objectPath: bpfObjectPath, pinDir, maxFlows: 1, adoptOnly: true }).unload();
+    const dataPlane = loadNative().load({ objectPath: bpfObjectPath, pinDir, maxFlows: 1, adoptOnly: true });
+    await removePresence(kernelPresence, paths.presenceFile, () => dataPlane.unload());
     return `the data plane of node ${node} is unloaded (${pinDir})`;
   },
 };

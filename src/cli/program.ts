@@ -6,6 +6,7 @@ import { addCheckCommand } from './check.js';
 import { addCompletionCommand } from './completion.js';
 import { type CliContext, CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './context.js';
 import { addFlowsCommand } from './flows.js';
+import { addHistoryCommand } from './history.js';
 import { addPkiCommand } from './pki.js';
 import { addRunCommand } from './run.js';
 import { addServersCommand } from './servers.js';
@@ -37,6 +38,7 @@ export function buildProgram(context: CliContext): Command {
   addStatusCommand(program, context);
   addFlowsCommand(program, context);
   addServersCommand(program, context);
+  addHistoryCommand(program, context);
   addSwitchoverCommand(program, context);
   addPkiCommand(program, context);
   addUnloadCommand(program, context);

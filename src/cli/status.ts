@@ -204,10 +204,14 @@ function dataPlaneText(status: NodeStatus, { colors }: Look): string {
   const drops = Object.entries(dataPlane.drops)
     .filter(([, packets]) => packets > 0)
     .map(([reason, packets]) => `${reason} ${count(packets)}`);
+  const steered = dataPlane.steered.filter(({ packets }) => packets > 0).map(({ router, packets }) => `${router} ${count(packets)}`);
+  const claims = dataPlane.foreignClaims.map(({ address, mac, claims: times }) => `${address} by ${mac} (${count(times)})`);
   return [
     `  interfaces  ${interfaces.join(', ')}`,
     `  flows       ${count(dataPlane.flows)} of ${count(dataPlane.maxFlows)} (${share.toFixed(1)} %), ${bytes(dataPlane.flowTableBytes)}`,
     `  drops       ${drops.length === 0 ? 'none' : drops.join(', ')}`,
+    ...(steered.length === 0 ? [] : [`  steered     ${steered.join(', ')}`]),
+    ...(claims.length === 0 ? [] : [`  claimed     ${colors.red(claims.join(', '))}`]),
   ].join('\n');
 }
 

@@ -12,6 +12,7 @@ type Router = ConfigDocument['virtualRouters'][number];
 const AGREED: readonly { key: string; of: (router: Router) => unknown }[] = [
   { key: 'priority', of: (router) => Object.entries(router.priority).sort() },
   { key: 'advertInterval', of: (router) => router.advertIntervalMs },
+  { key: 'version', of: (router) => router.version },
   { key: 'preempt', of: (router) => router.preempt },
   { key: 'preemptDelay', of: (router) => router.preemptDelayMs },
   { key: 'announce', of: (router) => router.announce },

@@ -5,12 +5,14 @@
 import { checkServices } from './check-services.js';
 import { checkSyncGroups } from './check-sync-groups.js';
 import { checkNotify, checkTracking } from './check-track.js';
+import { checkWire, familyOfRouter, skewIntervalMs } from './check-wire.js';
 import { MAX_ADDRESSES, MAX_NODES, MIN_SKEW_DISTANCE_MS, SKEW_PER_STEP } from './limits.js';
 import { suggestion } from './nearest.js';
 import { checkUnique, type Report } from './report.js';
 import { formatDuration } from './scalars.js';
 import type { ConfigDocument } from './schema.js';
 import type { Path } from './source.js';
+import { interfacesOf, virtualMacOf } from './virtual-mac.js';
 
 type Router = ConfigDocument['virtualRouters'][number];
 
@@ -22,9 +24,11 @@ export function crossCheck(config: ConfigDocument, report: Report): void {
   checkNodes(config, report);
   checkInterfaces(config, report);
   checkVrids(config.virtualRouters, report);
+  checkVirtualMacs(config.virtualRouters, report);
   config.virtualRouters.forEach((router, i) => {
     checkPriorities(config, router, ['virtualRouters', i], report);
     checkUnicast(config, router, ['virtualRouters', i], report);
+    checkWire(router, ['virtualRouters', i], report);
   });
   checkAddresses(config, report);
   checkServices(config, report);
@@ -81,13 +85,36 @@ function checkInterfaces(config: ConfigDocument, report: Report): void {
 
 function checkVrids(routers: readonly Router[], report: Report): void {
   routers.forEach((router, i) => {
-    const earlier = routers.slice(0, i).find((other) => other.id === router.id && other.interface === router.interface);
+    // IPv4 and IPv6 are different virtual routers (RFC 9568 section 1), whatever their number.
+    const isSame = (other: Router): boolean =>
+      other.id === router.id && other.interface === router.interface && familyOfRouter(other) === familyOfRouter(router);
+    const earlier = routers.slice(0, i).find(isSame);
     if (earlier)
       report.error(
         ['virtualRouters', i, 'id'],
         'value',
         `VRID ${router.id} on ${router.interface} is used by virtual router "${earlier.name}"; choose another, 1 to 255`,
       );
+  });
+}
+
+/** The virtual MAC follows a router to every interface where it has an address; two routers there would be one to their neighbours. */
+function checkVirtualMacs(routers: readonly Router[], report: Report): void {
+  const users = new Map<string, Router>();
+  routers.forEach((router, i) => {
+    if (!router.virtualMac) return;
+    const mac = virtualMacOf(router);
+    for (const name of interfacesOf(router)) {
+      const other = users.get(`${name} ${mac}`);
+      users.set(`${name} ${mac}`, router);
+      // Two with one id on their very interface were told so already.
+      if (other === undefined || other.interface === router.interface) continue;
+      report.error(
+        ['virtualRouters', i, 'virtualMac'],
+        'key',
+        `virtual router "${other.name}" has the virtual MAC ${mac} on ${name} already; choose another \`id\` for one of them`,
+      );
+    }
   });
 }
 
@@ -107,7 +134,7 @@ function checkPriorities(config: ConfigDocument, router: Router, path: Path, rep
 function checkRanks(router: Router, nodes: readonly string[], at: Path, report: Report): void {
   const ranks = nodes.flatMap((name) => (router.priority[name] === undefined ? [] : [{ name, priority: router.priority[name] }]));
   ranks.sort((a, b) => b.priority - a.priority);
-  const stepMs = router.advertIntervalMs * SKEW_PER_STEP;
+  const stepMs = skewIntervalMs(router) * SKEW_PER_STEP;
   const distance = Math.ceil(MIN_SKEW_DISTANCE_MS / stepMs);
   ranks.slice(1).forEach((lower, i) => {
     const higher = ranks[i];

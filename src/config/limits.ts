@@ -37,13 +37,17 @@ export const MAX_INTERFACE_NAME = 15;
 export const ADVERT_INTERVAL_STEP_MS = 10;
 export const MIN_ADVERT_INTERVAL_MS = 10;
 export const MAX_ADVERT_INTERVAL_MS = 40950;
+/** In version 2 it is 8 bits of seconds (RFC 3768, section 5.3.7). */
+export const VERSION_2_INTERVAL_STEP_MS = 1000;
+export const MAX_VERSION_2_INTERVAL_MS = 255000;
 
-/** Priority 0 means "I stop" and 255 is the owner of the interface address (RFC 9568, section 5.2.4); a VIP is nobody's here. */
+/** Priority 0 means "I stop" and 255 is the owner of the addresses (RFC 9568, section 5.2.4). */
 export const MIN_PRIORITY = 1;
-export const MAX_PRIORITY = 254;
+export const OWNER_PRIORITY = 255;
 
 /**
  * Skew_Time is (256 - priority) * interval / 256, so two backups wake this far apart per step of priority and millisecond of interval.
+ * In version 2 the interval in this formula is one second, whatever the interval of adverts is (RFC 3768, section 6.1).
  * They must differ by more than a timer is late on a busy machine, or both become active for a moment.
  */
 export const SKEW_PER_STEP = 1 / 256;

@@ -2,16 +2,18 @@
  * What only the machine can say about a configuration: are the interfaces there, does each address lie in a network of its interface, do
  * NAT servers lie in the clients' network. Works on addresses handed in. Pure.
  */
-import { ipv4Number, isInPrefix } from '../system/ipv4.js';
+import { type Family, familyOfText, isInNetwork, isLinkLocal, parseAddress } from '../system/ip-address.js';
 import type { NetworkFacts } from '../system/network-facts.js';
 import { nearServer } from './check-services.js';
+import { OWNER_PRIORITY } from './limits.js';
 import type { LoadedConfig } from './load.js';
+import type { VirtualRouterConfig } from './model.js';
 import { suggestion } from './nearest.js';
 import { type Problem, sortProblems } from './problem.js';
 import { type Report, reportInto } from './report.js';
 import type { Path } from './source.js';
 
-/** One IPv4 address of an interface of this machine. */
+/** One address of an interface of this machine. */
 export interface MachineAddress {
   interface: string;
   address: string;
@@ -25,13 +27,13 @@ export interface Machine {
 
 export const machineOf = ({ links }: NetworkFacts): Machine => ({
   interfaces: links.map((link) => link.name),
-  addresses: links.flatMap((link) => link.addresses.map((each) => ({ interface: link.name, ...each }))),
+  addresses: links.flatMap((link) => [...link.addresses, ...(link.ipv6Addresses ?? [])].map((each) => ({ interface: link.name, ...each }))),
 });
 
 /** Does the address lie in the network that this address of the machine spans? */
 function isNear(address: string, own: MachineAddress): boolean {
-  const [wanted, base] = [ipv4Number(address), ipv4Number(own.address)];
-  return wanted !== null && base !== null && isInPrefix(wanted, base, own.prefixLength);
+  const [wanted, base] = [parseAddress(address), parseAddress(own.address)];
+  return wanted !== null && base !== null && isInNetwork(wanted, base, own.prefixLength);
 }
 
 export function checkMachine(loaded: LoadedConfig, machine: Machine, node: string): Problem[] {
@@ -40,8 +42,10 @@ export function checkMachine(loaded: LoadedConfig, machine: Machine, node: strin
   checkInterfaces(loaded, machine, report);
   for (const [i, router] of loaded.config.virtualRouters.entries()) {
     const at: Path = ['virtualRouters', i];
-    for (const [j, address] of router.addresses.entries())
-      checkNetwork(machine, address, router.interface, [...at, 'addresses', j], report);
+    if (router.priority[node] === OWNER_PRIORITY) checkOwner(machine, router, at, report);
+    else
+      for (const [j, address] of router.addresses.entries())
+        checkNetwork(machine, address, router.interface, [...at, 'addresses', j], report);
     for (const [j, other] of router.otherAddresses.entries()) {
       checkNetwork(machine, other.address, other.interface, [...at, 'otherAddresses', j, 'address'], report);
     }
@@ -63,11 +67,29 @@ function checkInterfaces(loaded: LoadedConfig, machine: Machine, report: Report)
   });
 }
 
+/** Priority 255 is a statement about the addresses (RFC 9568 section 5.2.4): the owner has them, and nobody else says so. */
+function checkOwner(machine: Machine, router: VirtualRouterConfig, path: Path, report: Report): void {
+  if (!machine.interfaces.includes(router.interface)) return;
+  for (const [i, address] of router.addresses.entries()) {
+    if (machine.addresses.some((each) => each.interface === router.interface && each.address === address)) continue;
+    report.error(
+      [...path, 'addresses', i],
+      'value',
+      `${address} is not on ${router.interface}, but priority ${OWNER_PRIORITY} says that this node owns it: \`ip address add ${address}/... dev ${router.interface}\`, or choose a priority up to ${OWNER_PRIORITY - 1}`,
+    );
+  }
+}
+
+/** What an interface needs for addresses of a family to move to it. */
+const NEEDED: Record<Family, string> = { ipv4: 'IPv4 address', ipv6: 'link-local IPv6 address' };
+
 function checkNetwork(machine: Machine, address: string, interfaceName: string, path: Path, report: Report): void {
   if (!machine.interfaces.includes(interfaceName)) return;
-  const networks = machine.addresses.filter((each) => each.interface === interfaceName);
-  if (networks.length === 0) {
-    report.error(path, 'value', `${interfaceName} has no IPv4 address, so nothing says which network ${address} belongs to; give it one`);
+  const family = familyOfText(address);
+  const networks = machine.addresses.filter((each) => each.interface === interfaceName && familyOfText(each.address) === family);
+  if (!networks.some((each) => family === 'ipv4' || isLinkLocal(parseAddress(each.address) ?? 0n))) {
+    const why = family === 'ipv4' ? `nothing says which network ${address} belongs to` : `adverts of ${address} could not be sent`;
+    report.error(path, 'value', `${interfaceName} has no ${NEEDED[family]}, so ${why}; give it one`);
     return;
   }
   const own = networks.find((each) => each.address === address);

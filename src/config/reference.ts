@@ -23,7 +23,8 @@ a digest of the content: comments, formatting, the order of keys and the place o
 const TAIL = `## What is checked between keys
 
 Errors: an unknown pool or node; a \`listen\` address that no virtual router has; two services on one address, port and protocol; a VRID used
-twice on one interface; a node without priority, equal priorities, or priorities so near that two backups would wake within a millisecond of
+twice on one interface and in one address family; addresses of two families in one virtual router; an IPv6 virtual router whose first
+address is not link-local; what version 2 cannot say (IPv6, parts of a second), and what version 3 cannot (more than 40.95s); a node without priority, equal priorities, or priorities so near that two backups would wake within a millisecond of
 each other; an interface that is not in \`dataPlane.interfaces\`; an address with two owners; a server at a virtual address; a \`dsr\` server
 on another port than its service; a key of \`track\` that its kind does not know, or one it needs and has not; a program that is no
 absolute path; a check whose timeout exceeds its interval; an \`http\` check of a UDP service without \`port\`; more than
@@ -34,7 +35,8 @@ moves no gateway along; a pool that nothing uses; a pool whose servers all have 
 never move the addresses; TLS files that are not there.
 
 On the machine itself, at start and with \`tandem check --node NAME\`: interfaces exist, every address lies in a network of its interface
-and is not configured there, the node's own address is.
+and is not configured there (unless the node has priority 255, then it must be), an interface of IPv6 addresses has a link-local one, the
+node's own address is there.
 `;
 
 interface Section {

@@ -3,6 +3,7 @@
  * The pattern goes into the JSON Schema, so an editor refuses what the validation refuses.
  */
 import { z } from 'zod';
+import { canonicalAddress } from '../system/ip-address.js';
 import { MAX_DURATION_MS, MAX_INTERFACE_NAME } from './limits.js';
 
 export interface Endpoint {
@@ -19,7 +20,11 @@ const PORT = '(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]
 const IPV4 = `${OCTET}(\\.${OCTET}){3}`;
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
+/** What an IPv6 address is made of; whether it is one is asked afterwards. */
+const IPV6_LOOK = '[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*';
+
 const ipv4Pattern = new RegExp(`^${IPV4}$`);
+const addressPattern = new RegExp(`^(${IPV4}|${IPV6_LOOK})$`);
 const endpointPattern = new RegExp(`^${IPV4}:${PORT}$`);
 const prefixPattern = new RegExp(`^${IPV4}(/(3[0-2]|[12]?[0-9]))?$`);
 const listenPattern = new RegExp(`^${IPV4}:${PORT}(/(tcp|udp))?$`);
@@ -36,11 +41,26 @@ const kind = (text: string) => ({ [KIND_KEYWORD]: text });
 
 const addressText = (pattern: RegExp, expected: string, what: string) => {
   const error = (issue: { input?: unknown }): string =>
-    looksLikeIpv6(issue.input) ? `IPv4 only in this version; expected ${expected}` : `expected ${expected}`;
+    looksLikeIpv6(issue.input) ? `IPv4 only here in this version; expected ${expected}` : `expected ${expected}`;
   return z.string({ error }).regex(pattern, { error }).meta(kind(what));
 };
 
 export const ipv4 = () => addressText(ipv4Pattern, 'an IPv4 address such as 10.1.0.100', 'IPv4 address');
+
+/** Either family; an IPv6 address in its one spelling (RFC 5952), so that equal addresses are equal texts. */
+export const ipAddress = () => {
+  const error = 'expected an IPv4 or IPv6 address such as 10.1.0.100 or 2001:db8::100';
+  return z
+    .string({ error })
+    .regex(addressPattern, { error })
+    .meta(kind('IP address'))
+    .transform((text, context) => {
+      const address = canonicalAddress(text);
+      if (address !== null) return address;
+      context.addIssue({ code: 'custom', message: error, input: text });
+      return z.NEVER;
+    });
+};
 
 export const prefix = () => addressText(prefixPattern, 'a network such as 10.3.0.0/16, or an address', 'network');
 

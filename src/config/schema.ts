@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { choice, flag, key, list, text } from './keys.js';
 import * as limits from './limits.js';
 import { notifySchema } from './notify-schema.js';
-import { duration, endpoint, integer, interfaceName, ipv4, listen, name, orNull, port } from './scalars.js';
+import { duration, endpoint, integer, interfaceName, ipAddress, ipv4, listen, name, orNull, port } from './scalars.js';
 import { trackSchema } from './track-schema.js';
 
 const nodeSchema = z.strictObject({
@@ -152,14 +152,14 @@ const dataPlaneSchema = z
   .transform(({ drain, ...rest }) => ({ ...rest, drainMs: drain }));
 
 const otherAddressSchema = z.strictObject({
-  address: key(ipv4(), { text: 'The address, for example the default gateway of NAT servers.', example: '10.2.0.1' }),
+  address: key(ipAddress(), { text: 'The address, for example the default gateway of NAT servers.', example: '10.2.0.1' }),
   interface: key(interfaceName(), { text: 'Interface on which it is answered; one of `dataPlane.interfaces`.', example: 'eth1' }),
 });
 
 const announceSchema = z
   .strictObject({
     repeat: key(integer(1, 100).prefault(5), {
-      text: 'Gratuitous ARP packets per address at take-over.',
+      text: 'Announcements (gratuitous ARP, for IPv6 unsolicited Neighbour Advertisements) per address at take-over.',
       why: 'a lost one, or one ignored by a neighbour that just learned another answer, is made good',
     }),
     gap: key(duration({ minMs: 1, maxMs: 60_000 }).prefault('300ms'), {
@@ -176,36 +176,54 @@ const announceSchema = z
 const virtualRouterSchema = z
   .strictObject({
     name: key(name(), { text: 'Name of the virtual router.', example: 'front' }),
-    id: key(integer(1, 255), { text: 'VRID: different from every other virtual router in the same layer 2 network.', example: 51 }),
+    id: key(integer(1, 255), {
+      text: 'VRID: different from every other virtual router of its address family in the same layer 2 network.',
+      example: 51,
+    }),
+    version: key(z.union([z.literal(2), z.literal(3)], { error: 'expected 2 or 3' }).prefault(3), {
+      text: 'Version of VRRP: 3 (RFC 9568) or, for IPv4 beside old routers, 2 (RFC 3768: whole seconds, no authentication). Nothing of the other version is sent or believed.',
+      why: 'the current standard, and the only one with intervals below a second',
+    }),
     interface: key(interfaceName(), { text: 'Interface of adverts and addresses; one of `dataPlane.interfaces`.', example: 'eth0' }),
     addresses: key(
       z
-        .array(ipv4(), { error: 'expected a list of IPv4 addresses' })
+        .array(ipAddress(), { error: 'expected a list of addresses' })
         .min(1, { error: 'a virtual router needs at least one address' })
         .max(limits.MAX_ADDRESSES_PER_ROUTER, { error: `at most ${limits.MAX_ADDRESSES_PER_ROUTER} addresses` }),
-      { text: 'The virtual addresses (VIPs).', example: ['10.1.0.100'] },
+      {
+        text: 'The virtual addresses (VIPs), all of one family. Of IPv6 the first one is link-local, the same on every router: RFC 9568 wants it so.',
+        example: ['10.1.0.100'],
+      },
     ),
     otherAddresses: key(z.array(otherAddressSchema, { error: 'expected a list of { address, interface }' }).prefault([]), {
       text: 'Addresses on other interfaces that move along and are not advertised: the gateway of NAT servers.',
       example: [{ address: '10.2.0.1', interface: 'eth1' }],
     }),
+    virtualMac: key(flag().prefault(false), {
+      text: 'Answers for these addresses, on every interface where they live, with the virtual MAC 00-00-5E-00-01-ID (IPv6: 00-00-5E-00-02-ID) in place of the MAC of the interface. See [design.md](design.md#virtual-mac-or-the-interfaces-own-mac).',
+      why: 'a frame to the MAC of a node can reach that node only; write `true` where neighbours ignore gratuitous ARP, or beside routers that use it',
+    }),
+    accept: key(flag().prefault(false), {
+      text: 'What comes for these addresses and for no service goes to the kernel of the active node, which has them on `lo`: programs on the node can listen there. Ping is answered either way.',
+      why: 'the default of VRRP: packets for the addresses are balanced or dropped, and no program of the node is reachable through them',
+    }),
     advertInterval: key(
       duration({
         minMs: limits.MIN_ADVERT_INTERVAL_MS,
-        maxMs: limits.MAX_ADVERT_INTERVAL_MS,
+        maxMs: limits.MAX_VERSION_2_INTERVAL_MS,
         stepMs: limits.ADVERT_INTERVAL_STEP_MS,
       }).prefault('100ms'),
       {
-        text: 'Time between two adverts, 10ms to 40.95s in steps of 10ms. A crash is noticed after three of them.',
+        text: 'Time between two adverts: 10ms to 40.95s in steps of 10ms, in version 2 whole seconds up to 255s. A crash is noticed after three of them.',
         why: 'a take-over in a third of a second without a second thought; 10ms wants real-time scheduling',
       },
     ),
     priority: key(
-      z.record(name(), integer(limits.MIN_PRIORITY, limits.MAX_PRIORITY), {
+      z.record(name(), integer(limits.MIN_PRIORITY, limits.OWNER_PRIORITY), {
         error: 'expected priorities by node name, such as { lb1: 200, lb2: 100 }',
       }),
       {
-        text: `Priority of every node, 1 to 254; the highest becomes active. Skew times of two nodes (interval x difference / 256) must differ by ${limits.MIN_SKEW_DISTANCE_MS} ms or more.`,
+        text: `Priority of every node, 1 to 254; the highest becomes active. 255 is for the owner: the node whose own interface has the addresses. Skew times of two nodes (interval x difference / 256) must differ by ${limits.MIN_SKEW_DISTANCE_MS} ms or more.`,
         example: { lb1: 200, lb2: 100 },
       },
     ),
@@ -217,17 +235,29 @@ const virtualRouterSchema = z
       text: 'How long a node waits, once in sync, before it pre-empts.',
       why: 'being in sync is the condition that matters',
     }),
-    unicastPeers: key(z.record(name(), ipv4(), { error: 'expected addresses by node name, such as { lb1: 10.1.0.11 }' }).prefault({}), {
-      text: 'Addresses of all nodes on this interface: adverts are then sent to them instead of the multicast group.',
-      why: 'multicast 224.0.0.18 needs no list; networks without multicast (most clouds) need one',
-      example: { lb1: '10.1.0.11', lb2: '10.1.0.12' },
+    unicastPeers: key(
+      z.record(name(), ipAddress(), { error: 'expected addresses by node name, such as { lb1: 10.1.0.11 }' }).prefault({}),
+      {
+        text: 'Addresses of all nodes on this interface: adverts are then sent to them instead of the multicast group.',
+        why: 'multicast (224.0.0.18, ff02::12) needs no list; networks without multicast (most clouds) need one',
+        example: { lb1: '10.1.0.11', lb2: '10.1.0.12' },
+      },
+    ),
+    unicastRouters: key(z.array(ipAddress(), { error: 'expected a list of addresses' }).prefault([]), {
+      text: 'Addresses of other routers of the same virtual router that are no nodes of this cluster (keepalived, say): with `unicastPeers` adverts are sent to them, too, and theirs are believed.',
+      why: 'a cluster elects among its nodes',
+      example: ['10.1.0.13'],
+    }),
+    unicastSourceCheck: key(flag().prefault(true), {
+      text: 'With `unicastPeers`: adverts of anybody else are rejected. `false` believes every sender in the same layer 2 network (TTL 255), as multicast does: for routers that are not in the list.',
+      why: 'who is listed is known, and nobody else should decide about the addresses',
     }),
     checksum: key(choice(['rfc9568', 'rfc5798', 'auto']).prefault('rfc9568'), {
-      text: 'Checksum of the adverts sent: over the advert alone (`rfc9568`), with a pseudo-header (`rfc5798`), or as in the last advert that was accepted (`auto`). Both forms are accepted, whatever is sent. With keepalived 2.2.7 (Debian 12) as the other router write `rfc5798` or `auto`: it ignores the newer form.',
+      text: 'Checksum of IPv4 adverts of version 3: over the advert alone (`rfc9568`), with a pseudo-header (`rfc5798`), or as in the last advert that was accepted (`auto`). Both forms are accepted, whatever is sent. With keepalived 2.2.7 (Debian 12) as the other router write `rfc5798` or `auto`: it ignores the newer form.',
       why: 'the current standard; `auto` starts with it, so until something was heard from an older router that one does not hear this node',
     }),
-    announce: key(announceSchema.prefault({}), { text: 'Gratuitous ARP.' }),
-    verifyAddresses: key(z.array(ipv4(), { error: 'expected a list of IPv4 addresses' }).prefault([]), {
+    announce: key(announceSchema.prefault({}), { text: 'How the addresses are announced: gratuitous ARP, Neighbour Advertisements.' }),
+    verifyAddresses: key(z.array(ipAddress(), { error: 'expected a list of addresses' }).prefault([]), {
       text: 'Neighbours that are asked by an echo from the VIP whether a take-over has arrived.',
       why: 'none: the default gateway of the interface and recent next hops',
       example: ['10.1.0.1'],
@@ -374,7 +404,7 @@ export const configSchema = z.strictObject({
   dataPlane: key(dataPlaneSchema, { text: 'The packet path in the kernel.' }),
   virtualRouters: key(
     list(virtualRouterSchema, 'virtual routers', limits.MAX_VIRTUAL_ROUTERS).min(1, { error: 'name at least one virtual router' }),
-    { text: 'Addresses that move between nodes, elected by VRRPv3.' },
+    { text: 'Addresses that move between nodes, elected by VRRP.' },
   ),
   syncGroups: key(list(syncGroupSchema, 'sync groups', limits.MAX_VIRTUAL_ROUTERS).prefault([]), {
     text: 'Virtual routers that become active on the same node, always.',

@@ -3,7 +3,8 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { FlowRow, NodeStatus, TransitionRow } from './status.js';
+import type { HistoryFilter } from './history.js';
+import type { FlowRow, HistoryRow, NodeStatus, TransitionRow } from './status.js';
 
 /** Bodies of commands are a few words; anything longer is a mistake. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -25,6 +26,7 @@ export interface AdminActions {
   status(): Promise<NodeStatus>;
   flows(filter: FlowFilter): Promise<FlowRow[]>;
   transitions(): TransitionRow[];
+  history(filter: HistoryFilter): Promise<HistoryRow[]>;
   switchover(request: { router?: string; to?: string }): Promise<CommandResult>;
 }
 
@@ -68,6 +70,8 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
       return reply(response, 200, await actions.flows(flowFilter(url.searchParams)));
     case 'GET /v1/transitions':
       return reply(response, 200, actions.transitions());
+    case 'GET /v1/history':
+      return reply(response, 200, await actions.history(historyFilter(url.searchParams)));
     case 'POST /v1/switchover': {
       const body = switchoverRequest(await readBody(request));
       if (body === null)
@@ -79,9 +83,21 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
   }
 }
 
+const DEFAULT_LIMIT = 100;
+
+function limitOf(query: URLSearchParams): number {
+  const limit = Number(query.get('limit') ?? DEFAULT_LIMIT);
+  return Number.isInteger(limit) && limit > 0 ? limit : DEFAULT_LIMIT;
+}
+
+function historyFilter(query: URLSearchParams): HistoryFilter {
+  const router = query.get('router') ?? '';
+  const since = Number(query.get('since') ?? Number.NaN);
+  return { limit: limitOf(query), ...(router === '' ? {} : { router }), ...(Number.isFinite(since) ? { sinceWallMs: since } : {}) };
+}
+
 function flowFilter(query: URLSearchParams): FlowFilter {
-  const limit = Number(query.get('limit') ?? '100');
-  const filter: FlowFilter = { limit: Number.isInteger(limit) && limit > 0 ? limit : 100 };
+  const filter: FlowFilter = { limit: limitOf(query) };
   for (const name of ['service', 'server', 'client', 'state'] as const) {
     const value = query.get(name);
     if (value !== null && value !== '') filter[name] = value;

@@ -1,7 +1,9 @@
 /**
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
+import { VERSION_2_INTERVAL_STEP_MS } from '../config/limits.js';
 import type { Config, VirtualRouterConfig } from '../config/model.js';
+import { type Family, familyOfText } from '../system/ip-address.js';
 import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, TrackedInterface } from '../vrrp/heartbeat-api.js';
 
 /** A peer that is alive is known to be so before its adverts are missed: two and a half beats fit well into three adverts. */
@@ -23,8 +25,8 @@ export interface HeartbeatFacts {
   clusterId: string;
   /** Index of a router in the data plane, by name. */
   slotOf(router: string): number;
-  /** Primary IPv4 address of an interface of this machine. */
-  addressOf(interfaceName: string): string;
+  /** Primary IPv4 address of an interface of this machine, or its link-local IPv6 address. */
+  addressOf(interfaceName: string, family: Family): string;
 }
 
 export function heartbeatConfig(config: Config, facts: HeartbeatFacts): HeartbeatConfig {
@@ -91,6 +93,7 @@ function heartbeatGroup(config: Config, name: string, routers: VirtualRouterConf
     preempt: first.preempt,
     preemptDelayMs: first.preemptDelayMs,
     announce: first.announce,
+    ...(first.version === 2 ? { skewIntervalMs: VERSION_2_INTERVAL_STEP_MS } : {}),
     trackedInterfaces: routers.flatMap(trackedInterfaces),
     members: routers.map((router) => heartbeatRouter(config, router, facts)),
   };
@@ -106,13 +109,19 @@ function heartbeatRouter(config: Config, router: VirtualRouterConfig, facts: Hea
     vrid: router.id,
     slot: facts.slotOf(router.name),
     interface: router.interface,
-    sourceAddress: facts.addressOf(router.interface),
+    version: router.version,
+    sourceAddress: facts.addressOf(router.interface, familyOfText(router.addresses[0] ?? '')),
     addresses: router.addresses,
     announced: [...router.addresses.map((address) => ({ address, interface: router.interface })), ...router.otherAddresses],
     dataInterfaces: config.dataPlane.interfaces,
-    unicastPeers: Object.entries(router.unicastPeers)
-      .filter(([node]) => node !== facts.node)
-      .map(([, address]) => address),
+    unicastPeers: [
+      ...Object.entries(router.unicastPeers)
+        .filter(([node]) => node !== facts.node)
+        .map(([, address]) => address),
+      ...router.unicastRouters,
+    ],
+    unicastSourceCheck: router.unicastSourceCheck,
+    virtualMac: router.virtualMac,
     checksum: router.checksum,
   };
 }

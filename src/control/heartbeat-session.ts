@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
-import type { FromHeartbeat, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import type { FromHeartbeat, ToHeartbeat, TransitionMessage } from '../vrrp/heartbeat-api.js';
 import { createHeartbeatLink } from './heartbeat-link.js';
 import { createRoles, type Roles } from './roles.js';
 import { createWaiting } from './wait-until.js';
@@ -28,6 +28,9 @@ export interface HeartbeatSessionOptions {
   track(): Track | null;
   /** What a heartbeat that was just reached has to be told first. */
   greeting(): ToHeartbeat[];
+  onTransition(message: TransitionMessage): void;
+  /** A take-over was seen on the wire. */
+  onVerified(router: string, afterMs: number): void;
   /** The set of held leases is another one. */
   onHeldChange(held: ReadonlySet<string>): void;
 }
@@ -94,10 +97,14 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
       case 'transition':
         roles.transition(message);
         log.event('router.transition', { router: message.router, from: message.from, to: message.to, reason: message.reason });
+        options.onTransition(message);
         // A heartbeat whose lease lapsed has forgotten whether this node is in sync: told anew, changed or not.
         tracked = '';
         refresh();
         break;
+      case 'verified':
+        options.onVerified(message.router, message.afterMs);
+        return;
       case 'log':
         log.relay(message.level, message.event, message.fields);
         return;

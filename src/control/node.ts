@@ -14,6 +14,7 @@ import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.j
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
+import { kernelPresence } from '../system/kernel-presence.js';
 import type { Links } from '../system/links.js';
 import { createNeighbours } from '../system/neighbours.js';
 import { bpfObjectPath } from '../system/paths.js';
@@ -22,17 +23,19 @@ import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
-import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
+import { type Chronicle, createChronicle } from './chronicle.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
+import type { TransitionContext } from './history.js';
 import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
-import { isNewlyReached, peerNews } from './peer-news.js';
+import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
+import { installPresence, removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { beatKey, bootInstance, clusterId, loadPools, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { beatKey, bootInstance, clusterId, loadPools, removeOtherLayouts, replaceFile, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
 
@@ -81,6 +84,7 @@ class Node implements TandemNode {
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
   private heartbeat!: HeartbeatSession;
+  private readonly chronicle: Chronicle;
   private tracker!: Tracker;
   private beatKey = '';
   private toldInterfaces = '';
@@ -96,12 +100,21 @@ class Node implements TandemNode {
     this.log = options.log;
     this.stateDir = options.stateDir;
     this.links = options.links;
+    this.chronicle = createChronicle({
+      config: this.config,
+      node: this.name,
+      stateDir: this.stateDir.path,
+      clock: systemClock,
+      log: this.log,
+      contextOf: (router) => this.contextOf(router),
+    });
   }
 
   async start(): Promise<void> {
+    this.chronicle.started(this.options.version);
     await this.loadDataPlane();
     this.startPools();
-    this.attach();
+    await this.attach();
     this.createHeartbeat();
     this.createReplication();
     this.startTracking();
@@ -137,11 +150,18 @@ class Node implements TandemNode {
     if (this.engine.isReady()) this.readiness = { ...this.readiness, ready: true, reason: 'adopted a serving flow table' };
   }
 
-  private attach(): void {
+  private async attach(): Promise<void> {
+    for (const directory of removeOtherLayouts(this.stateDir)) {
+      this.log.event('dataPlane.otherLayout', { directory, reason: 'its program would keep this one from the interfaces' });
+    }
     this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
     for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
       this.log.event('dataPlane.attached', { interface: name, mode, adopted });
       if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+    }
+    const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
+    for (const { key, before, after: now } of raised) {
+      this.log.event('network.settingRaised', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
     }
   }
 
@@ -235,7 +255,7 @@ class Node implements TandemNode {
         return;
       case 'interfaces':
       case 'beatKey':
-        if (this.peersView.heard(node, message)) for (const told of this.peerKeys(node)) this.heartbeat.send(told);
+        if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
         return;
     }
   }
@@ -281,7 +301,7 @@ class Node implements TandemNode {
       beatKey: this.beatKey,
       clusterId: clusterId(this.config.cluster.name),
       slotOf: (router) => slots.get(router) ?? -1,
-      addressOf: (name) => this.links.primaryAddress(name),
+      addressOf: (name, family) => this.links.primaryAddress(name, family),
     });
     replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
     this.heartbeat = createHeartbeatSession({
@@ -290,7 +310,7 @@ class Node implements TandemNode {
       crashLog: this.stateDir.crashLog,
       clock: systemClock,
       log: this.log,
-      greeting: () => [...this.peersView.beatKeys().keys()].flatMap((node) => this.peerKeys(node)),
+      greeting: () => peerKeys(this.peersView),
       track: () => {
         const peers = this.replication.peers();
         const tracked = this.tracker.results();
@@ -304,21 +324,11 @@ class Node implements TandemNode {
           tracked,
         };
       },
+      onTransition: (message) => this.chronicle.transition(message),
+      onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
-
-  /** How the heartbeat can tell that a beat, or an advert, is of this peer. */
-  private peerKeys(node: string): ToHeartbeat[] {
-    const key = this.peersView.beatKeys().get(node);
-    const addresses =
-      this.peersView
-        .interfaces()
-        .get(node)
-        ?.flatMap((each) => each.addresses) ?? [];
-    return key === undefined ? [] : [{ type: 'peerKey', node, key, addresses }];
-  }
-
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,
@@ -331,7 +341,7 @@ class Node implements TandemNode {
       isAttached: (name) => this.dataPlane.isAttached(name),
       health: this.health,
       onChange: () => this.heartbeat.refresh(),
-      onNews: () => undefined,
+      onNews: (change) => this.chronicle.tracked(change),
     });
     this.tracker.start();
   }
@@ -345,6 +355,15 @@ class Node implements TandemNode {
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
     this.review();
+  }
+
+  private contextOf(router: string): TransitionContext {
+    const status = this.heartbeat.roles.routers().find((candidate) => candidate.name === router);
+    return {
+      priority: status?.effectivePriority ?? null,
+      tracked: status?.tracked ?? [],
+      flows: this.engine.counters().flows.find((candidate) => candidate.router === router)?.flows ?? 0,
+    };
   }
 
   // --- review -------------------------------------------------------------------------------------------------------------------------
@@ -395,6 +414,7 @@ class Node implements TandemNode {
         status,
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
+        history: (filter) => this.chronicle.rows(filter),
         switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
@@ -428,6 +448,7 @@ class Node implements TandemNode {
       health: this.health,
       pools: this.pools.current(),
       tracker: this.tracker,
+      chronicle: this.chronicle.status(),
       metricsAddress: this.metrics?.address ?? '',
     });
   }
@@ -453,6 +474,7 @@ class Node implements TandemNode {
   async stop(reason: string): Promise<void> {
     if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
     await this.heartbeat.end(reason);
+    await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();
     this.health.stop();
@@ -460,6 +482,7 @@ class Node implements TandemNode {
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();
     this.engine.stop();
+    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
     this.dataPlane.close();
   }
 

@@ -3,6 +3,8 @@
  */
 import type { PeerStatus } from '../replication/api.js';
 import type { EventFields, EventName } from '../telemetry/events.js';
+import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import type { PeersView } from './peers-view.js';
 
 export type News = { [N in EventName]: { name: N; fields: EventFields<N> } }[EventName];
 
@@ -30,4 +32,16 @@ export function peerNews(before: PeerStatus | undefined, now: PeerStatus): News[
     news.push({ name: 'config.differs', fields: { peer, reason: 'digest of the configuration is different' } });
   }
   return news;
+}
+
+/** What the heartbeat has to know to believe the beats of these peers (all unless one is named). */
+export function peerKeys(view: Pick<PeersView, 'beatKeys' | 'interfaces'>, only?: string): Extract<ToHeartbeat, { type: 'peerKey' }>[] {
+  return [...view.beatKeys()]
+    .filter(([node]) => only === undefined || node === only)
+    .map(([node, key]) => ({
+      type: 'peerKey',
+      node,
+      key,
+      addresses: (view.interfaces().get(node) ?? []).flatMap((each) => each.addresses),
+    }));
 }

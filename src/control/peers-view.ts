@@ -43,8 +43,9 @@ export function createPeersView(clock: Clock): PeersView {
         return true;
       }
       if (message.type === 'interfaces') {
+        const isNew = JSON.stringify(interfaces.get(node)) !== JSON.stringify(message.interfaces);
         interfaces.set(node, message.interfaces);
-        return true;
+        return isNew;
       }
       if (message.type === 'beatKey') {
         const isNew = keys.get(node) !== message.key;

@@ -3,7 +3,7 @@
  * deleted while the node is down; nothing in it is needed to keep forwarding.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdirSync, readFileSync, realpathSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import type { PoolGeneration } from '../replication/api.js';
@@ -30,6 +30,8 @@ export interface StateDir {
   heartbeatSocket: string;
   heartbeatConfig: string;
   crashLog: string;
+  /** What was put into the kernel beside the data plane (presence.ts). */
+  presenceFile: string;
   /** Directory on bpffs for this node and state directory, without the ABI version. */
   pinRoot: string;
   pinDir: string;
@@ -49,9 +51,21 @@ export function openStateDir(path: string, node: string): StateDir {
     heartbeatSocket: join(real, HEARTBEAT_SOCKET),
     heartbeatConfig: join(real, 'heartbeat.json'),
     crashLog: join(real, 'heartbeat.log'),
+    presenceFile: join(real, 'presence.json'),
     pinRoot,
     pinDir: join(pinRoot, `v${limit.abiVersion}`),
   };
+}
+
+/**
+ * Removes what a version with another layout left pinned, links and all: its program would keep ours from the interfaces. Returns the
+ * directories that are gone.
+ */
+export function removeOtherLayouts({ pinRoot, pinDir }: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
+  const found = existsSync(pinRoot) ? readdirSync(pinRoot).map((name) => join(pinRoot, name)) : [];
+  const others = found.filter((directory) => directory !== pinDir);
+  for (const directory of others) rmSync(directory, { recursive: true, force: true });
+  return others;
 }
 
 /** Replaces a file in one step, so that a reader never sees half of it. */

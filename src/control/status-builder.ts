@@ -9,6 +9,7 @@ import type { ServerCounters, ServiceCounters } from '../l4/traffic.js';
 import type { PeerStatus, PoolGeneration } from '../replication/api.js';
 import type { TrackedStatus, Tracker } from '../tracking/tracker.js';
 import type { RouterStatus } from '../vrrp/heartbeat-api.js';
+import type { Chronicle } from './chronicle.js';
 import type { AttachedInterface } from './interfaces.js';
 import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
@@ -27,10 +28,11 @@ export interface StatusSources {
   dataPlane: Pick<DataPlane, 'isAttached' | 'memoryBytes'>;
   interfaces: readonly AttachedInterface[];
   peers: PeerStatus[];
-  engine: Pick<L4Engine, 'counters'>;
+  engine: Pick<L4Engine, 'counters' | 'steered' | 'foreignClaims'>;
   health: Pick<HealthChecker, 'status'>;
   pools: readonly PoolGeneration[];
   tracker: Pick<Tracker, 'results' | 'status'>;
+  chronicle: ReturnType<Chronicle['status']>;
   metricsAddress: string;
 }
 
@@ -63,10 +65,13 @@ export function buildStatus(sources: StatusSources): NodeStatus {
       flows: counters.flows.reduce((sum, { flows }) => sum + flows, 0),
       flowTableBytes: dataPlane.memoryBytes('flows'),
       drops: counters.drops,
+      steered: sources.engine.steered(),
+      foreignClaims: sources.engine.foreignClaims(),
     },
     peers,
     services: config.services.map((service) => serviceStatus(service, config, counters.services)),
     pools: config.pools.map((pool) => poolStatus(pool, sources, counters.services)),
+    ...sources.chronicle,
     metricsAddress: sources.metricsAddress,
   };
 }

@@ -31,10 +31,17 @@ export interface NodeStatus {
     flows: number;
     flowTableBytes: number;
     drops: Record<string, number>;
+    /** Frames passed on to the successor after a planned hand-over, by virtual router. */
+    steered: { router: string; packets: number }[];
+    /** Claims of others on addresses held here, since the daemon started; `mac` is the last claimant. */
+    foreignClaims: { address: string; interface: string; mac: string; claims: number }[];
   };
   peers: PeerStatus[];
   services: ServiceStatus[];
   pools: PoolStatus[];
+  /** Lines of the history that wait for the disk, and lines that were lost. */
+  history: { waiting: number; dropped: number };
+  notify: NotifyStatus[];
   metricsAddress: string;
 }
 
@@ -87,4 +94,31 @@ export interface TransitionRow {
   from: string;
   to: string;
   reason: string;
+}
+
+/** One line of `GET /v1/history`: a change of role, or (router null) a start of the daemon. */
+export interface HistoryRow {
+  atWallMs: number;
+  router: string | null;
+  from: string;
+  to: string;
+  reason: string;
+  /** How long the last router that was heard had been silent by then. */
+  heardMs: number | null;
+  /** From the decision to the lease, and from there to the first announcement. */
+  claimMs: number | null;
+  announceMs: number | null;
+  /** When the take-over was seen on the wire. */
+  verifiedAfterMs: number | null;
+  /** With which the node took part, and what of the things it tracks failed. */
+  priority: number | null;
+  tracked: string[];
+  /** Connections that were in its table at that moment. */
+  flows: number | null;
+}
+
+export interface NotifyStatus {
+  hook: string;
+  waiting: number;
+  counts: { ok: number; failed: number; timeout: number; dropped: number };
 }

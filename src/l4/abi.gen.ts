@@ -33,7 +33,13 @@ export const drop = {
   icmpError: 13,
   notForUs: 14,
   eventLost: 15,
-  reasons: 16,
+  noRoom: 16,
+  reasons: 17,
+} as const;
+
+export const family = {
+  ipv4: 2,
+  ipv6: 10,
 } as const;
 
 export const flowFlag = {
@@ -74,7 +80,7 @@ export const leaseResult = {
 } as const;
 
 export const limit = {
-  abiVersion: 1,
+  abiVersion: 2,
   maxVirtualRouters: 64,
   maxAddresses: 4096,
   maxServices: 4096,
@@ -82,6 +88,9 @@ export const limit = {
   maxEndpoints: 16384,
   maxEndpointSlots: 8,
   maxNextHops: 4096,
+  maxVirtualMacs: 4096,
+  maxSteers: 4096,
+  maxPeerMacs: 16384,
   defaultMaxFlows: 1048576,
   inboxRecords: 1024,
   eventRingBytes: 16777216,
@@ -110,6 +119,11 @@ export const recordKind = {
   delete: 2,
 } as const;
 
+export const routerFlag = {
+  virtualMac: 1,
+  accept: 2,
+} as const;
+
 export const scheduler = {
   hash: 0,
   round: 1,
@@ -125,6 +139,11 @@ export const addressLayout = {
   ifindex: 0,
   virtualRouter: 4,
   kind: 5,
+} as const;
+
+export const address6KeyLayout = {
+  size: 16,
+  addr: 0,
 } as const;
 
 export const applyArgsLayout = {
@@ -208,6 +227,12 @@ export const leaseArgsLayout = {
   lease: 56,
 } as const;
 
+export const macKeyLayout = {
+  size: 12,
+  ifindex: 0,
+  mac: 4,
+} as const;
+
 export const nextHopLayout = {
   size: 24,
   destinationMac: 0,
@@ -224,11 +249,12 @@ export const nextHopKeyLayout = {
 } as const;
 
 export const noticeLayout = {
-  size: 20,
+  size: 32,
   kind: 0,
   ifindex: 4,
   addr: 8,
-  mac: 12,
+  mac: 24,
+  family: 30,
 } as const;
 
 export const recordLayout = {
@@ -281,6 +307,18 @@ export const settingsLayout = {
   ready: 84,
 } as const;
 
+export const steerLayout = {
+  size: 16,
+  untilNs: 0,
+  mac: 8,
+} as const;
+
+export const steerKeyLayout = {
+  size: 8,
+  ifindex: 0,
+  virtualRouter: 4,
+} as const;
+
 export const trafficLayout = {
   size: 40,
   packetsIn: 0,
@@ -288,4 +326,10 @@ export const trafficLayout = {
   packetsOut: 16,
   bytesOut: 24,
   flows: 32,
+} as const;
+
+export const virtualRouterLayout = {
+  size: 8,
+  mac: 0,
+  flags: 6,
 } as const;

@@ -3,6 +3,8 @@
  * same input gives the same contents, and contents that did not change come out equal, so that only differences are written.
  */
 import type { Config, PoolConfig, ServiceConfig } from '../config/model.js';
+import { interfacesOf, virtualMacOf } from '../config/virtual-mac.js';
+import { canonicalAddress } from '../system/ip-address.js';
 import { linkNamed, localAddresses, type NetworkFacts } from '../system/network-facts.js';
 import { addressKind, flowState, limit, scheduler as schedulers, serverFlag } from './abi.gen.js';
 import type { PoolGeneration } from './api.js';
@@ -18,6 +20,7 @@ import {
   type ServerValue,
   type SettingsValue,
 } from './records.js';
+import { encodeMacKey, type RouterValue } from './router-records.js';
 import type { Slots } from './slots.js';
 import { rotateTables, wantedTable } from './tables.js';
 
@@ -56,7 +59,7 @@ export function compile(input: CompileInput): Contents {
     }
     services.set(serviceId(service), serviceEntry(input, service, pool, own));
   }
-  return { services, servers, endpoints, addresses: addresses(input) };
+  return { services, servers, endpoints, ...routers(input), addresses: addresses(input) };
 }
 
 function serverValue(input: CompileInput, service: ServiceConfig, pool: PoolConfig, member: PoolMember): ServerValue {
@@ -114,6 +117,24 @@ function serviceEntry(
   };
 }
 
+/** Virtual routers that answer with a MAC of their own, or hand over to the kernel. */
+function routers({ config, slots, facts }: CompileInput): Pick<Contents, 'virtualRouters' | 'virtualMacs'> {
+  const virtualRouters = new Map<number, RouterValue>();
+  const virtualMacs = new Map<string, number>();
+  for (const router of config.virtualRouters) {
+    const slot = slotOf(slots.routers, router.name);
+    const virtualMac = router.virtualMac ? virtualMacOf(router) : null;
+    if (virtualMac !== null || router.accept) virtualRouters.set(slot, { virtualMac, accept: router.accept });
+    for (const name of virtualMac === null ? [] : interfacesOf(router)) {
+      const link = linkNamed(facts, name);
+      if (link !== undefined && virtualMac !== null) virtualMacs.set(macId(link.ifindex, virtualMac), slot);
+    }
+  }
+  return { virtualRouters, virtualMacs };
+}
+
+const macId = (ifindex: number, mac: string): string => encodeMacKey({ ifindex, mac }).toString('hex');
+
 /** A virtual address wins over a local one: it may lie on an interface of this node too. */
 function addresses(input: CompileInput): Map<string, AddressValue> {
   const all = new Map<string, AddressValue>();
@@ -122,15 +143,17 @@ function addresses(input: CompileInput): Map<string, AddressValue> {
     const virtualRouter = slotOf(input.slots.routers, router.name);
     const ifindexOf = (name: string): number => linkNamed(input.facts, name)?.ifindex ?? 0;
     for (const other of router.otherAddresses) {
-      all.set(other.address, { ifindex: ifindexOf(other.interface), virtualRouter, kind: addressKind.other });
+      all.set(spelling(other.address), { ifindex: ifindexOf(other.interface), virtualRouter, kind: addressKind.other });
     }
     for (const address of router.addresses)
-      all.set(address, { ifindex: ifindexOf(router.interface), virtualRouter, kind: addressKind.virtual });
+      all.set(spelling(address), { ifindex: ifindexOf(router.interface), virtualRouter, kind: addressKind.virtual });
   }
   if (all.size > limit.maxAddresses)
     throw new L4Error('LIMIT_EXCEEDED', `too many addresses: the data plane has room for ${limit.maxAddresses}`);
   return all;
 }
+
+const spelling = (address: string): string => canonicalAddress(address) ?? address;
 
 export interface SettingsInput {
   config: Config;

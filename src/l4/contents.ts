@@ -1,8 +1,9 @@
 /**
- * What stands in the maps that TypeScript fills: services with their tables, servers, endpoints, addresses. The same shape describes what
+ * What stands in the maps that TypeScript fills: services with their tables, servers, endpoints, virtual routers, addresses. The same shape describes what
  * is there and what should be there; map-changes.ts turns the difference into writes. Types and names only.
  */
 import type { AddressValue, ServerValue, ServiceKey } from './records.js';
+import type { RouterValue } from './router-records.js';
 
 /** Server slots by hash or turn; an empty array: no table. */
 export interface ServiceTables {
@@ -29,12 +30,23 @@ export interface Contents {
   servers: ReadonlyMap<number, ServerValue>;
   /** Encoded key (hex) -> server slots. */
   endpoints: ReadonlyMap<string, readonly number[]>;
-  /** By dotted address. */
+  /** By slot: those that are anything but ordinary. */
+  virtualRouters: ReadonlyMap<number, RouterValue>;
+  /** Encoded key (hex) -> slot of the virtual router. */
+  virtualMacs: ReadonlyMap<string, number>;
+  /** By address in its one spelling, of either family. */
   addresses: ReadonlyMap<string, AddressValue>;
 }
 
 export const emptyTables: ServiceTables = { current: new Uint32Array(0), previous: new Uint32Array(0), sinceNs: 0n };
-export const emptyContents: Contents = { services: new Map(), servers: new Map(), endpoints: new Map(), addresses: new Map() };
+export const emptyContents: Contents = {
+  services: new Map(),
+  servers: new Map(),
+  endpoints: new Map(),
+  virtualRouters: new Map(),
+  virtualMacs: new Map(),
+  addresses: new Map(),
+};
 
 export const currentTableIndex = (serviceSlot: number): number => 2 * serviceSlot;
 export const previousTableIndex = (serviceSlot: number): number => 2 * serviceSlot + 1;

@@ -7,12 +7,13 @@ import type { Config, NodeConfig } from '../config/model.js';
 import type { Clock } from '../system/clock.js';
 import type { Links } from '../system/links.js';
 import type { Neighbours } from '../system/neighbours.js';
-import { defaultGateway, type Hop, nextHopTo } from '../system/network-facts.js';
+import { defaultGateway, type Hop, linkIndexed, nextHopTo } from '../system/network-facts.js';
 import type { Log } from '../telemetry/log.js';
 import type { FlowRow, PoolGeneration, VerifyTarget } from './api.js';
 import { compile, compileSettings } from './compile.js';
 import { type Contents, emptyContents } from './contents.js';
 import { type FlowFilter, listFlows } from './flow-list.js';
+import { ClaimCounter, type ForeignClaims } from './foreign-claims.js';
 import { changes } from './map-changes.js';
 import type { DataPlane, Notice } from './native.js';
 import { createNextHops } from './next-hops.js';
@@ -20,6 +21,7 @@ import { adoptGenerations, changedGenerations, poolMembers } from './pool-genera
 import { readContents, slotsInUse, writeChanges } from './present-contents.js';
 import { decodeSettings, encodeIndex, encodeSettings, type SettingsValue } from './records.js';
 import { assignSlots, type Slots } from './slots.js';
+import { type PlacedMac, Steering } from './steering.js';
 import { createSweeper } from './sweeper.js';
 import { type EngineCounters, readCounters } from './traffic.js';
 import { verifyHop, verifyTargets } from './verify-targets.js';
@@ -62,6 +64,16 @@ export interface L4Engine {
   onLocalNextHops(listener: (addresses: string[]) => void): void;
   localNextHops(): string[];
   handleNotices(notices: readonly Notice[]): void;
+  /** MACs of all peers on the interfaces of this node: frames from them are never steered. */
+  setPeerMacs(peers: readonly PlacedMac[]): void;
+  /**
+   * From now on, for so long and while the lease of this router is not fresh here: what still arrives for it goes on to these MACs, of one
+   * node. No time ends it.
+   */
+  steer(router: string, to: readonly PlacedMac[], forMs: number): void;
+  steered(): { router: string; packets: number }[];
+  /** Since the daemon started. */
+  foreignClaims(): ForeignClaims[];
   counters(): EngineCounters;
   flows(filter: FlowFilter, limit: number): Promise<FlowRow[]>;
   verifyTargets(): VerifyTarget[];
@@ -84,6 +96,8 @@ class Engine implements L4Engine {
   private readonly listeners: ((addresses: string[]) => void)[] = [];
   private readonly warned = new Set<string>();
   private unsubscribe: () => void = () => undefined;
+  private readonly claims = new ClaimCounter();
+  private readonly steering: Steering;
   private readonly nextHops;
   private readonly sweeper;
 
@@ -91,6 +105,7 @@ class Engine implements L4Engine {
     this.options = options;
     this.config = options.config;
     const { dataPlane, neighbours, clock } = options;
+    this.steering = new Steering(dataPlane);
     this.nextHops = createNextHops({ maps: dataPlane, neighbours, clock, onLearnt: () => this.tellNextHops() });
     this.sweeper = createSweeper({
       dataPlane,
@@ -169,6 +184,24 @@ class Engine implements L4Engine {
       if (notice.kind === 'nextHop') this.nextHops.learn(notice.ifindex, notice.address);
       else this.foreignClaim(notice);
     }
+  }
+
+  setPeerMacs(peers: readonly PlacedMac[]): void {
+    this.steering.setPeerMacs(peers, this.options.links.facts());
+  }
+
+  steer(router: string, to: readonly PlacedMac[], forMs: number): void {
+    const slot = this.slots.routers.get(router);
+    if (slot === undefined) throw new Error(`there is no virtual router ${router}`);
+    this.steering.steer(slot, to, forMs, this.options.links.facts());
+  }
+
+  steered(): { router: string; packets: number }[] {
+    return this.steering.steered(this.slots.routers);
+  }
+
+  foreignClaims(): ForeignClaims[] {
+    return this.claims.all();
   }
 
   counters(): EngineCounters {
@@ -290,6 +323,7 @@ class Engine implements L4Engine {
   private networkChanged(): void {
     try {
       this.nextHops.linksChanged(this.options.links.facts());
+      this.steering.place(this.options.links.facts());
       this.recompile();
     } catch (error) {
       this.unexpected(error);
@@ -302,9 +336,16 @@ class Engine implements L4Engine {
   }
 
   private foreignClaim({ address, mac, ifindex }: Notice): void {
-    const link = this.options.links.facts().links.find((candidate) => candidate.ifindex === ifindex);
-    const reason = 'an ARP message with this address as its sender came from another MAC';
-    this.options.log.event('address.foreignClaim', { address, mac, interface: link?.name ?? `ifindex ${ifindex}`, reason });
+    const { links, clock, log } = this.options;
+    const name = linkIndexed(links.facts(), ifindex)?.name ?? `ifindex ${ifindex}`;
+    if (!this.claims.note(address, name, mac, clock.now())) return;
+    const message = address.includes(':') ? 'a Neighbour Discovery message' : 'an ARP message';
+    log.event('address.foreignClaim', {
+      address,
+      mac,
+      interface: name,
+      reason: `${message} that claims this address came from another MAC`,
+    });
   }
 
   private unexpected(error: unknown): void {

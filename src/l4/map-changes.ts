@@ -1,10 +1,12 @@
 /**
  * The writes that turn what the maps contain into what they should contain, in an order in which packets never meet a reference to
- * something that is not there: servers before tables, tables before service elements, addresses last; removals the other way round. Pure.
+ * something that is not there: servers before tables, tables before service elements, virtual routers before their addresses, which come
+ * last; removals the other way round. Pure.
  */
-import { serverFlag, serverLayout } from './abi.gen.js';
+import { serverFlag, serverLayout, virtualRouterLayout } from './abi.gen.js';
 import { type Contents, currentTableIndex, emptyTables, previousTableIndex, type ServiceEntry, serverIdOf } from './contents.js';
 import {
+  addressMap,
   encodeAddress,
   encodeAddressKey,
   encodeEndpoint,
@@ -14,6 +16,7 @@ import {
   encodeServiceKey,
   type ServerValue,
 } from './records.js';
+import { encodeRouter } from './router-records.js';
 import { tableSteps } from './tables.js';
 
 export type Change =
@@ -27,8 +30,10 @@ export function changes(present: Contents, desired: Contents): Change[] {
     ...endpointsSet(present, desired),
     ...servers.before,
     ...[...desired.services].flatMap(([id, entry]) => serviceChanges(present.services.get(id), entry)),
+    ...routersSet(present, desired),
     ...addressesSet(present, desired),
     ...addressesGone(present, desired),
+    ...routersGone(present, desired),
     ...servicesGone(present, desired),
     ...servers.after,
     ...endpointsGone(present, desired),
@@ -101,15 +106,43 @@ function endpointsGone(present: Contents, desired: Contents): Change[] {
     .map((key) => ({ type: 'delete', map: 'endpoints', key: Buffer.from(key, 'hex') }));
 }
 
+function routersSet(present: Contents, desired: Contents): Change[] {
+  const values = [...desired.virtualRouters].map(([slot, router]) => ({ slot, value: encodeRouter(router) }));
+  return [
+    ...values
+      .filter(({ slot, value }) => {
+        const old = present.virtualRouters.get(slot);
+        return old === undefined || !encodeRouter(old).equals(value);
+      })
+      .map(({ slot, value }): Change => ({ type: 'set', map: 'virtual_routers', key: encodeIndex(slot), value })),
+    ...[...desired.virtualMacs]
+      .filter(([key, slot]) => present.virtualMacs.get(key) !== slot)
+      .map(([key, slot]): Change => ({ type: 'set', map: 'virtual_macs', key: Buffer.from(key, 'hex'), value: encodeIndex(slot) })),
+  ];
+}
+
+function routersGone(present: Contents, desired: Contents): Change[] {
+  const ordinary = Buffer.alloc(virtualRouterLayout.size);
+  return [
+    ...[...present.virtualMacs.keys()]
+      .filter((key) => !desired.virtualMacs.has(key))
+      .map((key): Change => ({ type: 'delete', map: 'virtual_macs', key: Buffer.from(key, 'hex') })),
+    // An array element cannot be deleted; all zero is an ordinary router.
+    ...[...present.virtualRouters.keys()]
+      .filter((slot) => !desired.virtualRouters.has(slot))
+      .map((slot): Change => ({ type: 'set', map: 'virtual_routers', key: encodeIndex(slot), value: ordinary })),
+  ];
+}
+
 function addressesSet(present: Contents, desired: Contents): Change[] {
   return [...desired.addresses]
     .map(([address, entry]) => ({ address, value: encodeAddress(entry), old: present.addresses.get(address) }))
     .filter(({ value, old }) => old === undefined || !encodeAddress(old).equals(value))
-    .map(({ address, value }) => ({ type: 'set', map: 'addresses', key: encodeAddressKey(address), value }));
+    .map(({ address, value }) => ({ type: 'set', map: addressMap(address), key: encodeAddressKey(address), value }));
 }
 
 function addressesGone(present: Contents, desired: Contents): Change[] {
   return [...present.addresses.keys()]
     .filter((address) => !desired.addresses.has(address))
-    .map((address) => ({ type: 'delete', map: 'addresses', key: encodeAddressKey(address) }));
+    .map((address) => ({ type: 'delete', map: addressMap(address), key: encodeAddressKey(address) }));
 }

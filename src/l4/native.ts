@@ -67,7 +67,7 @@ export interface Digest {
 export interface Notice {
   kind: 'nextHop' | 'foreignClaim';
   ifindex: number;
-  /** Dotted IPv4. */
+  /** IPv4 for `nextHop`; either family for `foreignClaim`. */
   address: string;
   /** aa:bb:cc:dd:ee:ff, for `foreignClaim`. */
   mac: string;

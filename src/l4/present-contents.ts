@@ -1,7 +1,7 @@
 /**
  * Reads the pinned maps, so that a daemon that starts over adopts what it finds, and writes changes into them.
  */
-import { leaseLayout, serverLayout } from './abi.gen.js';
+import { leaseLayout, serverLayout, virtualRouterLayout } from './abi.gen.js';
 import {
   type Contents,
   currentTableIndex,
@@ -23,11 +23,13 @@ import {
   decodeServiceKey,
   type ServiceValue,
 } from './records.js';
+import { decodeRouter } from './router-records.js';
 
 export type ContentMaps = Pick<DataPlane, 'mapEntries' | 'mapSet' | 'mapDelete' | 'getTable' | 'setTable'>;
 
 export function readContents(maps: ContentMaps): Contents {
   const noServer = Buffer.alloc(serverLayout.size);
+  const ordinary = Buffer.alloc(virtualRouterLayout.size);
   return {
     services: new Map(maps.mapEntries('services').map(([key, value]) => readService(maps, key, decodeService(value)))),
     servers: new Map(
@@ -37,7 +39,19 @@ export function readContents(maps: ContentMaps): Contents {
         .map(([key, value]) => [decodeIndex(key), decodeServer(value)]),
     ),
     endpoints: new Map(maps.mapEntries('endpoints').map(([key, value]) => [key.toString('hex'), decodeEndpoint(value)])),
-    addresses: new Map(maps.mapEntries('addresses').map(([key, value]) => [decodeAddressKey(key), decodeAddress(value)])),
+    virtualRouters: new Map(
+      maps
+        .mapEntries('virtual_routers')
+        .filter(([, value]) => !value.equals(ordinary))
+        .map(([key, value]) => [decodeIndex(key), decodeRouter(value)]),
+    ),
+    virtualMacs: new Map(maps.mapEntries('virtual_macs').map(([key, value]) => [key.toString('hex'), decodeIndex(value)])),
+    addresses: new Map(
+      [...maps.mapEntries('addresses'), ...maps.mapEntries('addresses6')].map(([key, value]) => [
+        decodeAddressKey(key),
+        decodeAddress(value),
+      ]),
+    ),
   };
 }
 

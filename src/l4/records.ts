@@ -3,7 +3,9 @@
  * Addresses are dotted strings, ports numbers; both lie in network byte order, all else in the machine's (little-endian). Pure. Decoding
  * expects whole values of the right size, as maps and rings deliver them.
  */
+import { formatIpv6, parseIpv6, readIpv6, writeAddress } from '../system/ip-address.js';
 import {
+  address6KeyLayout,
   addressLayout,
   endpointLayout,
   flowKeyLayout,
@@ -112,8 +114,8 @@ const putAddress = (bytes: Buffer, offset: number, address: string): void => {
 };
 const getAddress = (bytes: Buffer, offset: number): string =>
   `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
-const putMac = (bytes: Buffer, offset: number, mac: string): number => bytes.write(mac.replaceAll(':', ''), offset, 'hex');
-const getMac = (bytes: Buffer, offset: number): string =>
+export const putMac = (bytes: Buffer, offset: number, mac: string): number => bytes.write(mac.replaceAll(':', ''), offset, 'hex');
+export const getMac = (bytes: Buffer, offset: number): string =>
   Array.from(bytes.subarray(offset, offset + 6), (byte) => byte.toString(16).padStart(2, '0')).join(':');
 
 export const macBytes = (mac: string): Buffer => Buffer.from(mac.replaceAll(':', ''), 'hex');
@@ -126,12 +128,18 @@ export function encodeIndex(index: number): Buffer {
 }
 export const decodeIndex = (bytes: Buffer): number => bytes.readUInt32LE(0);
 
+/** The map that an address is a key of. */
+export const addressMap = (address: string): 'addresses' | 'addresses6' => (address.includes(':') ? 'addresses6' : 'addresses');
+
 export function encodeAddressKey(address: string): Buffer {
-  const bytes = Buffer.alloc(4);
-  putAddress(bytes, 0, address);
+  const bytes = Buffer.alloc(address.includes(':') ? address6KeyLayout.size : 4);
+  if (address.includes(':')) writeAddress(bytes, parseIpv6(address) ?? 0n, 0);
+  else putAddress(bytes, 0, address);
   return bytes;
 }
-export const decodeAddressKey = (bytes: Buffer): string => getAddress(bytes, 0);
+/** An IPv6 address comes out in its one spelling (RFC 5952). */
+export const decodeAddressKey = (bytes: Buffer): string =>
+  bytes.length === address6KeyLayout.size ? formatIpv6(readIpv6(bytes, 0)) : getAddress(bytes, 0);
 
 export function encodeServiceKey(key: ServiceKey): Buffer {
   const bytes = Buffer.alloc(serviceKeyLayout.size);

@@ -3,6 +3,7 @@
  * keeps its slot (a daemon that starts again finds its own), newcomers take the lowest free one. Pure.
  */
 import type { Config } from '../config/model.js';
+import { canonicalAddress } from '../system/ip-address.js';
 import { limit } from './abi.gen.js';
 import type { PoolGeneration } from './api.js';
 import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
@@ -47,7 +48,7 @@ function knownRouters(config: Config, present: Contents): Map<string, number> {
   const known = new Map<string, number>();
   const taken = new Set<number>();
   for (const router of config.virtualRouters) {
-    const slots = router.addresses.flatMap((address) => present.addresses.get(address)?.virtualRouter ?? []);
+    const slots = router.addresses.flatMap((address) => present.addresses.get(canonicalAddress(address) ?? address)?.virtualRouter ?? []);
     const slot = slots.find((candidate) => !taken.has(candidate));
     if (slot === undefined) continue;
     taken.add(slot);

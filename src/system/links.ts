@@ -3,8 +3,9 @@
  * is true comes from a full reading a moment later, so a burst of changes costs one reading and nothing can be missed for long.
  */
 import { after, type Clock, systemClock } from './clock.js';
+import type { Family } from './ip-address.js';
 import { ipJson, ipMonitor } from './ip-command.js';
-import { linkNamed, type NetworkFacts, noFacts, parseLinks, parseRoutes } from './network-facts.js';
+import { linkNamed, type NetworkFacts, noFacts, parseLinks, parseRoutes, primaryAddress } from './network-facts.js';
 
 /** Changes come in bursts (an interface going up is a dozen lines). */
 const SETTLE_MS = 30;
@@ -13,8 +14,8 @@ const REREAD_MS = 30_000;
 
 export interface Links {
   facts(): NetworkFacts;
-  /** First IPv4 address of an interface. Throws when there is none. */
-  primaryAddress(interfaceName: string): string;
+  /** First IPv4 address of an interface (the default), or its link-local IPv6 address. Throws when there is none. */
+  primaryAddress(interfaceName: string, family?: Family): string;
   /** Called after facts changed; returns how to unsubscribe. */
   onChange(listener: (facts: NetworkFacts) => void): () => void;
   stop(): void;
@@ -85,10 +86,11 @@ export async function createLinks({ clock = systemClock, onProblem = () => undef
 
   return {
     facts: () => facts,
-    primaryAddress(interfaceName) {
-      const address = linkNamed(facts, interfaceName)?.addresses[0]?.address;
-      if (address === undefined) throw new Error(`interface ${interfaceName} has no IPv4 address`);
-      return address;
+    primaryAddress(interfaceName, family = 'ipv4') {
+      const link = linkNamed(facts, interfaceName);
+      const address = link === undefined ? null : primaryAddress(link, family);
+      if (address !== null) return address;
+      throw new Error(`interface ${interfaceName} has no ${family === 'ipv4' ? 'IPv4 address' : 'link-local IPv6 address'}`);
     },
     onChange(listener) {
       listeners.add(listener);

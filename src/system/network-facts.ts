@@ -2,6 +2,7 @@
  * What this machine's network looks like: links, addresses, routes; read from what `ip -json` prints, asked by pure functions. Only the
  * main routing table counts, and of a route with several next hops the first one, because the data plane keeps one next hop per server.
  */
+import { type Family, isLinkLocal, parseAddress } from './ip-address.js';
 import { ipv4Number, isInPrefix } from './ipv4.js';
 
 export interface Link {
@@ -12,6 +13,8 @@ export interface Link {
   isUp: boolean;
   /** IPv4, primary first. */
   addresses: { address: string; prefixLength: number }[];
+  /** IPv6, in the order of the kernel; none where the link does not speak it. */
+  ipv6Addresses?: { address: string; prefixLength: number }[];
 }
 
 export interface Route {
@@ -54,11 +57,16 @@ export function parseLinks(json: unknown): Link[] {
       ifindex: number(entry.ifindex),
       mac: text(entry.address) || '00:00:00:00:00:00',
       isUp: Array.isArray(entry.flags) && entry.flags.includes('UP'),
-      addresses: list(entry.addr_info)
-        .filter((info) => info.family === 'inet')
-        .map((info) => ({ address: text(info.local), prefixLength: number(info.prefixlen) })),
+      addresses: addressesOf(entry, 'inet'),
+      ipv6Addresses: addressesOf(entry, 'inet6'),
     }));
 }
+
+/** A duplicate (`dadfailed`) is somebody else's. */
+const addressesOf = (entry: Json, family: 'inet' | 'inet6'): { address: string; prefixLength: number }[] =>
+  list(entry.addr_info)
+    .filter((info) => info.family === family && info.dadfailed !== true)
+    .map((info) => ({ address: text(info.local), prefixLength: number(info.prefixlen) }));
 
 /** From `ip -json -4 route show table main`; routes that lead nowhere (blackhole, unreachable) are left out. */
 export function parseRoutes(json: unknown): Route[] {
@@ -74,6 +82,13 @@ export function parseRoutes(json: unknown): Route[] {
 }
 
 export const linkNamed = (facts: NetworkFacts, name: string): Link | undefined => facts.links.find((link) => link.name === name);
+
+/** What adverts are sent from: the first IPv4 address, or the link-local IPv6 address (RFC 9568 sections 5.1.1.1 and 5.1.2.1). */
+export function primaryAddress(link: Link, family: Family): string | null {
+  if (family === 'ipv4') return link.addresses[0]?.address ?? null;
+  return link.ipv6Addresses?.find(({ address }) => isLinkLocal(parseAddress(address) ?? 0n))?.address ?? null;
+}
+
 export const linkIndexed = (facts: NetworkFacts, ifindex: number): Link | undefined => facts.links.find((link) => link.ifindex === ifindex);
 
 /** Every IPv4 address of this machine, loopback left out. */

@@ -15,6 +15,9 @@ declare module 'raw-socket' {
     close(): void;
   }
 
-  const raw: { createSocket(options: { protocol: number; bufferSize?: number }): Socket };
+  const raw: {
+    AddressFamily: { IPv4: number; IPv6: number };
+    createSocket(options: { protocol: number; addressFamily?: number; bufferSize?: number }): Socket;
+  };
   export default raw;
 }

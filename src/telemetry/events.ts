@@ -23,12 +23,18 @@ export const events = {
   'dataPlane.attached': { level: 'info', message: 'XDP program is attached', fields: ['interface', 'mode', 'adopted'] },
   'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
   'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
+  'dataPlane.otherLayout': {
+    level: 'info',
+    message: 'the data plane of a version with another layout was removed',
+    fields: ['directory', 'reason'],
+  },
   'address.foreignClaim': {
     level: 'error',
     message: 'somebody else claims an address that this node holds',
     fields: ['address', 'mac', 'interface', 'reason'],
   },
 
+  'network.settingRaised': { level: 'info', message: 'a kernel setting was raised', fields: ['key', 'before', 'after', 'reason'] },
   'network.trouble': { level: 'warn', message: 'links or neighbours could not be followed for a moment', fields: ['reason'] },
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
@@ -45,6 +51,11 @@ export const events = {
   'pool.generation': { level: 'info', message: 'pool generation is in force', fields: ['pool', 'generation', 'alive', 'reason'] },
   'track.up': { level: 'info', message: 'something tracked is as it should be again', fields: ['router', 'kind', 'name', 'reason'] },
   'track.down': { level: 'warn', message: 'something tracked failed', fields: ['router', 'kind', 'name', 'reason'] },
+  'history.failed': { level: 'warn', message: 'history cannot be written, it waits in memory', fields: ['path', 'reason'] },
+  'history.restored': { level: 'info', message: 'history is written again', fields: ['path', 'reason'] },
+  'notify.output': { level: 'info', message: 'a hook said something', fields: ['hook', 'trigger', 'output'] },
+  'notify.failed': { level: 'warn', message: 'a hook failed', fields: ['hook', 'trigger', 'reason'] },
+  'notify.dropped': { level: 'warn', message: 'a hook is too slow, the oldest document was dropped', fields: ['hook', 'reason'] },
   'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'reason'] },
   'switchover.refused': { level: 'warn', message: 'switchover was refused', fields: ['routers', 'reason'] },
 

@@ -97,6 +97,16 @@ export const metricTable = {
   tandem_flows: { type: 'gauge', help: 'Records in the flow table.', labels: [] },
   tandem_flow_table_capacity: { type: 'gauge', help: 'Records the flow table can hold.', labels: [] },
   tandem_flow_table_bytes: { type: 'gauge', help: 'Kernel memory of the flow table.', labels: [] },
+  tandem_steered_packets_total: {
+    type: 'counter',
+    help: 'Packets passed on to the node that has the addresses since a planned hand-over.',
+    labels: ['router'],
+  },
+  tandem_foreign_claims_total: {
+    type: 'counter',
+    help: 'ARP and Neighbour Discovery messages of others that claim an address held by this node.',
+    labels: ['address', 'interface'],
+  },
   tandem_drops_total: { type: 'counter', help: 'Packets dropped by the data plane, by reason.', labels: ['reason'] },
 
   tandem_service_usable_servers: { type: 'gauge', help: 'Servers that get new flows of a service.', labels: ['service'] },
@@ -148,6 +158,9 @@ export const metricTable = {
     labels: ['peer'],
   },
 
+  tandem_history_lines_waiting: { type: 'gauge', help: 'Lines of the history that cannot be written to disk yet.', labels: [] },
+  tandem_history_lines_dropped_total: { type: 'counter', help: 'Lines of the history that were lost.', labels: [] },
+  tandem_notify_total: { type: 'counter', help: 'Runs of a notify hook, by result.', labels: ['hook', 'result'] },
   tandem_log_lines_dropped_total: { type: 'counter', help: 'Log lines dropped because nobody read them.', labels: [] },
 } as const satisfies Record<string, MetricEntry>;
 

@@ -73,6 +73,11 @@ export function fillAll(status: NodeStatus, put: Put): void {
   fillBeats(status.heartbeat.beats, put);
   for (const router of status.routers) fillRouter(router, put);
   for (const tracking of status.tracking) fillTracking(tracking, put);
+  put('tandem_history_lines_waiting', {}, status.history.waiting);
+  put('tandem_history_lines_dropped_total', {}, status.history.dropped);
+  for (const { hook, counts } of status.notify) {
+    for (const [result, count] of Object.entries(counts)) put('tandem_notify_total', { hook, result }, count);
+  }
   fillDataPlane(status.dataPlane, put);
   for (const service of status.services) fillService(service, put);
   for (const pool of status.pools) fillPool(pool, put);
@@ -133,6 +138,9 @@ function fillDataPlane(status: NodeStatus['dataPlane'], put: Put): void {
   put('tandem_flows', {}, status.flows);
   put('tandem_flow_table_capacity', {}, status.maxFlows);
   put('tandem_flow_table_bytes', {}, status.flowTableBytes);
+  for (const { router, packets } of status.steered) put('tandem_steered_packets_total', { router }, packets);
+  for (const { address, interface: name, claims } of status.foreignClaims)
+    put('tandem_foreign_claims_total', { address, interface: name }, claims);
   for (const [reason, count] of Object.entries(status.drops)) put('tandem_drops_total', { reason }, count);
 }
 

@@ -2,7 +2,18 @@
  * What all states of the election share: who may take part, who may pre-empt, whom we heard, and the two ways down. Pure.
  */
 import type { Monotonic } from '../system/clock.js';
-import type { Backup, Common, Conditions, HeardAdvert, Other, RouterEffect, RouterState, SenderKey, Step } from './state.js';
+import type {
+  Backup,
+  Common,
+  Conditions,
+  HeardAdvert,
+  Other,
+  RouterEffect,
+  RouterSettings,
+  RouterState,
+  SenderKey,
+  Step,
+} from './state.js';
 import { lastHeardAt, roleOf } from './state.js';
 import { activeDownMs, latest, MISSED_ADVERTS, plus } from './timing.js';
 
@@ -55,6 +66,9 @@ export const followsAnother = (state: Backup, leaving: SenderKey, now: Monotonic
 /** How a role ends: by plan, because another is better, or because something failed (three of those are a flap). */
 export type Ending = 'planned' | 'outranked' | 'failed';
 
+/** What Skew_Time is a share of while the active router has this interval. */
+export const skewBaseMs = (settings: RouterSettings, activeIntervalMs: number): number => settings.skewIntervalMs ?? activeIntervalMs;
+
 export function toBackup(
   state: RouterState,
   waitsFor: Backup['waitsFor'],
@@ -65,7 +79,7 @@ export function toBackup(
   before: RouterEffect[],
 ): Step {
   const { common, effects } = left(state, ending, now);
-  const downAt = plus(now, activeDownMs(state.settings.priority, activeIntervalMs));
+  const downAt = plus(now, activeDownMs(state.settings.priority, activeIntervalMs, skewBaseMs(state.settings, activeIntervalMs)));
   const backup: Backup = { ...common, kind: 'backup', waitsFor, activeIntervalMs, downAt, graced: false, unheard: null };
   return { state: backup, effects: [...before, ...transition(state, backup, reason), ...effects] };
 }

@@ -8,7 +8,7 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { type GroupBeat, nameHash } from './beat-codec.js';
-import type { Advert, ChecksumForm } from './codec.js';
+import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
 import { initialState, step } from './machine.js';
@@ -17,7 +17,7 @@ import { livingHolder } from './peer-view.js';
 import type { RouterEffect, RouterEvent, RouterSettings, RouterState } from './state.js';
 import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';
-import { effectivePriority, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
+import { effectivePriority, isOwner, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
 
 export class GroupUnit {
   config: HeartbeatGroup;
@@ -56,9 +56,11 @@ export class GroupUnit {
   }
 
   private settings(): RouterSettings {
-    const { priority, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce } = this.config;
+    const { priority, preempt, advertIntervalMs, leaseIntervalMs, skewIntervalMs, preemptDelayMs, announce } = this.config;
     const effective = effectivePriority(priority, this.verdict.priorityDelta);
-    return { priority: effective, advertIntervalMs, leaseIntervalMs, preempt, preemptDelayMs, announce };
+    // RFC 9568 section 6.1: the owner of the addresses always pre-empts.
+    const always = { preempt: preempt || isOwner(effective), skewIntervalMs: skewIntervalMs ?? null };
+    return { priority: effective, advertIntervalMs, leaseIntervalMs, preemptDelayMs, announce, ...always };
   }
 
   start(): void {
@@ -87,17 +89,14 @@ export class GroupUnit {
     if (this.isRunning) return;
     this.isRunning = true;
     for (let next = this.queue.shift(); next !== undefined; next = this.queue.shift()) {
-      const before = this.state.kind;
+      const before = this.state;
       const { state, effects } = step(this.state, next, this.context.ports.clock.now());
       this.state = state;
-      if (state.kind === 'claiming' && before !== 'claiming') this.decidedAt = this.context.ports.clock.now();
+      if (state.kind === 'claiming' && before.kind !== 'claiming') this.decidedAt = this.context.ports.clock.now();
       for (const effect of effects) this.execute(effect);
+      this.tellVerified(before);
     }
     this.isRunning = false;
-  }
-
-  memberFor(interfaceName: string, vrid: number): Member | null {
-    return this.members.find(({ config }) => config.interface === interfaceName && config.vrid === vrid) ?? null;
   }
 
   /** A decoded advertisement for one of our members. */
@@ -220,10 +219,15 @@ export class GroupUnit {
     if (state.kind !== 'active' || !['pending', 'no'].includes(state.verification.status) || at < state.verification.since) return;
     if (this.members.length > 1 && this.verifiedAt() === null) return;
     this.feed({ type: 'verified', at });
-    const afterMs = this.state.kind === 'active' ? this.state.verification.afterMs : null;
-    for (const { config } of this.members) {
-      if (afterMs !== null) this.context.ports.report({ type: 'verified', router: config.name, afterMs });
-    }
+  }
+
+  /** From the feeding itself: a proof is mostly found while effects are executed, and feeding only queues then. */
+  private tellVerified(before: RouterState): void {
+    const { state } = this;
+    if (state.kind !== 'active' || state.verification.status !== 'yes' || state.verification.afterMs === null) return;
+    if (before.kind === 'active' && before.verification.status === 'yes') return;
+    for (const { config } of this.members)
+      this.context.ports.report({ type: 'verified', router: config.name, afterMs: state.verification.afterMs });
   }
 
   private transition(effect: Extract<RouterEffect, { type: 'transition' }>): void {

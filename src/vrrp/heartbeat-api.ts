@@ -55,6 +55,8 @@ export interface HeartbeatGroup {
   leaseIntervalMs: number;
   preempt: boolean;
   preemptDelayMs: number;
+  /** What Skew_Time is a share of: in version 2 one second (RFC 3768 section 6.1); absent: the interval of the active router. */
+  skewIntervalMs?: number;
   announce: { repeat: number; repeatGapMs: number; refreshMs: number };
   trackedInterfaces: TrackedInterface[];
   members: HeartbeatRouter[];
@@ -81,15 +83,21 @@ export interface HeartbeatRouter {
   /** Index into the data plane's leases. */
   slot: number;
   interface: string;
-  /** Primary IPv4 address of the interface: source of adverts. */
+  /** Version of VRRP; 3 when absent. */
+  version?: 2 | 3;
+  /** Primary IPv4 address of the interface, or its link-local IPv6 address: source of adverts. Its family is the router's. */
   sourceAddress: string;
   addresses: string[];
-  /** Every address that is announced by gratuitous ARP, with the interface it lives on. */
+  /** Every address that is announced by gratuitous ARP or Neighbour Advertisement, with the interface it lives on. */
   announced: { address: string; interface: string }[];
   /** Interfaces that must carry the program for the lease to be renewed. */
   dataInterfaces: string[];
   /** Empty: multicast. */
   unicastPeers: string[];
+  /** With unicast peers: reject what anybody else sends; true when absent. */
+  unicastSourceCheck?: boolean;
+  /** Adverts to the group, announcements and echoes come from the virtual MAC. */
+  virtualMac?: boolean;
   /** Checksum of the advertisements sent: RFC 9568 (default), with the pseudo-header of RFC 5798 (keepalived 2.2 and older accept nothing
    *  else), or `auto`: as the last accepted advertisement. Received ones may have either. */
   checksum?: 'rfc9568' | 'rfc5798' | 'auto';
@@ -99,7 +107,6 @@ export interface HeartbeatRouter {
 export type ToHeartbeat =
   /** Sent on connect, after every transition (a lapsed lease makes the heartbeat forget `inSync`), and whenever something changed. `ready`: the flow table may serve. `inSync`: this node may pre-empt. */
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
-  /** The key with which a node signs its beats: 32 hex digits. */
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
   /** Become active for these routers at once: the active node has handed over to us. `atMs`: when the daemon heard of it
@@ -184,6 +191,10 @@ export interface RouterCounters {
   advertsRejected: Record<string, number>;
   /** Accepted with the pseudo-header checksum of RFC 5798. */
   advertsOldChecksum?: number;
+  /** Accepted although their addresses are not ours. */
+  advertsOtherAddresses?: number;
+  /** Accepted although their interval is not ours (version 3). */
+  advertsOtherInterval?: number;
   sendErrors: number;
   announcementsSent: number;
   lateWakes: number;

@@ -6,11 +6,11 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
+import { parseAddress } from '../system/ip-address.js';
 import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
 import { nameHash } from './beat-codec.js';
 import { Beats } from './beats.js';
-import { decodeAdvert } from './codec.js';
 import { GroupUnit } from './group-unit.js';
 import type {
   BeatPeer,
@@ -21,22 +21,17 @@ import type {
   ToHeartbeat,
   VerifyTarget,
 } from './heartbeat-api.js';
-import { parseIpv4 } from './ipv4.js';
 import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
-import type { FramePort, HeartbeatPorts, InterfaceView, VrrpSocketPort } from './ports.js';
+import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { earliest, plus, takeOverValidMs } from './timing.js';
+import { Wires } from './wires.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
 const DRAIN_LIMIT = 64;
 /** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. */
 const WATCH_ACTIVE_MS = 50;
 const WATCH_IDLE_MS = 200;
-
-interface Wire {
-  socket: VrrpSocketPort;
-  sourceAddress: string;
-}
 
 export interface HeartbeatOptions {
   config: HeartbeatConfig;
@@ -54,7 +49,7 @@ export class Heartbeat {
   private readonly ports: HeartbeatPorts;
   private config: HeartbeatConfig;
   private readonly units = new Map<string, GroupUnit>();
-  private readonly wires = new Map<string, Wire>();
+  private readonly wires: Wires;
   private readonly frames = new Map<string, FramePort>();
   private guard: LeaseGuard | null = null;
   private beats: Beats | null = null;
@@ -71,6 +66,13 @@ export class Heartbeat {
     this.options = options;
     this.ports = options.ports;
     this.config = options.config;
+    this.wires = new Wires({
+      ports: this.ports,
+      members: () => this.allMembers(),
+      onAdvert: (member, advert, form) => this.unitOf(member)?.receive(member, advert, form),
+      onReadable: () => this.arm(),
+      onProblem: (name, error) => this.log('error', 'socketFailed', { interface: name, error }),
+    });
   }
 
   start(): void {
@@ -125,7 +127,7 @@ export class Heartbeat {
     this.cancelLinks?.();
     this.armed?.cancel();
     this.cancelWatch?.();
-    for (const name of [...this.wires.keys()]) this.closeWire(name);
+    this.wires.closeAll();
     for (const port of this.frames.values()) port.close();
     this.ports.report(this.status());
     this.ports.report({ type: 'stopped' });
@@ -164,7 +166,7 @@ export class Heartbeat {
       ports: this.ports,
       lease: () => this.guard,
       interfaces: () => this.interfaces,
-      sendVrrp: (name, packet, destination) => this.sendVrrp(name, packet, destination),
+      sendVrrp: (router, packet, destination) => this.wires.send(router, packet, destination),
       sendFrame: (name, frame) => this.sendFrame(name, frame),
       verifyTargets: () => this.targets,
       nodeAt: (address) => this.beats?.nodeAt(address) ?? null,
@@ -203,8 +205,11 @@ export class Heartbeat {
   private removeUnit(name: string, unit: GroupUnit): void {
     unit.feed({ type: 'stop', reason: 'reconfigured' });
     this.units.delete(name);
-    const used = new Set(this.allMembers().map((member) => member.config.interface));
-    for (const { config } of unit.members) if (!used.has(config.interface)) this.closeWire(config.interface);
+    this.wires.closeUnused();
+  }
+
+  private unitOf(member: Member): GroupUnit | undefined {
+    return [...this.units.values()].find((unit) => unit.members.includes(member));
   }
 
   private allMembers(): Member[] {
@@ -276,7 +281,7 @@ export class Heartbeat {
 
   private look(unit: GroupUnit): void {
     unit.track(this.lastTrack?.tracked ?? []);
-    const down = unit.members.find(({ config }) => !this.hasLinks(config) || !this.hasWire(config))?.config ?? null;
+    const down = unit.members.find(({ config }) => !this.hasLinks(config) || !this.wires.has(config))?.config ?? null;
     const isUp = down === null;
     if (isUp !== unit.state.conditions.isLinkUp)
       unit.feed({ type: 'link', isUp, reason: down === null ? '' : `linkDown:${this.downName(down)}` });
@@ -299,28 +304,6 @@ export class Heartbeat {
     return config.announced.find((entry) => !this.interfaces.has(entry.interface))?.interface ?? config.interface;
   }
 
-  private hasWire(config: HeartbeatRouter): boolean {
-    const name = config.interface;
-    const wire = this.wires.get(name);
-    if (wire !== undefined && wire.sourceAddress === config.sourceAddress) return true;
-    this.closeWire(name);
-    const routers = this.config.groups.flatMap((group) => group.members);
-    const joinGroup = routers.some((router) => router.interface === name && router.unicastPeers.length === 0);
-    try {
-      const options = { interface: name, sourceAddress: config.sourceAddress, joinGroup, onReadable: () => this.readable(name) };
-      this.wires.set(name, { socket: this.ports.openVrrp(options), sourceAddress: config.sourceAddress });
-      return true;
-    } catch (error) {
-      this.log('error', 'socketFailed', { interface: name, error: messageOf(error) });
-      return false;
-    }
-  }
-
-  private closeWire(name: string): void {
-    this.wires.get(name)?.socket.close();
-    this.wires.delete(name);
-  }
-
   private openLeases(): void {
     try {
       const port = this.ports.openLeases(this.config.pinDir);
@@ -328,12 +311,6 @@ export class Heartbeat {
     } catch (error) {
       this.log('warn', 'dataPlaneMissing', { error: messageOf(error) });
     }
-  }
-
-  private sendVrrp(name: string, packet: Buffer, destination: string): void {
-    const wire = this.wires.get(name);
-    if (wire === undefined) throw new Error(`no socket on ${name}`);
-    wire.socket.send(packet, destination);
   }
 
   /** In advance: opening one takes as long as a whole take-over. Failure is found, and told, when a frame is to be sent. */
@@ -363,31 +340,6 @@ export class Heartbeat {
     }
   }
 
-  private readable(name: string): void {
-    this.drain(name, 1);
-    this.arm();
-  }
-
-  private drain(name: string, limit: number): void {
-    this.wires.get(name)?.socket.drain(limit, (packet) => this.packet(name, packet));
-  }
-
-  private packet(name: string, packet: Uint8Array): void {
-    const decoded = decodeAdvert(packet);
-    // What is for nobody is counted by the first that listens there.
-    const first = this.allMembers().find((member) => member.config.interface === name);
-    if (!decoded.ok) {
-      first?.reject(decoded.reason);
-      return;
-    }
-    const { advert, checksumForm } = decoded;
-    for (const unit of this.units.values()) {
-      const member = unit.memberFor(name, advert.vrid);
-      if (member !== null) return unit.receive(member, advert, checksumForm);
-    }
-    first?.reject('unknownRouter', advert.source);
-  }
-
   /** One timer for everything: set for the earliest deadline. An earlier one that is already set only finds nothing to do. */
   private arm(): void {
     if (this.isStopped) return;
@@ -405,7 +357,7 @@ export class Heartbeat {
   private wake(): void {
     this.armed = null;
     const inputAt = this.ports.clock.now();
-    for (const name of this.wires.keys()) this.drain(name, DRAIN_LIMIT);
+    this.wires.drainAll(DRAIN_LIMIT);
     const now = this.ports.clock.now();
     const due = [...this.units.values()].filter((unit) => unit.deadline !== null && unit.deadline <= now);
     if (due.some((unit) => unit.state.kind === 'backup')) this.lookBeforeClaim(due);
@@ -434,7 +386,7 @@ const isSameRouter = (a: HeartbeatRouter, b: HeartbeatRouter | undefined): boole
   b !== undefined && a.vrid === b.vrid && a.slot === b.slot && a.interface === b.interface && a.sourceAddress === b.sourceAddress;
 
 function targetOf(target: VerifyTarget): EchoTarget[] {
-  const address = parseIpv4(target.address);
+  const address = parseAddress(target.address);
   const mac = parseMac(target.mac);
   return address === null || mac === null ? [] : [{ interface: target.interface, address, mac }];
 }

@@ -11,7 +11,7 @@
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
 import { handOver, startClaim, stepClaiming } from './claiming.js';
-import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, toBackup, toInitialize } from './common.js';
+import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
 import { peerFellSilent, peerSpoke } from './peers.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
@@ -145,7 +145,7 @@ function configure(state: RouterState, settings: RouterSettings, now: Monotonic)
 function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, ending: Ending): Step {
   const farewell: RouterEffect[] = [];
   // The slowest successor waits for the skew of priority 1.
-  const admitMs = ending === 'planned' ? skewMs(1, state.settings.advertIntervalMs) + HAND_OVER_GRACE_MS : 0;
+  const admitMs = ending === 'planned' ? skewMs(1, skewBaseMs(state.settings, state.settings.advertIntervalMs)) + HAND_OVER_GRACE_MS : 0;
   if (state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null))
     farewell.push({ type: 'releaseLease', admitMs });
   if (state.kind === 'active' || state.kind === 'claiming') farewell.push({ type: 'sendAdvert', priority: 0, to: null });
@@ -171,7 +171,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
     if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
-    const downAt = plus(now, skewMs(priority, state.activeIntervalMs));
+    const downAt = plus(now, skewMs(priority, skewBaseMs(state.settings, state.activeIntervalMs)));
     return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
   }
   const isLower = advert.priority < priority;
@@ -183,7 +183,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
     intervalMs === state.activeIntervalMs
       ? []
       : [{ type: 'log', level: 'warn', event: 'intervalDiffers', fields: { heardMs: intervalMs, ownMs: state.settings.advertIntervalMs } }];
-  const downAt = plus(now, activeDownMs(priority, intervalMs));
+  const downAt = plus(now, activeDownMs(priority, intervalMs, skewBaseMs(state.settings, intervalMs)));
   return {
     state: {
       ...state,
@@ -209,7 +209,7 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
       { type: 'log', level: 'warn', event: 'wokeLate', fields: { lateMs: Math.round(lateMs) } },
     ];
     if (!state.graced) {
-      const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, activeIntervalMs));
+      const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
       return { state: { ...state, downAt, graced: true }, effects };
     }
     const claim = claimUnlessHeld(state, inputAt, now);

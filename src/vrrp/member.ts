@@ -4,22 +4,25 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { echoRequest, gratuitousArp } from './announcer.js';
-import { type Advert, type ChecksumForm, encodeAdvert, type RejectReason, refreshAdvert, VRRP_GROUP } from './codec.js';
+import { type Address, addressOf, familyOf, formatAddress, isLinkLocal } from '../system/ip-address.js';
+import { announcement, echoRequest, framed, virtualMac } from './announcer.js';
+import { type Advert, type ChecksumForm, type RejectReason, type Version, vrrpGroup } from './codec/advert.js';
+import { encodeAdvert, refreshAdvert } from './codec/codec.js';
 import type { HeartbeatRouter, RouterCounters } from './heartbeat-api.js';
-import { formatIpv4, ipv4 } from './ipv4.js';
 import type { LeaseGuard } from './lease-guard.js';
 import type { HeartbeatPorts, InterfaceView } from './ports.js';
 import { RateLimit } from './rate-limit.js';
 import type { HeardAdvert, SenderKey } from './state.js';
 
-/** Smallest step of the advertisement interval on the wire. */
-const CENTISECOND_MS = 10;
+/** Owner of the addresses. */
+const OWNER_PRIORITY = 255;
+/** Senders remembered with their address: more than the routers of a network; a bound against forged ones. */
+const MAX_SENDERS = 64;
 
 /** A neighbour that can be asked whether the take-over landed. */
 export interface EchoTarget {
   interface: string;
-  address: number;
+  address: Address;
   mac: Buffer;
 }
 
@@ -29,7 +32,7 @@ export interface UnitContext {
   lease(): LeaseGuard | null;
   interfaces(): Map<string, InterfaceView>;
   /** Sends now; throws when the kernel refused, or when the socket is not open. */
-  sendVrrp(interfaceName: string, packet: Buffer, destination: string): void;
+  sendVrrp(config: HeartbeatRouter, packet: Buffer, destination: string): void;
   sendFrame(interfaceName: string, frame: Buffer): void;
   verifyTargets(): readonly EchoTarget[];
   /** Name of the node of this cluster that sends from this address; null: somebody else. */
@@ -53,6 +56,8 @@ const noCounters = (): RouterCounters => ({
   advertsReceived: 0,
   advertsRejected: {},
   advertsOldChecksum: 0,
+  advertsOtherAddresses: 0,
+  advertsOtherInterval: 0,
   sendErrors: 0,
   announcementsSent: 0,
   lateWakes: 0,
@@ -69,11 +74,8 @@ export class Member {
   readonly counters: RouterCounters = noCounters();
   private readonly context: UnitContext;
   private readonly limit = new RateLimit();
-  private packet: Buffer;
-  private sourceAddress: number;
-  private addresses: ReadonlySet<number>;
-  private peers: ReadonlySet<number>;
-  /** Where senders are to be reached on this wire. */
+  private wire: WireSide;
+  /** Where senders are to be reached on this wire, the one heard last at the end. */
   private readonly senders = new Map<SenderKey, string>();
   private echoSequence = 0;
   private checksumForm: ChecksumForm;
@@ -82,76 +84,78 @@ export class Member {
     this.config = config;
     this.context = context;
     this.checksumForm = config.checksum === 'rfc5798' ? 'rfc5798' : 'rfc9568';
-    this.packet = packetOf(config, announced);
-    this.sourceAddress = ipv4(config.sourceAddress);
-    this.addresses = new Set(config.addresses.map(ipv4));
-    this.peers = new Set(config.unicastPeers.map(ipv4));
+    this.wire = wireSide(config, announced);
   }
 
   reconfigure(config: HeartbeatRouter, announced: Announced): void {
     this.config = config;
-    this.packet = packetOf(config, announced);
+    this.wire = wireSide(config, announced);
     if (config.checksum !== 'auto') this.checksumForm = config.checksum ?? 'rfc9568';
-    this.addresses = new Set(config.addresses.map(ipv4));
-    this.peers = new Set(config.unicastPeers.map(ipv4));
   }
 
   /** A decoded advertisement of our VRID on our interface; null when it is not for us after all (counted). */
   receive(advert: Advert, form: ChecksumForm): HeardAdvert | null {
-    if (advert.source === this.sourceAddress) return this.reject('ownSource');
-    if (this.peers.size > 0 && !this.peers.has(advert.source)) return this.reject('unknownPeer', advert.source);
+    const { announced, peers, source, version } = this.wire;
+    const checksSource = peers.size > 0 && this.config.unicastSourceCheck !== false;
+    if (advert.version !== version) return this.reject('version', advert.source);
+    if (advert.source === source) return this.reject('ownSource');
+    if (checksSource && !peers.has(advert.source)) return this.reject('unknownPeer', advert.source);
+    const isOtherInterval = advert.intervalMs !== announced.advertIntervalMs;
+    // RFC 3768 section 7.1; version 3 learns the interval of the active router instead.
+    if (version === 2 && isOtherInterval) return this.reject('intervalMismatch', advert.source, { heardMs: advert.intervalMs });
     this.counters.advertsReceived++;
+    if (isOtherInterval) this.counters.advertsOtherInterval = (this.counters.advertsOtherInterval ?? 0) + 1;
     if (this.config.checksum === 'auto') this.checksumForm = form;
     if (form === 'rfc5798') this.counters.advertsOldChecksum = (this.counters.advertsOldChecksum ?? 0) + 1;
-    if (advert.addresses.length !== this.addresses.size || !advert.addresses.every((address) => this.addresses.has(address))) {
-      this.log('warn', 'addressesDiffer', { from: formatIpv4(advert.source), heard: advert.addresses.map(formatIpv4) });
-    }
-    return {
-      from: this.keyOf(advert.source),
-      isGreater: advert.source > this.sourceAddress,
-      priority: advert.priority,
-      intervalMs: advert.intervalCs * CENTISECOND_MS,
-    };
+    this.compareAddresses(advert);
+    if (announced.priority === OWNER_PRIORITY)
+      this.log('warn', 'ownerHears', { from: formatAddress(advert.source), priority: advert.priority });
+    return { from: this.keyOf(advert.source), isGreater: advert.source > source, priority: advert.priority, intervalMs: advert.intervalMs };
+  }
+
+  private compareAddresses({ addresses, source }: Advert): void {
+    const own = this.wire.addresses;
+    if (addresses.length === own.size && addresses.every((address) => own.has(address))) return;
+    this.counters.advertsOtherAddresses = (this.counters.advertsOtherAddresses ?? 0) + 1;
+    this.log('warn', 'addressesDiffer', { from: formatAddress(source), heard: addresses.map(formatAddress) });
   }
 
   /** A node of the cluster is one sender whatever the wire; anybody else is one per wire. */
-  private keyOf(source: number): SenderKey {
-    const address = formatIpv4(source);
+  private keyOf(source: Address): SenderKey {
+    const address = formatAddress(source);
     const node = this.context.nodeAt(address);
     const key = node === null ? `${this.config.name} ${address}` : node;
+    this.senders.delete(key);
     this.senders.set(key, address);
+    const oldest = this.senders.keys().next();
+    if (this.senders.size > MAX_SENDERS && oldest.done !== true) this.senders.delete(oldest.value);
     return key;
   }
 
   /** For ties between nodes: the low half of our address, greater as section 6.4.3 means it. */
   get rank(): bigint {
-    return BigInt(this.sourceAddress);
+    return BigInt.asUintN(64, BigInt(this.wire.source));
   }
 
   addressOf(key: SenderKey): string | null {
     return this.senders.get(key) ?? null;
   }
 
-  reject(reason: RejectReason, source?: number): null {
+  reject(reason: RejectReason, source?: Address, fields: Record<string, unknown> = {}): null {
     this.counters.advertsRejected[reason] = (this.counters.advertsRejected[reason] ?? 0) + 1;
-    if (reason !== 'ownSource')
-      this.log('warn', 'advertRejected', source === undefined ? { reason } : { reason, from: formatIpv4(source) });
+    const from = source === undefined ? {} : { from: formatAddress(source) };
+    if (reason !== 'ownSource') this.log('warn', 'advertRejected', { reason, ...from, ...fields }, reason);
     return null;
   }
 
   /** When the advertisement was sent (the time before the send), or why not. `to`: one sender only, as far as it is known on this wire. */
   send(priority: number, to: SenderKey | null): { at: Monotonic } | { failure: string } {
-    const { interface: name, unicastPeers } = this.config;
     const at = this.context.ports.clock.now();
-    const everybody = unicastPeers.length > 0 ? unicastPeers : [formatIpv4(VRRP_GROUP)];
-    const one = to === null ? null : this.addressOf(to);
-    const destinations = to === null ? everybody : one === null ? [] : [one];
     let failure: unknown = null;
     let sent = 0;
-    for (const destination of destinations) {
+    for (const destination of this.destinations(to)) {
       try {
-        refreshAdvert(this.packet, priority, ipv4(destination), this.checksumForm);
-        this.context.sendVrrp(name, this.packet, destination);
+        this.sendTo(priority, destination);
         sent++;
       } catch (error) {
         failure = error;
@@ -163,40 +167,56 @@ export class Member {
     return { at };
   }
 
+  private destinations(to: SenderKey | null): readonly Destination[] {
+    if (to === null) return this.wire.everybody;
+    const one = this.addressOf(to);
+    return one === null ? [] : [{ address: addressOf(one), text: one, isGroup: false }];
+  }
+
+  private sendTo(priority: number, { address, isGroup, text }: Destination): void {
+    const { frame, packet } = this.wire;
+    refreshAdvert(packet, priority, address, this.checksumForm);
+    // RFC 9568 section 7.2: what goes to the group comes from the virtual MAC. Unicast is between two routers, which know each other.
+    if (frame !== null && isGroup) this.context.sendFrame(this.config.interface, frame);
+    else this.context.sendVrrp(this.config, packet, text);
+  }
+
+  /** Where frames of this router come from on an interface; null while that is down. */
+  private macOn(interfaceName: string): Uint8Array | null {
+    const view = this.context.interfaces().get(interfaceName);
+    return view === undefined ? null : (this.wire.virtualMac ?? view.mac);
+  }
+
   announce(): void {
-    const interfaces = this.context.interfaces();
     for (const { address, interface: name } of this.config.announced) {
-      const view = interfaces.get(name);
-      if (view === undefined) continue;
-      if (this.sendFrame(name, gratuitousArp(view.mac, ipv4(address)))) this.counters.announcementsSent++;
+      const mac = this.macOn(name);
+      if (mac !== null && this.sendFrame(name, announcement(mac, addressOf(address)))) this.counters.announcementsSent++;
     }
   }
 
-  /** Neighbours on an interface where this router announces an address. */
+  /** Neighbours of our family on an interface where this router announces an address. */
   targets(): EchoTarget[] {
+    const { source } = this.wire;
     const names = new Set(this.config.announced.map((entry) => entry.interface));
-    return this.context.verifyTargets().filter((target) => names.has(target.interface));
+    return this.context.verifyTargets().filter((target) => names.has(target.interface) && familyOf(target.address) === familyOf(source));
   }
 
   askTargets(): void {
-    const interfaces = this.context.interfaces();
     for (const target of this.targets()) {
-      const view = interfaces.get(target.interface);
-      const source = this.config.announced.find((entry) => entry.interface === target.interface);
-      if (view === undefined || source === undefined) continue;
-      const { address, mac } = target;
+      const sourceMac = this.macOn(target.interface);
+      const source = this.echoSource(target);
+      if (sourceMac === null || source === null) continue;
       this.echoSequence = (this.echoSequence + 1) & 0xffff;
       const identifier = this.context.ports.verifyEchoId;
-      const echo = {
-        sourceMac: view.mac,
-        targetMac: mac,
-        source: ipv4(source.address),
-        target: address,
-        identifier,
-        sequence: this.echoSequence,
-      };
+      const echo = { sourceMac, targetMac: target.mac, source, target: target.address, identifier, sequence: this.echoSequence };
       this.sendFrame(target.interface, echoRequest(echo));
     }
+  }
+
+  /** An address there that the neighbour can answer: of the scope of its own. */
+  private echoSource(target: EchoTarget): Address | null {
+    const here = this.config.announced.filter((entry) => entry.interface === target.interface).map(({ address }) => addressOf(address));
+    return here.find((address) => isLinkLocal(address) === isLinkLocal(target.address)) ?? here[0] ?? null;
   }
 
   private sendFrame(interfaceName: string, frame: Buffer): boolean {
@@ -209,21 +229,56 @@ export class Member {
     }
   }
 
-  log(level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>): void {
+  /** `kind`: what makes it the same line again, beside its name. */
+  log(level: 'debug' | 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>, kind = ''): void {
     const { clock, report } = this.context.ports;
-    const suppressed = this.limit.take(event, clock.now());
+    const suppressed = this.limit.take(`${event} ${kind}`, clock.now());
     if (suppressed === null) return;
     const all = { router: this.config.name, ...fields, ...(suppressed > 0 ? { suppressed } : {}) };
     report({ type: 'log', level, event, fields: all, atWallMs: clock.wallMs() });
   }
 }
 
-const packetOf = (config: HeartbeatRouter, { priority, advertIntervalMs }: Announced): Buffer =>
-  encodeAdvert({
-    source: ipv4(config.sourceAddress),
-    destination: VRRP_GROUP,
-    vrid: config.vrid,
-    priority,
-    intervalCs: Math.max(1, Math.round(advertIntervalMs / CENTISECOND_MS)),
-    addresses: config.addresses.map(ipv4),
-  });
+interface Destination {
+  address: Address;
+  text: string;
+  isGroup: boolean;
+}
+
+/** Everything about a configuration that packets are compared with or made of. */
+interface WireSide {
+  version: Version;
+  source: Address;
+  addresses: ReadonlySet<Address>;
+  peers: ReadonlySet<Address>;
+  announced: Announced;
+  everybody: readonly Destination[];
+  virtualMac: Uint8Array | null;
+  /** The IP packet of the advertisement, refreshed with each send. */
+  packet: Buffer;
+  /** The Ethernet frame around it, the same memory; null: the kernel makes it. */
+  frame: Buffer | null;
+}
+
+function wireSide(config: HeartbeatRouter, announced: Announced): WireSide {
+  const version = config.version ?? 3;
+  const source = addressOf(config.sourceAddress);
+  const group = vrrpGroup(familyOf(source));
+  const { priority, advertIntervalMs: intervalMs } = announced;
+  const addresses = config.addresses.map(addressOf);
+  const packet = encodeAdvert({ version, source, destination: group, vrid: config.vrid, priority, intervalMs, addresses });
+  const mac = config.virtualMac === true ? virtualMac(familyOf(source), config.vrid) : null;
+  const whole = mac === null ? null : framed(packet, mac, group);
+  const peers = config.unicastPeers.map((text) => ({ address: addressOf(text), text, isGroup: false }));
+  return {
+    version,
+    source,
+    addresses: new Set(addresses),
+    peers: new Set(peers.map(({ address }) => address)),
+    announced,
+    everybody: peers.length > 0 ? peers : [{ address: group, text: formatAddress(group), isGroup: true }],
+    virtualMac: mac,
+    packet: whole?.packet ?? packet,
+    frame: whole?.frame ?? null,
+  };
+}

@@ -29,12 +29,15 @@ export interface FramePort {
   close(): void;
 }
 
-/** A raw socket of IP protocol 112 on one interface. */
+/** A raw socket of IP protocol 112 on one interface, of the family of its source address. */
 export interface VrrpSocketPort {
-  /** Sends now, IPv4 header included; throws when the kernel refused. */
+  /** Sends now, IP header included; throws when the kernel refused. */
   send(packet: Buffer, destination: string): void;
-  /** Hands over up to `limit` waiting packets (one shared buffer: valid during the call) and says how many there were. */
-  drain(limit: number, onPacket: (packet: Uint8Array) => void): number;
+  /** Hands over up to `limit` waiting packets (one shared buffer: valid during the call) and says how many there were. IPv4 packets
+   *  start with their header; of IPv6 it is the message, cut to one byte when the hop limit was not 255. */
+  drain(limit: number, onPacket: (packet: Uint8Array, source: string) => void): number;
+  /** Takes part in an IPv6 multicast group on an interface. */
+  joinGroup(group: string, interfaceName: string): void;
   close(): void;
 }
 

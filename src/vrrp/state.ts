@@ -11,6 +11,8 @@ export interface RouterSettings {
   priority: number;
   advertIntervalMs: number;
   leaseIntervalMs: number;
+  /** What Skew_Time is a share of; null: the interval of the active router, as in version 3. */
+  skewIntervalMs: number | null;
   preempt: boolean;
   preemptDelayMs: number;
   announce: { repeat: number; repeatGapMs: number; refreshMs: number };

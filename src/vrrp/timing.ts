@@ -20,8 +20,9 @@ export const latest = (a: Monotonic, b: Monotonic): Monotonic => (a > b ? a : b)
 
 export const skewMs = (priority: number, activeIntervalMs: number): number => ((256 - priority) * activeIntervalMs) / 256;
 
-export const activeDownMs = (priority: number, activeIntervalMs: number): number =>
-  MISSED_ADVERTS * activeIntervalMs + skewMs(priority, activeIntervalMs);
+/** `skewIntervalMs`: what the skew is a share of; version 2 takes one second whatever the interval is (RFC 3768 section 6.1). */
+export const activeDownMs = (priority: number, activeIntervalMs: number, skewIntervalMs: number = activeIntervalMs): number =>
+  MISSED_ADVERTS * activeIntervalMs + skewMs(priority, skewIntervalMs);
 
 export const leaseMarginMs = (leaseIntervalMs: number): number => Math.max(LEASE_MARGIN_MIN_MS, LEASE_MARGIN_SHARE * leaseIntervalMs);
 

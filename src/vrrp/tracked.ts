@@ -45,5 +45,7 @@ function interfaceVerdict(name: string, weight: number | null, isUp: boolean): O
   };
 }
 
+export const isOwner = (priority: number): boolean => priority === OWNER_PRIORITY;
+
 export const effectivePriority = (base: number, delta: number): number =>
-  base === OWNER_PRIORITY ? base : Math.min(MAX_EFFECTIVE, Math.max(MIN_EFFECTIVE, base + delta));
+  isOwner(base) ? base : Math.min(MAX_EFFECTIVE, Math.max(MIN_EFFECTIVE, base + delta));

@@ -74,8 +74,11 @@ if (unsupported) {
     run('ip', 'link', 'set', 'left', 'down');
     await t.rejects(agent.call('left', 'send', [frame(ETHER_TYPE, 'x')]), { code: 'SYSCALL', message: /ENETDOWN/ });
     run('ip', 'link', 'set', 'left', 'up');
-    await agent.call('left', 'send', [frame(ETHER_TYPE, 'x')]);
+    await agent.call('left', 'send', [frame(ETHER_TYPE, 'after')]);
     t.pass('the socket outlives an interface that was down');
+    const isAfter = ({ frame }: Seen['frames'][number]): boolean => Buffer.from(frame).toString('latin1', 14).startsWith('after');
+    while (!received.all?.some(isAfter)) await once(agent.child, 'message', { signal: AbortSignal.timeout(10_000) });
+    t.pass('and goes on receiving');
     run('ip', 'link', 'del', 'left');
     await t.rejects(agent.call('left', 'send', [frame(ETHER_TYPE, 'x')]), { code: 'SYSCALL' });
     await t.rejects(agent.call('agent', 'openFrames', ['left', CAPTURE_ALL], 'gone'), { code: 'NO_INTERFACE' });

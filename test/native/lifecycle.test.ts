@@ -5,7 +5,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
+import type { BeatOptions } from '../../src/l4/native.js';
 import { addonPath } from '../../src/system/paths.js';
+import { becomes, freshPort } from './beat-fixture.js';
 import {
   ADDON_VARIABLE,
   freshPinDir,
@@ -34,7 +36,12 @@ ${LOAD}
 const plane = native.load({ ...workerData, maxFlows: 64 });
 plane.watch(() => parentPort.postMessage('woken'));
 const frames = native.openFrames('lo', 3, () => undefined);
-globalThis.kept = [frames];
+const links = native.openLinkMonitor(() => undefined);
+const beats = native.openBeats(workerData.beats, () => parentPort.postMessage('beats'));
+beats.setPeerKey(1, Buffer.alloc(16));
+beats.watch(1, 1);
+beats.say(Buffer.alloc(10));
+globalThis.kept = [frames, links, beats];
 if (workerData.leave) process.exit();
 parentPort.postMessage('ready');
 `;
@@ -43,7 +50,12 @@ const COLLECT = `
 ${LOAD}
 const [, objectPath, pinDir] = process.argv.slice(1);
 const open = () => require('node:fs').readdirSync('/proc/self/fd').length;
-const work = () => { native.load({ objectPath, pinDir, maxFlows: 64 }); native.openLeases(pinDir); native.openFrames('lo', 0); };
+const work = () => {
+  native.load({ objectPath, pinDir, maxFlows: 64 });
+  native.openLeases(pinDir);
+  native.openFrames('lo', 0);
+  native.openHopLimitFilter();
+};
 const settle = async () => { for (let i = 0; i < 20; i++) { globalThis.gc(); await new Promise((resolve) => setImmediate(resolve)); } };
 (async () => {
   work();
@@ -69,6 +81,30 @@ console.log(JSON.stringify([native.setRealtime(5), native.lockMemory()]));
 const fs = require('node:fs');
 for (const task of fs.readdirSync('/proc/self/task')) console.log(fs.readFileSync('/proc/self/task/' + task + '/stat', 'utf8').split(') ')[1].split(' ').slice(37, 39).join(' '));
 `;
+
+/** A node that listens to one peer. */
+const beatOptions = (port: number): BeatOptions => ({
+  cluster: 1n,
+  nodeId: 2,
+  instance: 1n,
+  key: Buffer.alloc(16),
+  port,
+  paths: [{ address: '127.0.0.2' }],
+  peers: [{ id: 1, addresses: ['127.0.0.1'] }],
+  intervalUs: 1000,
+  realtimePriority: 0,
+  pinDir: null,
+});
+
+/** How many beat threads this process has. */
+const beatThreads = (): number =>
+  readdirSync('/proc/self/task').filter((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8') === 'tandem-beats\n';
+    } catch {
+      return false;
+    }
+  }).length;
 
 const run = (
   script: string,
@@ -138,16 +174,80 @@ if (unsupported) {
     const pinDir = freshPinDir();
     t.teardown(() => unloadPins(pinDir));
     for (const leave of [false, false, true]) {
-      const worker = new Worker(WORKER, { eval: true, workerData: { addon, objectPath, pinDir, leave } });
+      const worker = new Worker(WORKER, { eval: true, workerData: { addon, objectPath, pinDir, leave, beats: beatOptions(freshPort()) } });
       const ended = once(worker, 'exit');
       if (!leave) {
-        t.equal((await once(worker, 'message'))[0], 'ready');
+        const messages: string[] = [];
+        worker.on('message', (message: string) => messages.push(message));
+        while (!messages.includes('ready') || !messages.includes('beats')) await once(worker, 'message');
         await worker.terminate();
       }
       await ended;
       t.pass('ended without taking the process with it');
     }
-    t.ok(native.monotonicNs() > 0n);
+    t.ok(await becomes(() => beatThreads() === 0), 'and its threads have ended with it');
+  });
+
+  t.test('a beat channel ends its thread, whoever closes it', async (t) => {
+    const port = freshPort();
+    const channel = native.openBeats(beatOptions(port), () => undefined);
+    t.ok(await becomes(() => beatThreads() === 1));
+    channel.close();
+    t.ok(await becomes(() => beatThreads() === 0));
+    channel.close();
+    await new Promise<void>((resolve) => {
+      const closing = native.openBeats(beatOptions(port), () => {
+        closing.close();
+        resolve();
+      });
+      closing.watch(1, 1);
+    });
+    t.ok(await becomes(() => beatThreads() === 0), 'closed from inside its callback');
+    for (let round = 0; round < 20; round += 1) {
+      const short = native.openBeats(beatOptions(port), () => undefined);
+      short.say(Buffer.alloc(round));
+      short.close();
+    }
+    t.ok(await becomes(() => beatThreads() === 0));
+  });
+
+  t.test('an exception in the callback of a beat channel is not swallowed', (t) => {
+    const script = `${LOAD}
+      process.on('uncaughtException', (error) => { console.log('caught', error.message); process.exit(7); });
+      const options = JSON.parse(process.argv[2]);
+      const big = { cluster: 1n, instance: 1n, key: Buffer.alloc(16) };
+      native.openBeats({ ...options, ...big }, () => { throw new Error('from events'); }).watch(1, 1);`;
+    const { cluster: _cluster, instance: _instance, key: _key, ...plain } = beatOptions(freshPort());
+    const result = run(script, [JSON.stringify(plain)]);
+    t.match(result.stdout, /caught from events/, result.stderr);
+    t.equal(result.status, 7);
+    t.end();
+  });
+
+  t.test('real-time scheduling of the beat thread alone', (t) => {
+    const script = `${LOAD}
+      const plain = JSON.parse(process.argv[2]);
+      const options = { ...plain, cluster: 1n, instance: 1n, key: Buffer.alloc(16), realtimePriority: 5 };
+      const channel = native.openBeats(options, () => {
+        const fs = require('node:fs');
+        const policies = {};
+        for (const task of fs.readdirSync('/proc/self/task')) {
+          const [, name, rest] = /\\((.*)\\) (.*)/.exec(fs.readFileSync('/proc/self/task/' + task + '/stat', 'utf8'));
+          if (name === 'tandem-beats' || task === String(process.pid)) policies[name] = rest.split(' ').slice(37, 39).join(' ');
+        }
+        const isRealtime = channel.stats().realtime;
+        channel.close();
+        console.log(JSON.stringify([policies['tandem-beats'], policies.node, isRealtime, native.setRealtime(5).ok]));
+      });
+      channel.watch(1, 1);`;
+    const { cluster: _cluster, instance: _instance, key: _key, ...plain } = beatOptions(freshPort());
+    const permitted = run(script, [JSON.stringify(plain)]);
+    const [policy, mainPolicy, isRealtime, isPermitted] = JSON.parse(permitted.stdout) as [string, string, boolean, boolean];
+    t.same([policy === '5 1', isRealtime], [isPermitted, isPermitted], permitted.stderr);
+    t.equal(mainPolicy, '0 0');
+    const refused = run(script, [JSON.stringify(plain)], ['setpriv', ...WITHOUT_CAPABILITIES]);
+    t.same(JSON.parse(refused.stdout), ['0 0', '0 0', false, false], refused.stderr);
+    t.end();
   });
 
   t.test('collected objects give back their descriptors', (t) => {
@@ -185,6 +285,9 @@ if (unsupported) {
       plane.watch(() => undefined);
       native.openLeases(pinDir).close();
       native.openFrames('lo', 3, () => undefined).close();
+      native.openLinkMonitor(() => undefined).close();
+      native.openHopLimitFilter().close();
+      native.openBeats(beatOptions(freshPort()), () => undefined).close();
       t.throws(() => native.load({ objectPath: fileURLToPath(import.meta.url), pinDir, maxFlows: 64 }));
       plane.unload();
     }

@@ -242,6 +242,105 @@ t.test('frames used wrongly', { skip: unsupported }, (t) => {
   t.end();
 });
 
+const beatOptions = {
+  cluster: 1n,
+  nodeId: 1,
+  instance: 1n,
+  key: Buffer.alloc(16),
+  port: 7950,
+  paths: [{ address: '127.0.0.1' }, { address: '::1', interface: 'lo' }],
+  peers: [{ id: 2, addresses: ['127.0.0.2', null] }],
+  intervalUs: 1000,
+  realtimePriority: 0,
+  pinDir: null,
+};
+
+t.test('what is no argument of openBeats', (t) => {
+  const open = (change: object) => call(native, 'openBeats', { ...beatOptions, ...change }, () => undefined);
+  for (const wrong of [undefined, null, 1, 'x'])
+    t.throws(
+      call(native, 'openBeats', wrong, () => undefined),
+      TypeError,
+    );
+  for (const wrong of [undefined, {}, 1]) t.throws(call(native, 'openBeats', beatOptions, wrong), TypeError);
+  for (const name of Object.keys(beatOptions)) {
+    if (name !== 'pinDir') t.throws(open({ [name]: undefined }), TypeError, `without ${name}`);
+    t.throws(open({ [name]: true }), TypeError, `${name} true`);
+  }
+  for (const nodeId of [0, 256, 1.5, -1]) t.throws(open({ nodeId }), RangeError);
+  for (const intervalUs of [0, 999, 1_000_001]) t.throws(open({ intervalUs }), RangeError);
+  for (const port of [0, 65_536]) t.throws(open({ port }), RangeError);
+  for (const realtimePriority of [-1, 100]) t.throws(open({ realtimePriority }), RangeError);
+  for (const length of [0, 15, 17]) t.throws(open({ key: Buffer.alloc(length) }), RangeError);
+  t.throws(open({ cluster: 1n << 64n }), RangeError);
+  const path = { address: '127.0.0.1' };
+  for (const paths of [[], [path, path, path, path, path]]) t.throws(open({ paths, peers: [] }), RangeError);
+  for (const paths of [{}, [1], [{}], [{ address: 1 }], [{ address: '127.0.0.1', interface: 1 }]]) t.throws(open({ paths }), TypeError);
+  for (const address of ['', 'localhost', '127.0.0.1.1', 'fe80::1%lo', '1'])
+    t.throws(open({ paths: [{ address }], peers: [] }), RangeError);
+  for (const name of ['', 'a-name-beyond-fifteen']) t.throws(open({ paths: [{ ...path, interface: name }], peers: [] }), RangeError);
+  for (const peers of [{}, [1], [{ id: 2 }], [{ id: 2, addresses: [1] }]]) t.throws(open({ peers }), TypeError);
+  for (const id of [0, 256, 1]) t.throws(open({ peers: [{ id, addresses: [] }] }), RangeError, `peer ${id}`);
+  const twice = { id: 2, addresses: [] };
+  t.throws(open({ peers: [twice, twice] }), RangeError);
+  t.throws(open({ peers: Array.from({ length: 16 }, (_, index) => ({ id: index + 2, addresses: [] })) }), RangeError);
+  for (const addresses of [['::1'], ['127.0.0.2', '127.0.0.2'], [null, null, null], ['nowhere']]) {
+    t.throws(open({ peers: [{ id: 2, addresses }] }), RangeError);
+  }
+  t.end();
+});
+
+t.test('a beat channel used wrongly', (t) => {
+  const channel = native.openBeats(beatOptions, () => undefined);
+  t.throws(call(channel, 'say'), TypeError);
+  t.throws(call(channel, 'say', 'text'), TypeError);
+  t.throws(call(channel, 'say', Buffer.alloc(1025)), RangeError);
+  t.doesNotThrow(call(channel, 'say', Buffer.alloc(1024)));
+  t.doesNotThrow(call(channel, 'say', detached));
+  t.throws(call(channel, 'setPeerKey', '2', null), TypeError);
+  t.throws(call(channel, 'setPeerKey', 2, 'key'), TypeError);
+  t.throws(call(channel, 'setPeerKey', 2, Buffer.alloc(15)), RangeError);
+  for (const peer of [0, 1, 3, 256]) {
+    t.throws(call(channel, 'setPeerKey', peer, null), RangeError);
+    t.throws(call(channel, 'watch', peer, 0), RangeError);
+  }
+  for (const us of [-1, 2 ** 32, 0.5, Number.NaN]) {
+    t.throws(call(channel, 'watch', 2, us), RangeError);
+    t.throws(call(channel, 'promise', us), RangeError);
+    t.throws(call(channel, 'hold', [], us, 0n, 0n, 0n), RangeError);
+  }
+  for (const us of [0, 999, 1_000_001]) t.throws(call(channel, 'setIntervalUs', us), RangeError);
+  t.throws(call(channel, 'hold', 0, 1, 0n, 0n, 0n), TypeError);
+  t.throws(call(channel, 'hold', ['0'], 1, 0n, 0n, 0n), TypeError);
+  t.throws(call(channel, 'hold', [], 1, 0, 0n, 0n), TypeError);
+  t.throws(call(channel, 'hold', [], 1, 0n, 0n), TypeError);
+  for (const slot of [-1, 64]) t.throws(call(channel, 'hold', [slot], 1, 0n, 0n, 0n), RangeError);
+  t.throws(call(channel, 'hold', new Array(65).fill(0), 1, 0n, 0n, 0n), RangeError);
+  t.throws(call(channel, 'hold', [0], 1, 0n, 0n, 0n), code('NOT_LOADED'));
+  for (const foreign of [{}, native, undefined]) t.throws(() => Reflect.apply(channel.stats, foreign, []), TypeError);
+  channel.close();
+  t.doesNotThrow(() => channel.close());
+  t.throws(() => channel.say(Buffer.alloc(0)), code('CLOSED'));
+  t.throws(() => channel.setPeerKey(2, null), code('CLOSED'));
+  t.throws(() => channel.setIntervalUs(1000), code('CLOSED'));
+  t.throws(() => channel.watch(2, 0), code('CLOSED'));
+  t.throws(() => channel.hold([], 0, 0n, 0n, 0n), code('CLOSED'));
+  t.throws(() => channel.promise(0), code('CLOSED'));
+  t.throws(() => channel.stats(), code('CLOSED'));
+  t.end();
+});
+
+t.test('link monitor and hop limit filter used wrongly', { skip: unsupported }, (t) => {
+  for (const wrong of [undefined, null, {}, 1]) t.throws(call(native, 'openLinkMonitor', wrong), TypeError);
+  const monitor = native.openLinkMonitor(() => undefined);
+  const filter = native.openHopLimitFilter();
+  t.ok(filter.fd > 2);
+  t.throws(() => Reflect.apply(monitor.close, filter, []), TypeError);
+  t.throws(() => Reflect.apply(filter.close, monitor, []), TypeError);
+  for (const each of [monitor, filter, monitor, filter]) t.doesNotThrow(() => each.close());
+  t.end();
+});
+
 t.test('the error itself', (t) => {
   let error: unknown;
   try {

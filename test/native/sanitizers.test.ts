@@ -1,12 +1,13 @@
-/** The same tests of misuse, life cycle, maps, flows and frames once more, with the addon under AddressSanitizer and UBSan. */
+/** The other tests of the addon once more, with it under AddressSanitizer and UBSan; its parts alone; and its threads under ThreadSanitizer. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { projectRoot, sanitizedAddonPath } from '../../src/system/paths.js';
+import { freshPort } from './beat-fixture.js';
 import { ADDON_VARIABLE, unsupported } from './fixture.js';
 
-const FILES = ['misuse', 'lifecycle', 'maps', 'flows', 'frames'];
+const FILES = ['misuse', 'lifecycle', 'maps', 'flows', 'frames', 'beats', 'beat-leases', 'beat-paths', 'links', 'hop-limit'];
 /** Building and running under sanitizers is slow on a busy machine. */
 const PATIENCE_MS = 300_000;
 const OUTPUT_SHOWN = 8000;
@@ -24,6 +25,16 @@ if (unsupported) {
     ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0:exitcode=99',
     UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1:exitcode=98',
   };
+  t.test('programs that test parts of it', (t) => {
+    execFileSync('make', ['-s', '-C', path.join(projectRoot, 'native'), 'tests'], { stdio: ['ignore', 'inherit', 'inherit'] });
+    for (const words of [['pure'], ['threads', String(freshPort())]]) {
+      const program = path.join(path.dirname(sanitizedAddonPath), '../test', words[0] ?? '');
+      const { status, stdout, stderr } = spawnSync(program, words.slice(1), { encoding: 'utf8' });
+      t.equal(status, 0, `${stdout}${stderr}`.slice(-OUTPUT_SHOWN));
+      t.match(stdout, /: [1-9]\d* checks, 0 failures/);
+    }
+    t.end();
+  });
   for (const name of FILES) {
     const file = path.join(path.dirname(fileURLToPath(import.meta.url)), `${name}.test.js`);
     const { status, stdout, stderr } = spawnSync(process.execPath, [file], { env, encoding: 'utf8' });

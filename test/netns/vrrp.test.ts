@@ -4,8 +4,9 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
-import { encodeAdvert, VRRP_GROUP } from '../../src/vrrp/codec.js';
-import { ipv4 } from '../../src/vrrp/ipv4.js';
+import { addressOf as ip } from '../../src/system/ip-address.js';
+import { type Advert as AdvertContent, VRRP_GROUP } from '../../src/vrrp/codec/advert.js';
+import { encodeAdvert } from '../../src/vrrp/codec/codec.js';
 import { advertFrame, MULTICAST } from '../support/lab/adverts.js';
 import { httpGet, samples } from '../support/lab/command-line.js';
 import { crashNode } from '../support/lab/faults.js';
@@ -246,13 +247,14 @@ else {
     await waitFor('keepalived to be active', () => keepalived.isActive('lb2'));
     const frames = await startFrames(lab);
     const from = legOn(lab.machine('cl1'), 'client');
-    const content = {
-      source: ipv4(from.address),
+    const content: AdvertContent = {
+      version: 3,
+      source: ip(from.address),
       destination: VRRP_GROUP,
       vrid: VRID,
       priority: BEST,
-      intervalCs: 10,
-      addresses: [ipv4(VIP)],
+      intervalMs: ADVERT_MS,
+      addresses: [ip(VIP)],
     };
     const send = (form: 'rfc9568' | 'rfc5798') =>
       frames.call('send', {

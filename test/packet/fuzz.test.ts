@@ -1,9 +1,19 @@
 /**
  * Seeded mutations of good packets: whatever arrives, the verdict is one of three, a drop is counted exactly once, what passes is untouched
- * or translated, a right checksum stays right, and a server's packet never leaves untranslated.
+ * or translated, a right checksum stays right, a server's packet never leaves untranslated, and no solicitation for one of our addresses
+ * reaches the kernel.
  */
-import t from 'tap';
-import { arpFrame, icmpFrame, tcpFrame, udpFrame } from '../support/packet/build.js';
+import t, { type Test } from 'tap';
+import { arpFrame, icmpFrame, macToBytes, tcpFrame, udpFrame } from '../support/packet/build.js';
+import {
+  address6ToBytes,
+  advertisement,
+  duplicateProbe,
+  icmp6Frame,
+  ndOptions,
+  solicitation,
+  tcp6Frame,
+} from '../support/packet/build6.js';
 import { parseFrame } from '../support/packet/parse.js';
 import { inSandbox } from '../support/packet/sandbox.js';
 import {
@@ -14,7 +24,12 @@ import {
   LOCAL,
   makeInterfaces,
   type Outcome,
+  ROUTER,
+  ROUTER6,
+  SECOND_NS,
   VIP,
+  VIP6,
+  VIP6_LINK_LOCAL,
   vip,
   type World,
   withWorld,
@@ -22,6 +37,11 @@ import {
 } from '../support/packet/world.js';
 
 const ROUNDS = 4000;
+/** Ethernet, IPv6 and a solicitation with an option. */
+const MUTATED_BYTES = 86;
+const VIRTUAL_MAC4 = '00:00:5e:00:01:33';
+const VIRTUAL_MAC6 = '00:00:5e:00:02:33';
+const SUCCESSORS = { front: '02:00:00:00:01:02', back: '02:00:00:00:02:02' };
 const SERVER_PORTS = [8080, 7070, 90];
 const options = Buffer.from([0x94, 4, 0, 0, 1, 1, 1, 0]);
 
@@ -60,6 +80,22 @@ function samples(): Sample[] {
     udpFrame({ from: party, to: toClient }),
     arpFrame({ operation: 'request', senderMac: party.mac, senderAddress: party.address, targetAddress: GATEWAY_VIP }),
   ]);
+  const client6 = { ...client, address: 'fd00:2::7' };
+  const vip6 = { mac: frontMac, address: VIP6, port: 22 };
+  const nonce: [number, Buffer] = [ndOptions.nonce, Buffer.from('abcdef')];
+  const front6 = [
+    solicitation({ target: VIP6 }),
+    solicitation({ target: VIP6_LINK_LOCAL, to: VIP6_LINK_LOCAL, toMac: frontMac, options: [] }),
+    solicitation({ target: VIP6, options: [nonce, nonce, [ndOptions.sourceLinkLayer, macToBytes(client.mac)]] }),
+    duplicateProbe({ target: VIP6 }),
+    advertisement({ target: VIP6 }),
+    icmp6Frame({ from: client6, to: vip6, type: 128 }),
+    icmp6Frame({ from: client6, to: { ...vip6, mac: VIRTUAL_MAC6 }, type: 128, size: 40 }),
+    icmp6Frame({ from: client6, to: vip6, type: 1 }),
+    tcp6Frame(client6, vip6),
+    tcpFrame({ from: client, to: { ...vip(80), mac: VIRTUAL_MAC4 }, flags: 'S' }),
+  ];
+  front.push(...front6);
   return [...front.map((frame) => ({ on: 'front' as const, frame })), ...back.map((frame) => ({ on: 'back' as const, frame }))];
 }
 
@@ -68,7 +104,7 @@ function mutate(frame: Buffer, random: () => number): Buffer {
   const pick = (limit: number) => Math.floor(random() * limit);
   for (let count = pick(4); count > 0; count -= 1) {
     // Mostly the headers, where it matters; the MAC only now and then, or nothing else would be reached.
-    const at = random() < 0.05 ? pick(14) : 14 + pick(Math.min(copy.length, 62) - 14);
+    const at = random() < 0.05 ? pick(14) : 14 + pick(Math.min(copy.length, MUTATED_BYTES) - 14);
     copy[at] = random() < 0.5 ? pick(256) : (copy[at] ?? 0) ^ (1 << pick(8));
   }
   if (random() < 0.1) return copy.subarray(0, 14 + pick(copy.length - 14));
@@ -93,10 +129,36 @@ function isServersOwn({ on, frame }: Sample): boolean {
   return frame[23] === 17 ? port === 8080 : SERVER_PORTS.includes(port);
 }
 
+const hex = (text: string): string => address6ToBytes(text).toString('hex');
+const OUR_TARGETS = [VIP6, VIP6_LINK_LOCAL].map(hex);
+const OUR_MACS = [frontMac, VIRTUAL_MAC4, VIRTUAL_MAC6].map((mac) => mac.replaceAll(':', ''));
+
+/** Must the kernel never see this frame? A solicitation for one of our addresses, to a MAC that we listen on, from nobody with ours. */
+function isOurQuestion({ on, frame }: Sample): boolean {
+  if (on !== 'front' || frame.length < 78 || frame.readUInt16BE(12) !== 0x86dd) return false;
+  const isHeard = ((frame[0] ?? 0) & 1) === 1 || OUR_MACS.includes(frame.subarray(0, 6).toString('hex'));
+  const isSolicitation = (frame[14] ?? 0) >> 4 === 6 && frame[20] === 58 && frame[54] === 135;
+  const [source, target] = [frame.subarray(22, 38).toString('hex'), frame.subarray(62, 78).toString('hex')];
+  return isHeard && isSolicitation && OUR_TARGETS.includes(target) && !OUR_TARGETS.includes(source);
+}
+
 const isRight = (frame: Buffer): boolean => {
-  const parsed = parseFrame(frame);
-  return parsed.ip?.isHeaderValid === true && parsed.segment?.isChecksumValid !== false && parsed.icmp?.isChecksumValid !== false;
+  const { ip, ip6, segment, icmp } = parseFrame(frame);
+  if (ip6 !== undefined) return ip6.icmp?.isChecksumValid !== false;
+  return ip?.isHeaderValid === true && segment?.isChecksumValid !== false && icmp?.isChecksumValid !== false;
 };
+
+const isSteered = ({ on }: Sample, out: Outcome): boolean =>
+  out.parsed.destinationMac === SUCCESSORS[on] && out.parsed.sourceMac === (on === 'front' ? frontMac : backMac);
+
+/** What is wrong with a frame that leaves; empty when nothing is. */
+function complaintOfSent(sample: Sample, out: Outcome): string {
+  if (isSteered(sample, out)) return isRight(sample.frame) && !isRight(out.packet) ? 'steering broke a checksum' : '';
+  if (isServersOwn(sample) && out.parsed.ip?.source !== VIP) return `a server leaves as ${out.parsed.ip?.source}`;
+  const { ip6, arp } = out.parsed;
+  if (ip6?.nd !== undefined) return ip6.hopLimit === 255 && ip6.icmp?.isChecksumValid === true ? '' : 'an answer is broken';
+  return arp === undefined && isRight(sample.frame) && !isRight(out.packet) ? 'a checksum broke' : '';
+}
 
 /** What is wrong with this outcome; empty when nothing is. */
 function complaint(sample: Sample, out: Outcome): string {
@@ -107,10 +169,10 @@ function complaint(sample: Sample, out: Outcome): string {
       return count === 1 ? '' : `counted ${count} times`;
     case 'PASS':
       if (count !== 0) return 'counted, but passed';
+      if (isOurQuestion(sample)) return 'a question about our address reaches the kernel';
       return isSame && isServersOwn(sample) ? 'a server is passed untranslated' : '';
     case 'REDIRECT':
-      if (isServersOwn(sample) && out.parsed.ip?.source !== VIP) return `a server leaves as ${out.parsed.ip?.source}`;
-      return out.parsed.arp === undefined && isRight(sample.frame) && !isRight(out.packet) ? 'a checksum broke' : '';
+      return complaintOfSent(sample, out);
     default:
       return 'an illegal verdict';
   }
@@ -132,6 +194,12 @@ function attack(world: World, seed: number): { complaints: string[]; verdicts: R
   return { complaints, verdicts };
 }
 
+function judge(test: Test, world: World, seed: number): void {
+  const { complaints, verdicts } = attack(world, seed);
+  test.same(complaints.slice(0, 5), []);
+  for (const verdict of ['DROP', 'PASS', 'REDIRECT']) test.ok((verdicts[verdict] ?? 0) > ROUNDS / 50, `${verdict} was reached`);
+}
+
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
   for (const [seed, driverMode] of [
@@ -141,10 +209,30 @@ await inSandbox(import.meta.url, async () => {
   ] as const) {
     t.test(`seed ${seed}`, (test) =>
       withWorld({ driverMode, maxFlows: 1024 }, interfaces, (world) => {
-        const { complaints, verdicts } = attack(world, seed);
-        test.same(complaints.slice(0, 5), []);
-        for (const verdict of ['DROP', 'PASS', 'REDIRECT']) test.ok((verdicts[verdict] ?? 0) > ROUNDS / 50, `${verdict} was reached`);
+        judge(test, world, seed);
       }),
     );
   }
+
+  t.test('with virtual MACs, accepting', (test) =>
+    withWorld({ maxFlows: 1024 }, interfaces, (world) => {
+      world.router(ROUTER, { virtualMac: VIRTUAL_MAC4, accept: true });
+      world.router(ROUTER6, { virtualMac: VIRTUAL_MAC6, accept: true });
+      judge(test, world, 3);
+    }),
+  );
+
+  t.test('handed over', (test) =>
+    withWorld({ maxFlows: 1024 }, interfaces, (world) => {
+      attack(world, 4);
+      world.router(ROUTER, { virtualMac: VIRTUAL_MAC4, accept: true });
+      for (const slot of [ROUTER, ROUTER6]) {
+        world.release(slot, { drainNs: 3600n * SECOND_NS });
+        for (const on of ['front', 'back'] as const) world.steer(slot, on, SUCCESSORS[on], 3600n * SECOND_NS);
+      }
+      judge(test, world, 5);
+      test.ok(world.steered(ROUTER) > ROUNDS / 50);
+      test.ok(world.steered(ROUTER6) > ROUNDS / 100);
+    }),
+  );
 });

@@ -235,10 +235,11 @@ export class SimNode {
         for (; count < limit; count++) {
           const packet = this.inbox.shift();
           if (packet === undefined) break;
-          onPacket(packet);
+          onPacket(packet, '');
         }
         return count;
       },
+      joinGroup: () => undefined,
       close: () => {
         this.onReadable = null;
       },

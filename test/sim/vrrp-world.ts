@@ -3,7 +3,7 @@
  * faults drawn from a seed. `runSeed` gives the verdicts; with `transcript` it also tells the story.
  */
 
-import { decodeAdvert } from '../../src/vrrp/codec.js';
+import { decodeIpv4Advert } from '../../src/vrrp/codec/codec.js';
 import type { HeartbeatConfig } from '../../src/vrrp/heartbeat-api.js';
 import { Agenda } from './agenda.js';
 import { Random } from './random.js';
@@ -165,7 +165,7 @@ export function runSeed(seed: number, withTranscript: boolean): World {
 
 /** Position 22: behind an IPv4 header without options. Decoded properly where it matters, in the nodes. */
 function priorityOf(packet: Buffer): number {
-  const decoded = decodeAdvert(packet);
+  const decoded = decodeIpv4Advert(packet);
   if (!decoded.ok) throw new Error(`a node sent what no node would accept: ${decoded.reason}`);
   return decoded.advert.priority;
 }

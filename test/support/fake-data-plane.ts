@@ -3,7 +3,7 @@
  * at that moment: no service says more entries than its table has, no table names a server that is not there.
  */
 import assert from 'node:assert';
-import { limit, nextHopLayout, recordLayout, serverLayout, settingsLayout } from '../../src/l4/abi.gen.js';
+import { drop, limit, nextHopLayout, recordLayout, serverLayout, settingsLayout, virtualRouterLayout } from '../../src/l4/abi.gen.js';
 import type { DataPlane, FlowChunk } from '../../src/l4/native.js';
 import { decodeService, encodeIndex } from '../../src/l4/records.js';
 
@@ -12,6 +12,7 @@ const ARRAYS: Record<string, { size: number; count: number }> = {
   next_hops: { size: nextHopLayout.size, count: limit.maxNextHops },
   settings: { size: settingsLayout.size, count: 1 },
   leases: { size: 48, count: limit.maxVirtualRouters },
+  virtual_routers: { size: virtualRouterLayout.size, count: limit.maxVirtualRouters },
 };
 
 export class FakeDataPlane {
@@ -27,7 +28,8 @@ export class FakeDataPlane {
   private swept = 0;
   kernelTimeNs = 1_000_000_000n;
   trafficWords = new BigUint64Array(limit.maxServerSlots * 5);
-  dropWords = new BigUint64Array(16);
+  dropWords = new BigUint64Array(drop.reasons);
+  steeredWords = new BigUint64Array(limit.maxVirtualRouters);
 
   /** What the engine needs of a DataPlane. */
   get asDataPlane(): DataPlane {
@@ -76,7 +78,7 @@ export class FakeDataPlane {
   }
 
   sums(map: string): BigUint64Array {
-    return map === 'traffic' ? this.trafficWords : this.dropWords;
+    return map === 'traffic' ? this.trafficWords : map === 'steered' ? this.steeredWords : this.dropWords;
   }
 
   digests(): { digest: bigint; flows: bigint }[] {

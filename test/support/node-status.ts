@@ -1,7 +1,7 @@
 /**
  * A complete status of a node as the admin socket answers it, for tests of what is made from it.
  */
-import type { FlowRow, NodeStatus, Traffic, TransitionRow } from '../../src/control/status.js';
+import type { FlowRow, HistoryRow, NodeStatus, Traffic, TransitionRow } from '../../src/control/status.js';
 
 /** Wall clock of the snapshot. */
 export const SNAPSHOT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -121,6 +121,8 @@ export function nodeStatus(): NodeStatus {
       flows: 1234,
       flowTableBytes: 150 * 1024 * 1024,
       drops: { noService: 7, ttl: 0 },
+      steered: [{ router: 'front', packets: 8 }],
+      foreignClaims: [{ address: '10.1.0.100', interface: 'eth0', mac: '02:00:00:00:66:66', claims: 5 }],
     },
     peers: [
       {
@@ -191,6 +193,8 @@ export function nodeStatus(): NodeStatus {
         ],
       },
     ],
+    history: { waiting: 2, dropped: 1 },
+    notify: [{ hook: 'pager', waiting: 1, counts: { ok: 5, failed: 2, timeout: 1, dropped: 3 } }],
     metricsAddress: '127.0.0.1:9107',
   };
 }
@@ -220,4 +224,35 @@ export const flowRows = (): FlowRow[] => [
 
 export const transitionRows = (): TransitionRow[] => [
   { atWallMs: SNAPSHOT_MS - 60_000, router: 'front', from: 'backup', to: 'active', reason: 'peerSilent' },
+];
+
+export const historyRows = (): HistoryRow[] => [
+  {
+    atWallMs: SNAPSHOT_MS - 120_000,
+    router: null,
+    from: '',
+    to: '',
+    reason: 'daemon started, version 0.1.0',
+    heardMs: null,
+    claimMs: null,
+    announceMs: null,
+    verifiedAfterMs: null,
+    priority: null,
+    tracked: [],
+    flows: null,
+  },
+  {
+    atWallMs: SNAPSHOT_MS - 60_000,
+    router: 'front',
+    from: 'backup',
+    to: 'active',
+    reason: 'activeSilent',
+    heardMs: 321.5,
+    claimMs: 0.42,
+    announceMs: 0.11,
+    verifiedAfterMs: 22.4,
+    priority: 150,
+    tracked: ['process haproxy: no process has this name (-50)'],
+    flows: 1234,
+  },
 ];

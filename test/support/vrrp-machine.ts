@@ -1,13 +1,13 @@
 /** States and events of the election machine for tests: one router of priority 100 at 10.0.0.5 with an advert interval of 100 ms. */
 import type { Monotonic } from '../../src/system/clock.js';
-import { ipv4 } from '../../src/vrrp/ipv4.js';
+import { addressOf } from '../../src/system/ip-address.js';
 import { initialState, step } from '../../src/vrrp/machine.js';
 import type { HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState } from '../../src/vrrp/state.js';
 import { nextDeadline } from '../../src/vrrp/state.js';
 
-export const OWN = ipv4('10.0.0.5');
-export const GREATER = ipv4('10.0.0.9');
-export const SMALLER = ipv4('10.0.0.1');
+export const OWN = Number(addressOf('10.0.0.5'));
+export const GREATER = Number(addressOf('10.0.0.9'));
+export const SMALLER = Number(addressOf('10.0.0.1'));
 
 export const heard = (priority: number, address: number = GREATER, intervalMs = 100): HeardAdvert => ({
   from: String(address),
@@ -20,6 +20,7 @@ export const defaults: RouterSettings = {
   priority: 100,
   advertIntervalMs: 100,
   leaseIntervalMs: 100,
+  skewIntervalMs: null,
   preempt: true,
   preemptDelayMs: 0,
   announce: { repeat: 3, repeatGapMs: 200, refreshMs: 30_000 },

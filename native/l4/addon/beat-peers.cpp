@@ -6,6 +6,7 @@
 #include "monotonic.h"
 
 namespace tandem {
+
 BeatPeers::BeatPeers(uint64_t cluster, uint8_t own_node, std::span<const uint8_t> peers, BeatListener &listener)
     : cluster_(cluster), own_node_(own_node), listener_(listener), peers_(peers.size()) {
   for (size_t i = 0; i < peers.size(); i++) index_of_[peers[i]] = static_cast<uint8_t>(i + 1);
@@ -75,8 +76,11 @@ void BeatPeers::take(size_t index, const Beat &beat, uint64_t now_ns) {
   listener_.heard(index, beat, is_first, now_ns);
 }
 
-void BeatPeers::woke_late(uint64_t own_interval_ns, uint64_t now_ns) {
-  for (Peer &peer : peers_) peer.grace_until_ns = now_ns + std::max(own_interval_ns, peer.interval_us * NS_PER_US);
+void BeatPeers::woke_late(uint64_t late_ns, uint64_t own_interval_ns, uint64_t now_ns) {
+  for (Peer &peer : peers_) {
+    const uint64_t interval_ns = peer.interval_us ? peer.interval_us * NS_PER_US : own_interval_ns;
+    if (late_ns > std::min(interval_ns, own_interval_ns)) peer.grace_until_ns = now_ns + std::max(interval_ns, own_interval_ns);
+  }
 }
 
 uint64_t BeatPeers::silence_deadline(const Peer &peer) {

@@ -5,8 +5,8 @@
  *
  * - A beat is taken once per path (its sequence must grow there), and shows that its sender lives only when it is newer than every beat
  *   heard before on any path: what a slow path delivers late, or an attacker delivers again, keeps nobody alive.
- * - Silence is judged only by who has just read everything that waited. A caller that woke late says so first: every peer then gets one
- *   more interval, because its beats may still be on the way through a kernel that was starved as well.
+ * - Silence is judged only by who has just read everything that waited. A caller that woke late by more than an interval says so
+ *   first: every peer then gets one more, because its beats may still be on the way through a kernel that was starved as well.
  */
 #ifndef TANDEM_ADDON_BEAT_PEERS_H
 #define TANDEM_ADDON_BEAT_PEERS_H
@@ -44,7 +44,8 @@ class BeatPeers {
   void watch(size_t peer, uint64_t silent_after_ns, uint64_t now_ns);
   /* NONE: it was a beat. */
   BeatReject receive(const uint8_t *data, size_t length, size_t path, uint64_t now_ns);
-  void woke_late(uint64_t own_interval_ns, uint64_t now_ns);
+  /* Late by more than an interval, ours or the peer's: it gets one more of the longer. */
+  void woke_late(uint64_t late_ns, uint64_t own_interval_ns, uint64_t now_ns);
   void judge(uint64_t now_ns);
   /* When to judge again; NEVER_NS when there is nothing to wait for. */
   uint64_t next_deadline() const;

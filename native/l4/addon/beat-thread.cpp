@@ -155,7 +155,7 @@ void BeatThread::run() {
 }
 
 void BeatThread::wake(uint64_t now_ns) {
-  if (now_ns >= planned_ns_ && now_ns - planned_ns_ > interval_ns()) peers_.woke_late(interval_ns(), now_ns);
+  if (now_ns > planned_ns_) peers_.woke_late(now_ns - planned_ns_, interval_ns(), now_ns);
   take_orders(now_ns);
   if (is_stopped_) return;
   beat_on_time(now_ns);

@@ -79,8 +79,8 @@ napi_value js_digests(napi_env env, const std::vector<tandem_digest> &digests) {
 }
 
 napi_value js_notice(napi_env env, const tandem_notice &notice) {
-  char address[INET_ADDRSTRLEN] = "", mac[18] = "";
-  inet_ntop(AF_INET, &notice.addr, address, sizeof address);
+  char address[INET6_ADDRSTRLEN] = "", mac[18] = "";
+  inet_ntop(notice.family, notice.addr, address, sizeof address);
   snprintf(mac, sizeof mac, "%02x:%02x:%02x:%02x:%02x:%02x", notice.mac[0], notice.mac[1], notice.mac[2], notice.mac[3], notice.mac[4],
            notice.mac[5]);
   napi_value value = js_object(env);

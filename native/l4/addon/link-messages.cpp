@@ -37,6 +37,7 @@ std::string name_in(const uint8_t *attributes, size_t length) {
 
 void LinkTable::begin_dump(uint32_t sequence) {
   sequence_ = sequence;
+  has_dump_begun_ = false;
   for (auto &[ifindex, link] : links_) link.is_confirmed = false;
 }
 
@@ -46,6 +47,7 @@ LinkTable::Outcome LinkTable::read(const uint8_t *data, size_t length, std::vect
     const uint8_t *body = data + sizeof header;
     const size_t body_length = header.nlmsg_len - sizeof header;
     const bool is_dump = sequence_ != 0 && header.nlmsg_seq == sequence_;
+    has_dump_begun_ |= is_dump;
     if (is_dump && (header.nlmsg_type == NLMSG_ERROR || header.nlmsg_flags & NLM_F_DUMP_INTR)) return Outcome::DUMP_FAILED;
     if (is_dump && header.nlmsg_type == NLMSG_DONE) {
       end_dump(changes);
@@ -78,7 +80,8 @@ void LinkTable::read_link(uint16_t type, const uint8_t *body, size_t length, std
   const bool is_change = known == links_.end() || is_renamed || known->second.is_running != is_running;
   if (is_renamed) changes.push_back({known->second.name, ifindex, false});
   if (is_change) changes.push_back({name, ifindex, is_running});
-  links_[ifindex] = {name, is_running, true};
+  /* What was waiting before the dump may tell of a link whose end was lost. */
+  links_[ifindex] = {name, is_running, has_dump_begun_};
 }
 
 void LinkTable::end_dump(std::vector<LinkChange> &changes) {

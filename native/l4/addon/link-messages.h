@@ -41,6 +41,7 @@ class LinkTable {
 
   std::map<uint32_t, Link> links_;
   uint32_t sequence_ = 0;
+  bool has_dump_begun_ = false;
 };
 
 }  // namespace tandem

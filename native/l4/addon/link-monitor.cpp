@@ -26,7 +26,8 @@ constexpr int DATAGRAMS_PER_WAKE = 64;
 Fd open_socket() {
   Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
   if (!fd) throw_errno("cannot open a netlink socket", errno);
-  setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &RECEIVE_BUFFER_BYTES, sizeof RECEIVE_BUFFER_BYTES);
+  /* Without the privilege to force it: as large as the system allows. */
+  for (const int option : {SO_RCVBUF, SO_RCVBUFFORCE}) setsockopt(fd.get(), SOL_SOCKET, option, &RECEIVE_BUFFER_BYTES, sizeof RECEIVE_BUFFER_BYTES);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   address.nl_groups = RTMGRP_LINK;

@@ -53,10 +53,12 @@ void Poll::close() {
   uv_close(reinterpret_cast<uv_handle_t *>(&handle_), on_closed);
 }
 
-void Poll::on_ready(uv_poll_t *handle, int, int) {
+void Poll::on_ready(uv_poll_t *handle, int status, int) {
   Poll *poll = static_cast<Poll *>(handle->data);
   napi_handle_scope scope = nullptr;
   if (!poll->owner_ || napi_open_handle_scope(poll->env_, &scope) != napi_ok) return;
+  /* libuv stops watching a descriptor in error; a socket's error (an overrun, a lost device) is read off by `ready`, and it goes on. */
+  if (status < 0) uv_poll_start(handle, UV_READABLE, on_ready);
   try {
     poll->ready_();
   } catch (...) {

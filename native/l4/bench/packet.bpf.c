@@ -51,6 +51,14 @@ INLINE bool restore(struct xdp_md *ctx)
   return true;
 }
 
+INLINE void swap_macs(struct ethhdr *eth)
+{
+  __u8 source[ETH_ALEN];
+  __builtin_memcpy(source, eth->h_source, ETH_ALEN);
+  __builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
+  __builtin_memcpy(eth->h_dest, source, ETH_ALEN);
+}
+
 INLINE int swap(struct xdp_md *ctx)
 {
   struct ethhdr *eth = frame_start(ctx);

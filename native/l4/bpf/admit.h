@@ -7,6 +7,7 @@
 #define TANDEM_ADMIT_H
 
 #include "hit.h"
+#include "virtual-mac.h"
 
 /* What the slow functions need to know of a packet. */
 struct request {
@@ -97,18 +98,25 @@ INLINE int choose(struct tandem_service *service, struct request *request)
 }
 
 /* A verdict, or VERDICT_FORWARD when the flow has a record now. */
-__noinline int admit(struct request *request)
+__noinline int admit(struct xdp_md *ctx, struct request *request)
 {
   if (!request)
     return XDP_DROP;
   struct tandem_address *address = address_get(request->key.vip_addr);
   if (!address || address->kind == TANDEM_ADDRESS_LOCAL)
     return XDP_PASS;
-  if (!lease_admits(address->virtual_router))
-    return drop(TANDEM_DROP_NOT_ACTIVE);
+  __u32 virtual_router = address->virtual_router;
+  bool is_fresh = lease_is_fresh(virtual_router);
+  if (!is_fresh) {
+    int verdict = steer(ctx, virtual_router);
+    if (verdict)
+      return verdict;
+    if (!lease_admits(virtual_router))
+      return drop(TANDEM_DROP_NOT_ACTIVE);
+  }
   struct tandem_service *service = service_get(request->key.vip_addr, request->key.vip_port, request->key.protocol);
   if (!service)
-    return drop(TANDEM_DROP_NO_SERVICE);
+    return is_fresh && accepts(virtual_router) ? XDP_PASS : drop(TANDEM_DROP_NO_SERVICE);
   struct tandem_settings *settings = settings_get();
   if (!settings || !settings->ready)
     return drop(TANDEM_DROP_NOT_READY);

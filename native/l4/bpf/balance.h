@@ -8,6 +8,7 @@
 #define TANDEM_BALANCE_H
 
 #include "arp.h"
+#include "ipv6.h"
 #include "reply.h"
 
 /* A packet that we cannot judge: dropped and counted if it concerns us, else the kernel's business. */
@@ -35,7 +36,7 @@ INLINE void forward_key(struct tandem_flow_key *key, const struct packet *p)
 }
 
 /* VERDICT_FORWARD: the flow has a record now. */
-INLINE int without_record(const struct packet *p, const struct tandem_flow_key *key, bool is_restart)
+INLINE int without_record(struct xdp_md *ctx, const struct packet *p, const struct tandem_flow_key *key, bool is_restart)
 {
   struct request request = {
     .key = *key,
@@ -44,11 +45,11 @@ INLINE int without_record(const struct packet *p, const struct tandem_flow_key *
     .ttl = p->ip->ttl,
     .is_restart = is_restart,
   };
-  return admit(&request);
+  return admit(ctx, &request);
 }
 
 /* Finds or makes the record of a packet from a server. The slot, or minus a verdict. */
-INLINE int reply_slot(const struct packet *p, struct tandem_flow_key *key)
+INLINE int reply_slot(struct xdp_md *ctx, const struct packet *p, struct tandem_flow_key *key)
 {
   struct request request = {
     .server_addr = p->ip->saddr,
@@ -58,7 +59,7 @@ INLINE int reply_slot(const struct packet *p, struct tandem_flow_key *key)
     .ttl = p->ip->ttl,
   };
   client_key(&request.key, p);
-  int slot = seek_reply(&request);
+  int slot = seek_reply(ctx, &request);
   *key = request.key;
   return slot;
 }
@@ -79,7 +80,7 @@ INLINE int forward(struct xdp_md *ctx, const struct packet *p, struct tandem_flo
 {
   bool is_restarted = flow && unlikely(is_opening(p->tcp_flags)) && is_restart(flow, key);
   if (!flow || is_restarted) {
-    int verdict = without_record(p, key, is_restarted);
+    int verdict = without_record(ctx, p, key, is_restarted);
     if (verdict != VERDICT_FORWARD)
       return verdict;
     flow = bpf_map_lookup_elem(&flows, key);
@@ -113,7 +114,7 @@ INLINE int segment(struct xdp_md *ctx, const struct packet *p)
       flow = bpf_map_lookup_elem(&flows, &key);
     if (flow || !is_from_endpoint(p))
       return forward(ctx, p, flow, &key);
-    int found = reply_slot(p, &key);
+    int found = reply_slot(ctx, p, &key);
     if (found <= 0)
       return -found;
     slot = found;
@@ -140,7 +141,28 @@ INLINE int ipv4(struct xdp_md *ctx, struct packet *p, void *end)
     p->protocol = IPPROTO_UDP;
     return parse_udp(p, end) ? segment(ctx, p) : refuse(p->ip->saddr, p->ip->daddr, TANDEM_DROP_MALFORMED);
   }
-  return other_ip(p, end);
+  return other_ip(ctx, p, end);
+}
+
+/* ARP, IPv6, or the kernel's business. */
+__noinline int not_ipv4(struct xdp_md *ctx)
+{
+  struct ethhdr *eth = frame_start(ctx);
+  if ((void *)(eth + 1) > frame_end(ctx))
+    return XDP_PASS;
+  bool is_ipv6 = eth->h_proto == bpf_htons(ETH_P_IPV6);
+  if (!is_ipv6 && eth->h_proto != bpf_htons(ETH_P_ARP))
+    return XDP_PASS;
+  bool is_ours = is_own_mac(eth) || is_group_mac(eth);
+  if (!is_ours) {
+    int verdict = claim_frame(ctx);
+    if (verdict && verdict != XDP_PASS)
+      return verdict;
+    is_ours = !verdict;
+  }
+  if (is_ipv6)
+    return ipv6(ctx, is_ours);
+  return is_ours ? arp(ctx) : XDP_PASS;
 }
 
 INLINE int balance(struct xdp_md *ctx)
@@ -150,15 +172,16 @@ INLINE int balance(struct xdp_md *ctx)
   p.ip = (void *)(p.eth + 1);
   if (unlikely((void *)(p.eth + 1) > end))
     return XDP_PASS;
-  __be16 type = load16(&p.eth->h_proto);
-  if (likely(type == bpf_htons(ETH_P_IP))) {
-    if (unlikely((void *)(p.ip + 1) > end))
-      return XDP_PASS;
-    return likely(is_own_mac(p.eth)) ? ipv4(ctx, &p, end) : other_mac(p.ip->daddr);
+  if (unlikely(load16(&p.eth->h_proto) != bpf_htons(ETH_P_IP)))
+    return not_ipv4(ctx);
+  if (unlikely((void *)(p.ip + 1) > end))
+    return XDP_PASS;
+  if (unlikely(!is_own_mac(p.eth))) {
+    int verdict = claim_frame(ctx);
+    if (verdict)
+      return verdict == XDP_PASS ? other_mac(p.ip->daddr) : verdict;
   }
-  if (type == bpf_htons(ETH_P_ARP) && (is_own_mac(p.eth) || is_group_mac(p.eth)))
-    return arp(p.eth, end);
-  return XDP_PASS;
+  return ipv4(ctx, &p, end);
 }
 
 #endif

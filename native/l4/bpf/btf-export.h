@@ -17,6 +17,11 @@ union tandem_abi_types {
   struct tandem_server server;
   struct tandem_endpoint endpoint;
   struct tandem_address address;
+  struct tandem_address6_key address6_key;
+  struct tandem_virtual_router virtual_router;
+  struct tandem_mac_key mac_key;
+  struct tandem_steer_key steer_key;
+  struct tandem_steer steer;
   struct tandem_next_hop next_hop;
   struct tandem_next_hop_key next_hop_key;
   struct tandem_lease lease;
@@ -37,6 +42,8 @@ union tandem_abi_types {
   enum tandem_record_kind record_kind;
   enum tandem_server_flag server_flag;
   enum tandem_address_kind address_kind;
+  enum tandem_router_flag router_flag;
+  enum tandem_family family;
   enum tandem_next_hop_state next_hop_state;
   enum tandem_lease_operation lease_operation;
   enum tandem_lease_result lease_result;

@@ -16,6 +16,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
@@ -131,6 +132,19 @@ INLINE struct tandem_server *server_get(__u32 slot)
 INLINE struct tandem_address *address_get(__be32 addr)
 {
   return bpf_map_lookup_elem(&addresses, &addr);
+}
+
+/* The address of a virtual router, wherever it lives. */
+INLINE struct tandem_address *address6_get(const void *addr)
+{
+  struct tandem_address6_key key;
+  __builtin_memcpy(key.addr, addr, sizeof(key.addr));
+  return bpf_map_lookup_elem(&addresses6, &key);
+}
+
+INLINE struct tandem_virtual_router *router_get(__u32 virtual_router)
+{
+  return bpf_map_lookup_elem(&virtual_routers, &virtual_router);
 }
 
 INLINE bool is_local(__be32 addr)

@@ -6,9 +6,9 @@
 #define TANDEM_HIT_H
 
 #include "dsr.h"
-#include "lease.h"
 #include "schedule.h"
 #include "state.h"
+#include "steer.h"
 
 #define LAST_SEEN_RESOLUTION_NS NANOSECONDS_PER_SECOND
 
@@ -65,12 +65,16 @@ __noinline int is_restart(struct tandem_flow *flow, struct tandem_flow_key *key)
   return flow->state == TANDEM_FLOW_SYN || server->flags & TANDEM_SERVER_DROP_FLOWS;
 }
 
-/* Why a packet with a record is not forwarded; 0: it is. */
-INLINE int hit_refusal(const struct packet *p, const struct tandem_server *server, const struct tandem_flow *flow, __u64 now)
+/* What happens to a packet with a record that is not forwarded by it; 0: it is. */
+INLINE int hit_refusal(struct xdp_md *ctx, const struct packet *p, const struct tandem_server *server, const struct tandem_flow *flow,
+                       __u64 now)
 {
   struct tandem_lease *lease = lease_get(server->virtual_router);
-  if (unlikely(!lease || now >= lease->drain_until_ns))
-    return drop(TANDEM_DROP_DRAINED);
+  if (unlikely(!lease || now >= lease->deadline_ns)) {
+    int verdict = without_lease(ctx, server->virtual_router);
+    if (verdict)
+      return verdict;
+  }
   bool is_refused = (server->flags & (TANDEM_SERVER_ALIVE | TANDEM_SERVER_DROP_FLOWS)) == TANDEM_SERVER_DROP_FLOWS;
   if (unlikely(is_refused || flow->flags & TANDEM_FLOW_REFUSED))
     return drop(TANDEM_DROP_REFUSED);
@@ -118,7 +122,7 @@ INLINE int hit_forward(struct xdp_md *ctx, const struct packet *p, struct tandem
   struct tandem_server *server = server_of(flow, key);
   if (unlikely(!server))
     return drop(TANDEM_DROP_NO_SERVER);
-  int refusal = hit_refusal(p, server, flow, now);
+  int refusal = hit_refusal(ctx, p, server, flow, now);
   if (unlikely(refusal))
     return refusal;
   hit_state(p, TO_SERVER, flow, key, server->virtual_router);
@@ -136,7 +140,7 @@ INLINE int hit_reply(struct xdp_md *ctx, const struct packet *p, struct tandem_f
                      struct tandem_server *server, __u32 slot)
 {
   __u64 now = coarse_now();
-  int refusal = hit_refusal(p, server, flow, now);
+  int refusal = hit_refusal(ctx, p, server, flow, now);
   if (unlikely(refusal))
     return refusal;
   if (unlikely(flow->server_slot != slot))

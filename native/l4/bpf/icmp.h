@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * icmp.h: everything to a VIP that is neither TCP nor UDP. Ping is answered here, under the lease; the echo that verifies a take-over
- * ends here. Errors are counted and dropped.
+ * ends here. All else goes to the kernel where it is asked to accept, and is counted and dropped otherwise.
  */
 #ifndef TANDEM_ICMP_H
 #define TANDEM_ICMP_H
 
-#include "checksum.h"
-#include "lease.h"
+#include "virtual-mac.h"
 
 #define ECHO_TTL 64
 
@@ -22,16 +21,8 @@ struct icmp_echo {
   __be16 sequence;
 };
 
-INLINE void swap_macs(struct ethhdr *eth)
-{
-  __u8 source[ETH_ALEN];
-  __builtin_memcpy(source, eth->h_source, ETH_ALEN);
-  __builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
-  __builtin_memcpy(eth->h_dest, source, ETH_ALEN);
-}
-
 /* Turned around in place. Swapping addresses changes no sum; TTL and type do. */
-INLINE int answer_echo(const struct packet *p, struct icmp_echo *icmp)
+INLINE int answer_echo(const struct packet *p, struct icmp_echo *icmp, __u32 virtual_router)
 {
   __be32 client = p->ip->saddr;
   p->ip->saddr = p->ip->daddr;
@@ -40,7 +31,7 @@ INLINE int answer_echo(const struct packet *p, struct icmp_echo *icmp)
   p->ip->ttl = ECHO_TTL;
   icmp->checksum = updated(icmp->checksum, difference16(bpf_htons(ICMP_ECHO_REQUEST << 8), bpf_htons(ICMP_ECHO_REPLY << 8)));
   icmp->type = ICMP_ECHO_REPLY;
-  swap_macs(p->eth);
+  turn_around(p->eth, virtual_router);
   return bpf_redirect(interface_config.ifindex, 0);
 }
 
@@ -59,22 +50,23 @@ INLINE int icmp_to_vip(const struct packet *p, void *end, __u32 virtual_router)
   if ((void *)(icmp + 1) > end || p->l4_length < sizeof(*icmp))
     return drop(TANDEM_DROP_MALFORMED);
   if (icmp->type == ICMP_ECHO_REQUEST && icmp->code == 0)
-    return answer_echo(p, icmp);
+    return answer_echo(p, icmp, virtual_router);
   if (icmp->type == ICMP_ECHO_REPLY && icmp->id == bpf_htons(TANDEM_VERIFY_ECHO_ID))
     return note_verified(virtual_router);
-  return drop(TANDEM_DROP_ICMP_ERROR);
+  return accepts(virtual_router) ? XDP_PASS : drop(TANDEM_DROP_ICMP_ERROR);
 }
 
-INLINE int other_ip(const struct packet *p, void *end)
+INLINE int other_ip(struct xdp_md *ctx, const struct packet *p, void *end)
 {
   struct tandem_address *address = address_get(p->ip->daddr);
   if (!address || address->kind == TANDEM_ADDRESS_LOCAL)
     return XDP_PASS;
-  if (!lease_is_fresh(address->virtual_router))
-    return drop(TANDEM_DROP_NOT_ACTIVE);
-  if (p->protocol != IPPROTO_ICMP)
-    return drop(TANDEM_DROP_NO_SERVICE);
-  return icmp_to_vip(p, end, address->virtual_router);
+  __u32 virtual_router = address->virtual_router;
+  if (!lease_is_fresh(virtual_router))
+    return not_active(ctx, virtual_router);
+  if (p->protocol == IPPROTO_ICMP)
+    return icmp_to_vip(p, end, virtual_router);
+  return accepts(virtual_router) ? XDP_PASS : drop(TANDEM_DROP_NO_SERVICE);
 }
 
 #endif

@@ -29,6 +29,14 @@ INLINE bool lease_admits(__u32 virtual_router)
   return lease && (now < lease->deadline_ns || now < lease->admit_until_ns);
 }
 
+/* Frames that still find their way here are for us: under the lease, and while it drains. */
+INLINE bool lease_serves(__u32 virtual_router)
+{
+  struct tandem_lease *lease = lease_get(virtual_router);
+  __u64 now = exact_now();
+  return lease && (now < lease->deadline_ns || now < lease->drain_until_ns);
+}
+
 INLINE __u32 lease_acquire(struct tandem_lease *lease, const struct tandem_lease_args *args, __u64 now)
 {
   lease->instance = args->instance;

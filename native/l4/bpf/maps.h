@@ -67,6 +67,42 @@ struct {
 } addresses SEC(".maps");
 
 struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TANDEM_MAX_ADDRESSES);
+  __type(key, struct tandem_address6_key);
+  __type(value, struct tandem_address);
+} addresses6 SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, TANDEM_MAX_VIRTUAL_ROUTERS);
+  __type(key, __u32);
+  __type(value, struct tandem_virtual_router);
+} virtual_routers SEC(".maps");
+
+/* Slot of the virtual router that has this virtual MAC on this interface. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TANDEM_MAX_VIRTUAL_MACS);
+  __type(key, struct tandem_mac_key);
+  __type(value, __u32);
+} virtual_macs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TANDEM_MAX_PEER_MACS);
+  __type(key, struct tandem_mac_key);
+  __type(value, __u32);
+} peer_macs SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, TANDEM_MAX_STEERS);
+  __type(key, struct tandem_steer_key);
+  __type(value, struct tandem_steer);
+} steers SEC(".maps");
+
+struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
   __uint(max_entries, TANDEM_MAX_NEXT_HOPS);
   __type(key, __u32);
@@ -108,6 +144,14 @@ struct {
   __type(key, __u32);
   __type(value, __u64);
 } drops SEC(".maps");
+
+/* Per virtual router: frames that went on to the node that has its addresses now. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, TANDEM_MAX_VIRTUAL_ROUTERS);
+  __type(key, __u32);
+  __type(value, __u64);
+} steered SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

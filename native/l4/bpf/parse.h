@@ -49,10 +49,25 @@ INLINE __be16 destination_port(const struct packet *p)
   return load16(p->l4 + 2);
 }
 
+INLINE bool same_mac(const __u8 *a, const __u8 *b)
+{
+  return load32(a) == load32(b) && load16(a + 4) == load16(b + 4);
+}
+
+INLINE bool is_own_address(const __u8 *mac)
+{
+  return load32(mac) == *(const volatile word32 *)interface_config.mac && load16(mac + 4) == *(const volatile word16 *)(interface_config.mac + 4);
+}
+
 INLINE bool is_own_mac(const struct ethhdr *eth)
 {
-  return load32(eth) == *(const volatile word32 *)interface_config.mac &&
-         load16((const __u8 *)eth + 4) == *(const volatile word16 *)(interface_config.mac + 4);
+  return is_own_address(eth->h_dest);
+}
+
+INLINE void set_own_mac(__u8 *mac)
+{
+  store32(mac, *(const volatile word32 *)interface_config.mac);
+  store16(mac + 4, *(const volatile word16 *)(interface_config.mac + 4));
 }
 
 INLINE bool is_group_mac(const struct ethhdr *eth)

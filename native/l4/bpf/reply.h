@@ -142,8 +142,27 @@ INLINE __u32 recorded_slot(struct request *request, const struct tandem_endpoint
   return 0;
 }
 
+/*
+ * A reply without a record, of services that this node handed over: a verdict, or 0. While one service of the endpoint is held here, the
+ * reply may be its own, and is judged here.
+ */
+INLINE int steer_reply(struct xdp_md *ctx, const struct tandem_endpoint *endpoint)
+{
+  __u32 to = TANDEM_MAX_VIRTUAL_ROUTERS;
+  for (__u32 i = 0; i < TANDEM_MAX_ENDPOINT_SLOTS && i < endpoint->count; i++) {
+    struct tandem_server *server = server_get(endpoint->slots[i]);
+    if (!server || server->forward != TANDEM_FORWARD_NAT)
+      continue;
+    if (lease_is_fresh(server->virtual_router))
+      return 0;
+    if (steer_get(server->virtual_router))
+      to = server->virtual_router;
+  }
+  return to < TANDEM_MAX_VIRTUAL_ROUTERS ? steer(ctx, to) : 0;
+}
+
 /* Any reply that the hint did not lead to its record. The slot whose record exists now (the key names it), or minus a verdict. */
-__noinline int seek_reply(struct request *request)
+__noinline int seek_reply(struct xdp_md *ctx, struct request *request)
 {
   if (!request)
     return -XDP_DROP;
@@ -153,6 +172,9 @@ __noinline int seek_reply(struct request *request)
   int slot = recorded_slot(request, endpoint);
   if (!slot && is_local(request->key.client_addr))
     return -XDP_PASS;
+  int verdict = slot ? 0 : steer_reply(ctx, endpoint);
+  if (verdict)
+    return -verdict;
   if (!slot && request->ttl <= 1)
     return -drop(TANDEM_DROP_TTL);
   if (!slot)

@@ -6,6 +6,7 @@
 #ifndef TANDEM_ROUTE_H
 #define TANDEM_ROUTE_H
 
+#include "notice.h"
 #include "parse.h"
 
 /* Destination and source MAC lie in a next hop as they do in a frame: twelve bytes, two stores. */
@@ -20,18 +21,6 @@ INLINE struct tandem_next_hop *next_hop_get(__u32 index)
 {
   struct tandem_next_hop *hop = bpf_map_lookup_elem(&next_hops, &index);
   return index && hop && hop->state == TANDEM_NEXT_HOP_RESOLVED ? hop : NULL;
-}
-
-INLINE void notice_next_hop(__u32 ifindex, __be32 gateway)
-{
-  struct tandem_notice *notice = bpf_ringbuf_reserve(&notices, sizeof(*notice), 0);
-  if (!notice)
-    return;
-  __builtin_memset(notice, 0, sizeof(*notice));
-  notice->kind = TANDEM_NOTICE_NEXT_HOP;
-  notice->ifindex = ifindex;
-  notice->addr = gateway;
-  bpf_ringbuf_submit(notice, 0);
 }
 
 /* Asks the routing table. Interface and gateway are filled in with SUCCESS and NO_NEIGH, the MACs with SUCCESS. */

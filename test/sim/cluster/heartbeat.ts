@@ -53,6 +53,10 @@ export class SimHeartbeat {
         openLeases: () => parts.leases,
         openFrames: () => ({ send: () => parts.announce(process.time()), close: () => undefined }),
         openVrrp: ({ onReadable }) => this.socket(onReadable),
+        openBeats: () => {
+          throw new Error('no beats in this simulation');
+        },
+        watchLinks: () => () => undefined,
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,
         report: (message) => {
@@ -106,10 +110,11 @@ export class SimHeartbeat {
         for (; count < limit; count++) {
           const packet = this.inbox.shift();
           if (packet === undefined) break;
-          onPacket(packet);
+          onPacket(packet, '');
         }
         return count;
       },
+      joinGroup: () => undefined,
       close: () => {
         this.onReadable = null;
       },

@@ -66,6 +66,7 @@ export function heartbeatConfig(shape: Shape, index: number, instance: bigint): 
     socketPath: '',
     drainMs: DRAIN_MS,
     realtimePriority: 0,
+    beats: null,
     groups: [
       {
         name: ROUTER,

@@ -23,7 +23,7 @@ export interface TestCluster {
 }
 
 /** Small tables: a test waits for their creation. */
-const TEST_MAX_FLOWS = 65_536;
+export const TEST_MAX_FLOWS = 65_536;
 const LAST_WORDS = 3000;
 
 /** Why labs cannot exist here; null: they can. */
@@ -58,7 +58,7 @@ export async function startCluster(t: Test, options: ClusterOptions = {}): Promi
   return { lab, tandem, servers, active, backup, nodeOfMac: (mac) => nodeOfMac(lab.plan, mac) };
 }
 
-function lastWords(file: string): string {
+export function lastWords(file: string): string {
   try {
     return readFileSync(file, 'utf8').slice(-LAST_WORDS);
   } catch {

@@ -31,8 +31,15 @@ export interface TandemConfigOptions {
   fast: boolean;
   /** False: the nodes' processes are not permitted to take real-time priority. */
   realtime: boolean;
+  /** Has the last word on the document: what only one test wants. */
+  change: (document: LabDocument, nodes: readonly Machine[]) => LabDocument;
   /** Size of a disk of its own for each node's state directory; null: where the lab lies. */
   stateDiskMiB: number | null;
+}
+
+export interface LabDocument {
+  virtualRouters: Record<string, unknown>[];
+  [section: string]: unknown;
 }
 
 export const tandemNodes = (plan: Plan, { on }: Pick<TandemConfigOptions, 'on'>): Machine[] =>
@@ -60,6 +67,7 @@ export const DEFAULT_TANDEM = {
   queueRecords: null,
   fast: false,
   realtime: true,
+  change: (document: LabDocument) => document,
   stateDiskMiB: null,
 } as const;
 
@@ -85,7 +93,7 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
     forward,
     pool: name,
   });
-  return stringify({
+  const document: LabDocument = {
     cluster: {
       name: 'lab',
       nodes: byName(nodes, (node) => ({ address: nodeAddress(node, options) })),
@@ -126,5 +134,6 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
       pool('direct', 'client', PORTS.direct, { type: 'tcp' }),
       pool('direct-probe', 'client', PORTS.directProbe, { type: 'http', path: '/health', port: PORTS.webServer }),
     ],
-  });
+  };
+  return stringify(options.change(document, nodes));
 }

@@ -62,6 +62,12 @@ export class TandemSystem implements SystemUnderTest {
   }
 
   async start(): Promise<void> {
+    await this.launch();
+    await this.waitReady();
+  }
+
+  /** As `start`, but does not wait: beside a router that outranks it no node becomes active. */
+  async launch(): Promise<void> {
     await this.#ensureBpffs();
     writeFileSync(this.configFile, tandemConfig(this.#lab.plan, this.#options));
     await initPki({
@@ -72,7 +78,6 @@ export class TandemSystem implements SystemUnderTest {
       nowMs: Date.now(),
     });
     await Promise.all(this.nodes.map((node) => this.startNode(node)));
-    await this.waitReady();
   }
 
   async #ensureBpffs(): Promise<void> {

@@ -4,6 +4,7 @@
  */
 import { etherTypes, ipProtocols, tcpFlagBits } from './build.js';
 import { onesSum, pseudoSum } from './checksum.js';
+import { type ParsedIpv6, parseIpv6Packet } from './parse6.js';
 
 export interface ParsedSegment {
   sourcePort: number;
@@ -42,6 +43,7 @@ export interface ParsedFrame {
   etherType: number;
   arp?: ParsedArp;
   ip?: ParsedIpv4;
+  ip6?: ParsedIpv6;
   segment?: ParsedSegment;
   icmp?: { type: number; code: number; id: number; isChecksumValid: boolean };
 }
@@ -100,6 +102,7 @@ export function parseFrame(frame: Buffer): ParsedFrame {
   const parsed: ParsedFrame = { destinationMac: mac(frame, 0), sourceMac: mac(frame, 6), etherType: frame.readUInt16BE(12) };
   const rest = frame.subarray(14);
   if (parsed.etherType === etherTypes.arp) return { ...parsed, arp: parseArp(rest) };
+  if (parsed.etherType === etherTypes.ipv6) return { ...parsed, ip6: parseIpv6Packet(rest) };
   if (parsed.etherType !== etherTypes.ipv4) return parsed;
   const ip = parseIpv4(rest);
   if (ip.protocol === ipProtocols.icmp) return { ...parsed, ip, icmp: parseIcmp(ip.body) };

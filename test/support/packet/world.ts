@@ -1,6 +1,6 @@
 /**
  * A data plane with a small cluster in its maps: one VIP with NAT and DSR services, three servers behind a second interface, a client and a
- * router in front. Tests send packets and look at verdict, packet, counters, records and events.
+ * router in front; a second virtual router has IPv6 addresses. Tests send packets and look at verdict, packet, counters, records and events.
  */
 import { existsSync, mkdtempSync, rmdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -13,11 +13,13 @@ import {
   nextHopState,
   scheduler,
   serverFlag,
+  serverLayout,
   trafficLayout,
 } from '../../../src/l4/abi.gen.js';
 import { flowHash, tableIndex } from '../../../src/l4/flow-hash.js';
 import { type DataPlane, type LeaseKeeper, loadNative, type TestRunResult } from '../../../src/l4/native.js';
 import {
+  addressMap,
   decodeRecord,
   encodeAddress,
   encodeAddressKey,
@@ -34,6 +36,7 @@ import {
   type FlowKey,
   type Protocol,
 } from '../../../src/l4/records.js';
+import { encodeMacKey, encodeRouter, encodeSteer, encodeSteerKey } from '../../../src/l4/router-records.js';
 import { bpfObjectPath } from '../../../src/system/paths.js';
 import type { Party } from './build.js';
 import { type ParsedFrame, parseFrame } from './parse.js';
@@ -48,6 +51,11 @@ export const routerMac = '02:00:00:00:01:fe';
 export const VIP = '10.1.0.100';
 export const GATEWAY_VIP = '10.2.0.1';
 export const LOCAL = '10.1.0.11';
+export const VIP6 = 'fd00:1::100';
+export const VIP6_LINK_LOCAL = 'fe80::33';
+/** Slots of the virtual routers. */
+export const ROUTER = 0;
+export const ROUTER6 = 1;
 
 export const client: Party = { mac: routerMac, address: '198.51.100.7', port: 40000 };
 export const vip = (port: number): Party => ({ mac: frontMac, address: VIP, port });
@@ -107,7 +115,7 @@ export class World {
 
   constructor(options: { maxFlows?: number; interfaces: { front: number; back: number }; driverMode?: boolean; repliesFirst?: boolean }) {
     this.#directory = mkdtempSync('/sys/fs/bpf/tandem-test-');
-    this.pinDir = path.join(this.#directory, 'v1');
+    this.pinDir = path.join(this.#directory, `v${limit.abiVersion}`);
     this.front = options.interfaces.front;
     this.back = options.interfaces.back;
     this.plane = loadNative().load({ objectPath: bpfObjectPath, pinDir: this.pinDir, maxFlows: options.maxFlows ?? 4096 });
@@ -141,8 +149,11 @@ export class World {
     const { plane } = this;
     this.settings({});
     this.leases.acquire(0, 3600n * SECOND_NS, 3600n * SECOND_NS, INSTANCE);
-    const address = (text: string, ifindex: number, kind: number) =>
-      plane.mapSet('addresses', encodeAddressKey(text), encodeAddress({ ifindex, virtualRouter: 0, kind }));
+    this.leases.acquire(ROUTER6, 3600n * SECOND_NS, 3600n * SECOND_NS, INSTANCE);
+    const address = (text: string, ifindex: number, kind: number, virtualRouter = ROUTER) =>
+      plane.mapSet(addressMap(text), encodeAddressKey(text), encodeAddress({ ifindex, virtualRouter, kind }));
+    address(VIP6, this.front, addressKind.virtual, ROUTER6);
+    address(VIP6_LINK_LOCAL, this.front, addressKind.virtual, ROUTER6);
     address(VIP, this.front, addressKind.virtual);
     address(GATEWAY_VIP, this.back, addressKind.other);
     address(LOCAL, 0, addressKind.local);
@@ -155,6 +166,32 @@ export class World {
     });
     this.nextHop(4);
     this.endpoints();
+  }
+
+  /** What a virtual router is, beyond its addresses; on both interfaces. */
+  router(slot: number, { virtualMac = null, accept = false }: { virtualMac?: string | null; accept?: boolean }): void {
+    this.plane.mapSet('virtual_routers', encodeIndex(slot), encodeRouter({ virtualMac, accept }));
+    for (const ifindex of virtualMac === null ? [] : [this.front, this.back]) {
+      this.plane.mapSet('virtual_macs', encodeMacKey({ ifindex, mac: virtualMac ?? '' }), encodeIndex(slot));
+    }
+  }
+
+  /** The lease is given up as by a planned hand-over, and ended for everybody. */
+  release(slot: number, { drainNs = 0n, admitNs = 0n }: { drainNs?: bigint; admitNs?: bigint } = {}): void {
+    this.leases.release(slot, drainNs, admitNs, INSTANCE);
+  }
+
+  steer(slot: number, interfaceName: 'front' | 'back', mac: string, forNs = 60n * SECOND_NS): void {
+    const key = encodeSteerKey({ ifindex: this[interfaceName], virtualRouter: slot });
+    this.plane.mapSet('steers', key, encodeSteer({ mac, untilNs: this.plane.kernelNs() + forNs }));
+  }
+
+  peerMac(interfaceName: 'front' | 'back', mac: string): void {
+    this.plane.mapSet('peer_macs', encodeMacKey({ ifindex: this[interfaceName], mac }), encodeIndex(1));
+  }
+
+  steered(slot: number): number {
+    return Number(this.plane.sums('steered')[slot]);
   }
 
   addressOf(number: number): string {
@@ -216,6 +253,15 @@ export class World {
         nextHop,
       }),
     );
+  }
+
+  /** Gives one server of a service to another virtual router. */
+  serverRouter(index: number, number: number, virtualRouter: number): void {
+    const key = encodeIndex(serverSlot(index, number));
+    const bytes = this.plane.mapGet('servers', key);
+    if (bytes === null) throw new Error('no such server');
+    bytes[serverLayout.virtualRouter] = virtualRouter;
+    this.plane.mapSet('servers', key, bytes);
   }
 
   endpoints(): void {

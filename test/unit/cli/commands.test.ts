@@ -6,7 +6,7 @@ import t from 'tap';
 import type { PkiOptions, RunOptions } from '../../../src/cli/context.js';
 import { projectRoot } from '../../../src/system/paths.js';
 import { fakeAdmin, tandem } from '../../support/cli-run.js';
-import { flowRows, nodeStatus, transitionRows } from '../../support/node-status.js';
+import { flowRows, historyRows, nodeStatus, SNAPSHOT_MS, transitionRows } from '../../support/node-status.js';
 
 const example = join(projectRoot, 'config/nat-pair.yaml');
 
@@ -15,6 +15,7 @@ const running = async (t: { teardown(close: () => unknown): void }, extra: Recor
     'GET /v1/status': nodeStatus(),
     'GET /v1/flows': flowRows(),
     'GET /v1/transitions': transitionRows(),
+    'GET /v1/history': historyRows(),
     ...extra,
   });
   t.teardown(() => admin.close());
@@ -22,7 +23,7 @@ const running = async (t: { teardown(close: () => unknown): void }, extra: Recor
 };
 
 t.test('usage: help, version, mistakes', async (t) => {
-  const commands = ['run', 'check', 'status', 'flows', 'servers', 'switchover', 'pki', 'unload', 'completion'];
+  const commands = ['run', 'check', 'status', 'flows', 'servers', 'history', 'switchover', 'pki', 'unload', 'completion'];
   const help = await tandem(['--help']);
   t.equal(help.status, 0);
   for (const name of commands) t.match(help.out, new RegExp(`^ {2}${name} `, 'm'), name);
@@ -42,7 +43,7 @@ t.test('usage: help, version, mistakes', async (t) => {
 });
 
 t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
-  for (const command of ['status', 'flows', 'servers', 'switchover']) {
+  for (const command of ['status', 'flows', 'servers', 'history', 'switchover']) {
     const result = await tandem([command, '--state-dir', '/no/such/dir']);
     t.equal(result.status, 1, command);
     t.equal(result.out, '');
@@ -71,6 +72,8 @@ t.test('status', async (t) => {
     'interfaces  eth0 native, eth1 generic (driver has no XDP)',
     'flows       1,234 of 1,048,576 (0.1 %), 150.0 MiB',
     'drops       noService 7',
+    'steered     front 8',
+    'claimed     10.1.0.100 by 02:00:00:00:66:66 (5)',
     /2026-01-02T03:03:05\.000Z {2}front {3}backup {2}active {2}peerSilent/,
   ];
   for (const line of lines) t.match(out, line);
@@ -252,4 +255,28 @@ t.test('unload: not while the node is running, unless forced', async (t) => {
     out: 'lb2 is unloaded\n',
     err: '',
   });
+});
+
+t.test('history', async (t) => {
+  const { stateDir, requests } = await running(t);
+  const { status, out } = await tandem(['history', '--state-dir', stateDir]);
+  t.equal(status, 0);
+  t.match(out, /^ {2}2026-01-02T03:02:05\.000Z {2}- +- .*daemon started, version 0\.1\.0$/m);
+  t.match(
+    out,
+    /^ {2}2026-01-02T03:03:05\.000Z {2}front {3}backup -> active +322ms {2}0\.42ms +0\.11ms +22ms +150 {2}1,234 {2}activeSilent \(process haproxy: .*\(-50\)\)$/m,
+  );
+  t.same(JSON.parse((await tandem(['history', '--json', '--state-dir', stateDir])).out), historyRows());
+  await tandem(['history', '--router', 'front', '--since', '2h', '--limit', '3', '--state-dir', stateDir]);
+  await tandem(['history', '--since', '2026-01-01T00:00Z', '--state-dir', stateDir]);
+  t.same(
+    requests.slice(-2).map(({ url }) => url),
+    [`/v1/history?limit=3&router=front&since=${SNAPSHOT_MS - 7_200_000}`, `/v1/history?limit=50&since=${Date.parse('2026-01-01T00:00Z')}`],
+  );
+  t.match(await tandem(['history', '--since', 'tomorrowish', '--state-dir', stateDir]), {
+    status: 2,
+    err: 'expected a duration such as 2h',
+  });
+  const empty = await running(t, { 'GET /v1/history': [] });
+  t.match(await tandem(['history', '--state-dir', empty.stateDir]), { status: 0, out: 'No changes of role.' });
 });

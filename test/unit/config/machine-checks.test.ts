@@ -46,6 +46,39 @@ t.test('what does not fit', async (t) => {
   ]);
 });
 
+const IPV6 = text.replace(
+  'services:',
+  `  - name: front6
+    id: 51
+    interface: eth0
+    addresses: ["fe80::51", "2001:db8:1::100"]
+    priority: { lb1: 200, lb2: 100 }
+services:`,
+);
+const ON_ETH0 = { interface: 'eth0', prefixLength: 64 };
+const ipv6Of = (...addresses: string[]): Machine => ({
+  ...lb1,
+  addresses: [...lb1.addresses, ...addresses.map((address) => ({ ...ON_ETH0, address }))],
+});
+
+t.test('an IPv6 virtual router', async (t) => {
+  t.same(found(ipv6Of('fe80::a', '2001:db8:1::11'), IPV6), []);
+  t.match(found(ipv6Of('2001:db8:1::11'), IPV6), [
+    '19:17: error: eth0 has no link-local IPv6 address, so adverts of fe80::51 could not be sent',
+    '19:29: error: eth0 has no link-local IPv6 address',
+  ]);
+  t.match(found(ipv6Of('fe80::a', '2001:db8:2::11'), IPV6), [
+    '19:29: error: 2001:db8:1::100 is outside the network of eth0 (fe80::a/64, 2001:db8:2::11/64)',
+  ]);
+  t.match(found(ipv6Of('fe80::a', 'fe80::51', '2001:db8:1::11'), IPV6), ['19:17: error: fe80::51 is configured on eth0']);
+});
+
+t.test('the owner of addresses has them', async (t) => {
+  const owner = text.replace('lb1: 200', 'lb1: 255');
+  t.match(found(lb1, owner), ['13:17: error: 10.1.0.100 is not on eth0, but priority 255 says that this node owns it']);
+  t.same(found({ ...lb1, addresses: [...lb1.addresses, { interface: 'eth0', address: '10.1.0.100', prefixLength: 24 }] }, owner), []);
+});
+
 t.test('a tracked interface that is not there yet is said, no mistake', async (t) => {
   const yaml = text.replace('    priority', '    track: [{ kind: interface, interface: tun0 }]\n    priority');
   t.match(found(lb1, yaml), [/warning: this machine has no interface "tun0" now/]);
@@ -67,6 +100,9 @@ t.test('a machine from the facts of its network', async (t) => {
     isUp: true,
     addresses: address === undefined ? [] : [{ address, prefixLength: 24 }],
   });
+  t.same(machineOf({ links: [{ ...link('eth0'), ipv6Addresses: [{ address: 'fe80::1', prefixLength: 64 }] }], routes: [] }).addresses, [
+    { interface: 'eth0', address: 'fe80::1', prefixLength: 64 },
+  ]);
   t.same(machineOf({ links: [link('eth0', '10.1.0.11'), link('eth1')], routes: [] }), {
     interfaces: ['eth0', 'eth1'],
     addresses: [{ interface: 'eth0', address: '10.1.0.11', prefixLength: 24 }],

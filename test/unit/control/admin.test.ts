@@ -21,6 +21,7 @@ function ask(socketPath: string, method: string, path: string, body?: string): P
 t.test('the admin socket answers reads and the one command', async (t) => {
   const filters: FlowFilter[] = [];
   const commands: unknown[] = [];
+  const histories: unknown[] = [];
   const actions: AdminActions = {
     status: async () => ({ node: 'lb1' }) as NodeStatus,
     flows: async (filter) => {
@@ -28,6 +29,10 @@ t.test('the admin socket answers reads and the one command', async (t) => {
       return [];
     },
     transitions: () => [],
+    history: async (filter) => {
+      histories.push(filter);
+      return [];
+    },
     switchover: async (asked) => {
       commands.push(asked);
       return { ok: true, message: 'done' };
@@ -47,6 +52,11 @@ t.test('the admin socket answers reads and the one command', async (t) => {
   await ask(socketPath, 'GET', '/v1/flows?service=web&limit=5&state=');
   await ask(socketPath, 'GET', '/v1/flows?limit=-1');
   t.same(filters, [{ service: 'web', limit: 5 }, { limit: 100 }]);
+
+  t.same(await ask(socketPath, 'GET', '/v1/history'), { status: 200, body: [] });
+  await ask(socketPath, 'GET', '/v1/history?router=front&since=1700000000000&limit=7');
+  await ask(socketPath, 'GET', '/v1/history?router=&since=yesterday&limit=no');
+  t.same(histories, [{ limit: 100 }, { limit: 7, router: 'front', sinceWallMs: 1_700_000_000_000 }, { limit: 100 }]);
 
   t.match(await ask(socketPath, 'POST', '/v1/switchover', '{"to":"lb2"}'), { status: 200, body: { ok: true } });
   t.match(await ask(socketPath, 'POST', '/v1/switchover'), { status: 200 });

@@ -37,6 +37,33 @@ t.test('unicast peers are the others', async (t) => {
   t.same(routerWith({ unicastPeers: { lb1: '10.1.0.11', lb2: '10.1.0.12' } })?.unicastPeers, ['10.1.0.11']);
 });
 
+t.test('unicast routers beside the cluster are peers, too', async (t) => {
+  const change = { unicastPeers: { lb1: '10.1.0.11', lb2: '10.1.0.12' }, unicastRouters: ['10.1.0.13'], unicastSourceCheck: false };
+  t.match(routerWith(change), { unicastPeers: ['10.1.0.11', '10.1.0.13'], unicastSourceCheck: false });
+});
+
+t.test('IPv6 and version 2', async (t) => {
+  const asked: string[] = [];
+  const config = sampleConfig();
+  const addressOf = (name: string, family: string): string => {
+    asked.push(`${name} ${family}`);
+    return family === 'ipv6' ? 'fe80::12' : '10.1.0.12';
+  };
+  const [router] = config.virtualRouters;
+  if (router === undefined) throw new Error('the sample has a router');
+  const routers = [
+    { ...router, name: 'old', version: 2 as const, advertIntervalMs: 2000 },
+    { ...router, name: 'new', addresses: ['fe80::51'], otherAddresses: [], virtualMac: true },
+  ];
+  const { groups } = heartbeatConfig({ ...config, virtualRouters: routers }, { ...facts, addressOf });
+  t.match(groups, [
+    { skewIntervalMs: 1000, advertIntervalMs: 2000, members: [{ version: 2, sourceAddress: '10.1.0.12', virtualMac: false }] },
+    { members: [{ version: 3, sourceAddress: 'fe80::12', virtualMac: true, announced: [{ address: 'fe80::51', interface: 'eth0' }] }] },
+  ]);
+  t.equal(groups[1]?.skewIntervalMs, undefined);
+  t.same(asked, ['eth0 ipv4', 'eth0 ipv6']);
+});
+
 t.test('the form of the checksum', async (t) => {
   for (const checksum of ['rfc9568', 'rfc5798', 'auto'] as const) t.equal(routerWith({ checksum })?.checksum, checksum);
 });

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { isNewlyReached, peerNews } from '../../../src/control/peer-news.js';
+import { isNewlyReached, peerKeys, peerNews } from '../../../src/control/peer-news.js';
 import { peerStatus } from '../../support/peer-status.js';
 
 const names = (...args: Parameters<typeof peerNews>): string[] => peerNews(...args).map((news) => news.name);
@@ -29,4 +29,20 @@ t.test('a peer is newly reached when our own stream to it is up', async (t) => {
   t.equal(isNewlyReached(undefined, peerStatus({ state: 'live' })), true);
   t.equal(isNewlyReached(peerStatus({ state: 'bulk' }), peerStatus({ state: 'live' })), false, 'once for each stream');
   t.equal(isNewlyReached(peerStatus({ state: 'live' }), away), false);
+});
+
+t.test('the heartbeat hears of keys, with the addresses they may come from', async (t) => {
+  const view = {
+    beatKeys: () =>
+      new Map([
+        ['lb2', 'a'],
+        ['lb3', 'b'],
+      ]),
+    interfaces: () => new Map([['lb2', [{ name: 'eth0', mac: '02:00:00:00:01:12', addresses: ['10.1.0.12'] }]]]),
+  };
+  t.same(peerKeys(view), [
+    { type: 'peerKey', node: 'lb2', key: 'a', addresses: ['10.1.0.12'] },
+    { type: 'peerKey', node: 'lb3', key: 'b', addresses: [] },
+  ]);
+  t.match(peerKeys(view, 'lb3'), [{ node: 'lb3' }]);
 });

@@ -1,8 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { beatKey, bootInstance, loadPools, openStateDir, savePools } from '../../../src/control/state-dir.js';
+import { beatKey, bootInstance, loadPools, openStateDir, removeOtherLayouts, savePools } from '../../../src/control/state-dir.js';
 
 const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
 
@@ -59,4 +59,17 @@ t.test('each instance has its own beat key, for the owner only', async (t) => {
   t.not(beatKey(state, '8'), first);
   writeFileSync(join(state.path, 'beat-key'), '8 short\n');
   t.match(beatKey(state, '8'), /^[0-9a-f]{32}$/, 'a damaged one is made anew');
+});
+
+t.test('what another layout left pinned is removed, and nothing else', async (t) => {
+  const pinRoot = join(stateDir(t), 'pins');
+  const pinDir = join(pinRoot, 'v2');
+  t.same(removeOtherLayouts({ pinRoot, pinDir }), [], 'nothing is there yet');
+  for (const version of ['v1', 'v2', 'v10']) {
+    mkdirSync(join(pinRoot, version), { recursive: true });
+    writeFileSync(join(pinRoot, version, 'flows'), '');
+  }
+  t.same(removeOtherLayouts({ pinRoot, pinDir }).sort(), [join(pinRoot, 'v1'), join(pinRoot, 'v10')]);
+  t.ok(existsSync(join(pinDir, 'flows')));
+  t.notOk(existsSync(join(pinRoot, 'v1')));
 });

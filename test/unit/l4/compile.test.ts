@@ -4,8 +4,9 @@ import { addressKind, flowState, forward, scheduler, serverFlag } from '../../..
 import type { PoolGeneration } from '../../../src/l4/api.js';
 import { compile, compileSettings, SECOND_CHANCE_MS } from '../../../src/l4/compile.js';
 import { type Contents, emptyContents } from '../../../src/l4/contents.js';
-import { changes } from '../../../src/l4/map-changes.js';
+import { type Change, changes } from '../../../src/l4/map-changes.js';
 import { adoptGenerations } from '../../../src/l4/pool-generations.js';
+import { encodeMacKey } from '../../../src/l4/router-records.js';
 import { assignSlots } from '../../../src/l4/slots.js';
 import { twoNetworks } from '../../support/fake-network.js';
 import { sampleConfig, samplePool, sampleService } from '../../support/sample-config.js';
@@ -176,4 +177,52 @@ t.test('timeouts by flow state', async (t) => {
     [60_000, 60_000, 60_000, 900_000, 120_000, 120_000, 10_000, 180_000],
   );
   t.match(settings, { nodeId: 2, ready: true, realtimeOffsetNs: 5n, secondChanceNs: BigInt(SECOND_CHANCE_MS) * 1_000_000n });
+});
+
+t.test('IPv6 addresses in their one spelling, on the interface of their router', async (t) => {
+  const [router] = sampleConfig().virtualRouters;
+  if (router === undefined) throw new Error('the sample has a router');
+  const six = { ...router, name: 'six', addresses: ['FE80::0033', 'fd00:1:0:0::100'], otherAddresses: [] };
+  const config = sampleConfig({ virtualRouters: [router, six] });
+  const contents = compiled(config);
+  t.same(contents.addresses.get('fe80::33'), { ifindex: 2, virtualRouter: 1, kind: addressKind.virtual });
+  t.same(contents.addresses.get('fd00:1::100'), { ifindex: 2, virtualRouter: 1, kind: addressKind.virtual });
+  t.same([...contents.virtualRouters], [], 'ordinary routers are not entered');
+  const written = changes(emptyContents, contents).filter((change) => change.type === 'set' && change.map === 'addresses6');
+  t.match(written, [
+    { key: Buffer.from('fe800000000000000000000000000033', 'hex') },
+    { key: Buffer.from('fd000001000000000000000000000100', 'hex') },
+  ]);
+  t.equal(compiled(config, { present: contents }).addresses.get('fe80::33')?.virtualRouter, 1, 'the slot is found again');
+});
+
+t.test('virtual MACs by family, on every interface of the router; written before the addresses, removed after them', async (t) => {
+  const [router] = sampleConfig().virtualRouters;
+  if (router === undefined) throw new Error('the sample has a router');
+  const six = { ...router, name: 'six', id: 255, addresses: ['fe80::ff'], otherAddresses: [], virtualMac: true };
+  const contents = compiled(sampleConfig({ virtualRouters: [{ ...router, virtualMac: true, accept: true }, six] }));
+  t.same(
+    [...contents.virtualRouters],
+    [
+      [0, { virtualMac: '00:00:5e:00:01:33', accept: true }],
+      [1, { virtualMac: '00:00:5e:00:02:ff', accept: false }],
+    ],
+  );
+  const key = (ifindex: number, mac: string) => encodeMacKey({ ifindex, mac }).toString('hex');
+  t.same(
+    [...contents.virtualMacs],
+    [
+      [key(2, '00:00:5e:00:01:33'), 0],
+      [key(3, '00:00:5e:00:01:33'), 0],
+      [key(2, '00:00:5e:00:02:ff'), 1],
+    ],
+  );
+  const maps = (list: Change[]) => list.flatMap((change) => (change.type === 'table' ? [] : [`${change.type} ${change.map}`]));
+  const coming = maps(changes(emptyContents, contents));
+  t.ok(coming.lastIndexOf('set virtual_macs') < coming.indexOf('set addresses'));
+  t.ok(coming.lastIndexOf('set virtual_routers') < coming.indexOf('set addresses'));
+  const going = maps(changes(contents, emptyContents));
+  t.ok(going.indexOf('delete virtual_macs') > going.lastIndexOf('delete addresses'));
+  t.equal(going.filter((what) => what === 'set virtual_routers').length, 2, 'zeroed');
+  t.same(changes(contents, contents), []);
 });

@@ -347,3 +347,29 @@ t.test('after stop nothing is followed any more', async (t) => {
   t.same(maps.journal, []);
   t.equal(maps.sweeps, sweeps);
 });
+
+t.test('foreign claims of either family are counted and logged once', async (t) => {
+  const { engine, events } = await started();
+  const claim = (address: string) => ({ kind: 'foreignClaim' as const, ifindex: 2, address, mac: '02:00:00:00:66:66' });
+  engine.handleNotices([claim('10.1.0.100'), claim('10.1.0.100'), claim('fe80::33'), { ...claim('10.1.0.100'), ifindex: 99 }]);
+  const told = events.filter(({ name }) => name === 'address.foreignClaim').map(({ fields }) => fields);
+  t.match(told, [
+    { address: '10.1.0.100', mac: '02:00:00:00:66:66', interface: 'eth0', reason: /^an ARP message/ },
+    { address: 'fe80::33', interface: 'eth0', reason: /^a Neighbour Discovery message/ },
+  ]);
+  t.equal(told.length, 2);
+  t.match(engine.foreignClaims(), [{ address: '10.1.0.100', interface: 'ifindex 99', claims: 3 }, { claims: 1 }]);
+});
+
+t.test('steering is named by routers and follows the links', async (t) => {
+  const { engine, maps, links } = await started();
+  engine.setPeerMacs([{ interface: 'eth0', mac: '02:00:00:00:01:12' }]);
+  engine.steer('front', [{ interface: 'eth0', mac: '02:00:00:00:01:12' }], 1000);
+  t.equal(maps.mapEntries('peer_macs').length, 1);
+  t.equal(maps.mapEntries('steers').length, 1);
+  t.throws(() => engine.steer('nobody', [], 1000), /no virtual router nobody/);
+  maps.steeredWords[0] = 4n;
+  t.same(engine.steered(), [{ router: 'front', packets: 4 }]);
+  links.become({ ...twoNetworks, links: twoNetworks.links.filter((link) => link.name !== 'eth0') });
+  t.equal(maps.mapEntries('peer_macs').length, 0);
+});

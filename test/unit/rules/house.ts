@@ -35,6 +35,8 @@ export const SHELLS: ReadonlySet<string> = new Set([
 export const PURE_GROUND: ReadonlyMap<string, readonly string[] | 'anything'> = new Map<string, readonly string[] | 'anything'>([
   ['system/clock.ts', ['after']],
   ['system/ipv4.ts', 'anything'],
+  ['system/ip-address.ts', 'anything'],
+  ['config/virtual-mac.ts', 'anything'],
   ['system/network-facts.ts', 'anything'],
   ['system/neighbour-facts.ts', 'anything'],
 ]);

@@ -2,8 +2,22 @@ import t from 'tap';
 import { ipv4Number, ipv4Text, isInPrefix } from '../../../src/system/ipv4.js';
 import { checkKernelSettings } from '../../../src/system/kernel-settings.js';
 import { parseNeighbourLine, parseNeighbours } from '../../../src/system/neighbour-facts.js';
-import { defaultGateway, localAddresses, nextHopTo, parseLinks, parseRoutes } from '../../../src/system/network-facts.js';
+import {
+  defaultGateway,
+  type Link,
+  localAddresses,
+  nextHopTo,
+  parseLinks,
+  parseRoutes,
+  primaryAddress,
+} from '../../../src/system/network-facts.js';
 import { twoNetworks } from '../../support/fake-network.js';
+
+function linkAt(links: readonly Link[], index: number): Link {
+  const link = links[index];
+  if (link === undefined) throw new Error(`no link ${index}`);
+  return link;
+}
 
 t.test('links as ip 6.1 prints them', async (t) => {
   const printed = [
@@ -21,6 +35,8 @@ t.test('links as ip 6.1 prints them', async (t) => {
       address: '9a:1f:2f:ba:f5:db',
       addr_info: [
         { family: 'inet', local: '10.9.0.1', prefixlen: 24 },
+        { family: 'inet6', local: 'fe80::9', prefixlen: 64, dadfailed: true },
+        { family: 'inet6', local: '2001:db8::1', prefixlen: 64 },
         { family: 'inet6', local: 'fe80::1', prefixlen: 64 },
       ],
     },
@@ -33,7 +49,13 @@ t.test('links as ip 6.1 prints them', async (t) => {
     mac: '9a:1f:2f:ba:f5:db',
     isUp: true,
     addresses: [{ address: '10.9.0.1', prefixLength: 24 }],
+    ipv6Addresses: [
+      { address: '2001:db8::1', prefixLength: 64 },
+      { address: 'fe80::1', prefixLength: 64 },
+    ],
   });
+  t.same([primaryAddress(linkAt(links, 1), 'ipv4'), primaryAddress(linkAt(links, 1), 'ipv6')], ['10.9.0.1', 'fe80::1']);
+  t.same([primaryAddress(linkAt(links, 0), 'ipv4'), primaryAddress(linkAt(links, 0), 'ipv6')], ['127.0.0.1', null]);
   t.equal(links.length, 2);
   t.same(localAddresses({ links, routes: [] }), ['10.9.0.1'], 'loopback does not count');
   t.same(parseLinks('nonsense'), []);

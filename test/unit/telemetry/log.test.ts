@@ -46,6 +46,7 @@ t.test('a transition carries its reason', async (t) => {
 t.test('every event that tells of a change names its reason', async (t) => {
   const exempt = new Set([
     'daemon.starting',
+    'notify.output',
     'dataPlane.attached',
     'router.verified',
     'heartbeat.connected',

@@ -73,6 +73,8 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_flow_table_bytes', 157_286_400],
     ['tandem_drops_total{reason="noService"}', 7],
     ['tandem_drops_total{reason="ttl"}', 0],
+    ['tandem_steered_packets_total{router="front"}', 8],
+    ['tandem_foreign_claims_total{address="10.1.0.100",interface="eth0"}', 5],
     ['tandem_service_usable_servers{service="web"}', 1],
     ['tandem_new_flows_total{service="web",server="be1"}', 2],
     ['tandem_packets_total{service="web",server="be1",direction="in"}', 20],
@@ -95,6 +97,10 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_replication_resyncs_total{peer="lb2"}', 2],
     ['tandem_digest_match{peer="lb2"}', 1],
     ['tandem_config_digest_match{peer="lb2"}', 0],
+    ['tandem_history_lines_waiting', 2],
+    ['tandem_history_lines_dropped_total', 1],
+    ['tandem_notify_total{hook="pager",result="ok"}', 5],
+    ['tandem_notify_total{hook="pager",result="dropped"}', 3],
     ['tandem_log_lines_dropped_total', 5],
   ];
   for (const [series, value] of rows) t.equal(values.get(series), value, series);

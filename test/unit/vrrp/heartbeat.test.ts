@@ -1,10 +1,11 @@
 /** The heartbeat shell around one or two routers, on a clock that stands still unless told. */
 import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
-import { decodeAdvert, encodeAdvert, VRRP_GROUP } from '../../../src/vrrp/codec.js';
+import { addressOf } from '../../../src/system/ip-address.js';
+import { VRRP_GROUP } from '../../../src/vrrp/codec/advert.js';
+import { decodeIpv4Advert, encodeAdvert } from '../../../src/vrrp/codec/codec.js';
 import { Heartbeat } from '../../../src/vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, RouterStatus } from '../../../src/vrrp/heartbeat-api.js';
-import { ipv4 } from '../../../src/vrrp/ipv4.js';
 import type { InterfaceView, LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
 import { Agenda } from '../../sim/agenda.js';
 import { FakeBeats } from '../../support/fake-beats.js';
@@ -91,6 +92,7 @@ class Bench {
           return {
             send: (packet, destination) => this.sent.push({ packet: Buffer.from(packet), destination }),
             drain: (limit, on) => this.drain(limit, on),
+            joinGroup: () => undefined,
             close: () => undefined,
           };
         },
@@ -106,9 +108,9 @@ class Bench {
     });
   }
 
-  private drain(limit: number, onPacket: (packet: Uint8Array) => void): number {
+  private drain(limit: number, onPacket: (packet: Uint8Array, source: string) => void): number {
     const packets = this.inbox.splice(0, limit);
-    for (const packet of packets) onPacket(packet);
+    for (const packet of packets) onPacket(packet, '');
     return packets.length;
   }
 
@@ -158,7 +160,7 @@ class Bench {
 
   priorities(): number[] {
     return this.sent.map(({ packet }) => {
-      const decoded = decodeAdvert(packet);
+      const decoded = decodeIpv4Advert(packet);
       return decoded.ok ? decoded.advert.priority : -1;
     });
   }
@@ -166,12 +168,13 @@ class Bench {
 
 const advert = (priority: number, change: { source?: string; vrid?: number; addresses?: string[] } = {}): Buffer =>
   encodeAdvert({
-    source: ipv4(change.source ?? '10.9.0.2'),
+    source: addressOf(change.source ?? '10.9.0.2'),
     destination: VRRP_GROUP,
     vrid: change.vrid ?? 51,
     priority,
-    intervalCs: 10,
-    addresses: (change.addresses ?? ['10.9.0.100']).map(ipv4),
+    version: 3,
+    intervalMs: 100,
+    addresses: (change.addresses ?? ['10.9.0.100']).map(addressOf),
   });
 
 t.test('alone it becomes active, holds the lease, announces, and says why', (t) => {
@@ -225,11 +228,19 @@ t.test('unicast peers get one packet each', (t) => {
 
 t.test('the checksum follows the peers when it is asked to', (t) => {
   const formOf = (bench: Bench): unknown => {
-    const decoded = decodeAdvert(bench.sent.at(-1)?.packet ?? Buffer.alloc(0));
+    const decoded = decodeIpv4Advert(bench.sent.at(-1)?.packet ?? Buffer.alloc(0));
     return decoded.ok && decoded.checksumForm;
   };
   const old = encodeAdvert(
-    { source: ipv4('10.9.0.2'), destination: VRRP_GROUP, vrid: 51, priority: 50, intervalCs: 10, addresses: [ipv4('10.9.0.100')] },
+    {
+      source: addressOf('10.9.0.2'),
+      destination: VRRP_GROUP,
+      vrid: 51,
+      priority: 50,
+      version: 3,
+      intervalMs: 100,
+      addresses: [addressOf('10.9.0.100')],
+    },
     'rfc5798',
   );
   const follows = new Bench(router({ checksum: 'auto' })).begin().pass(500).receive(old).pass(100);

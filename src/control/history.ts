@@ -1,0 +1,109 @@
+/**
+ * The history of this node: every change of role with its cause, its timings and its effect, and every start of the daemon. What is kept on
+ * disk are events as they happened; rows for people are put together when somebody asks. Pure but for the file handed in.
+ */
+import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
+import type { HistoryFile } from './history-file.js';
+import type { HistoryRow } from './status.js';
+
+/** What was so at the moment of a transition. */
+export interface TransitionContext {
+  priority: number | null;
+  tracked: readonly string[];
+  /** Connections in the flow table of this router. */
+  flows: number;
+}
+
+export interface HistoryFilter {
+  router?: string;
+  sinceWallMs?: number;
+  limit: number;
+}
+
+export interface History {
+  started(version: string, atWallMs: number): void;
+  transition(message: TransitionMessage, context: TransitionContext): void;
+  verified(router: string, afterMs: number, atWallMs: number): void;
+  rows(filter: HistoryFilter): Promise<HistoryRow[]>;
+  counts(): { waiting: number; dropped: number };
+  settled(): Promise<void>;
+}
+
+export function createHistory(file: HistoryFile): History {
+  return {
+    started: (version, atWallMs) => file.append({ event: 'started', atWallMs, version }),
+    transition({ type: _, ...rest }, context) {
+      file.append({ event: 'transition', ...rest, ...context });
+    },
+    verified: (router, afterMs, atWallMs) => file.append({ event: 'verified', router, afterMs, atWallMs }),
+    async rows(filter) {
+      return select(toRows(await file.read()), filter);
+    },
+    counts: () => file.counts(),
+    settled: () => file.settled(),
+  };
+}
+
+type Fields = Record<string, unknown>;
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
+const number = (value: unknown): number | null => (typeof value === 'number' ? value : null);
+const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(text) : []);
+
+/** Events as they were written, by whatever version; what cannot be understood is left out. */
+export function toRows(events: readonly unknown[]): HistoryRow[] {
+  const rows: HistoryRow[] = [];
+  /** The row that a proof of a take-over belongs to. */
+  const lastActive = new Map<string, HistoryRow>();
+  for (const event of events) {
+    if (typeof event !== 'object' || event === null) continue;
+    const fields = event as Fields;
+    if (fields.event === 'verified') {
+      const row = lastActive.get(text(fields.router));
+      if (row !== undefined) row.verifiedAfterMs = number(fields.afterMs);
+      continue;
+    }
+    const row = fields.event === 'transition' ? transitionRow(fields) : fields.event === 'started' ? startRow(fields) : null;
+    if (row === null) continue;
+    rows.push(row);
+    if (row.router !== null) {
+      if (row.to === 'active') lastActive.set(row.router, row);
+      else lastActive.delete(row.router);
+    }
+  }
+  return rows;
+}
+
+function transitionRow(fields: Fields): HistoryRow | null {
+  const atWallMs = number(fields.atWallMs);
+  if (atWallMs === null || text(fields.router) === '') return null;
+  return {
+    atWallMs,
+    router: text(fields.router),
+    from: text(fields.from),
+    to: text(fields.to),
+    reason: text(fields.reason),
+    heardMs: number(fields.heardMs),
+    claimMs: number(fields.claimMs),
+    announceMs: number(fields.announceMs),
+    verifiedAfterMs: null,
+    priority: number(fields.priority),
+    tracked: texts(fields.tracked),
+    flows: number(fields.flows),
+  };
+}
+
+function startRow(fields: Fields): HistoryRow | null {
+  const atWallMs = number(fields.atWallMs);
+  if (atWallMs === null) return null;
+  const nothing = { heardMs: null, claimMs: null, announceMs: null, verifiedAfterMs: null, priority: null, tracked: [], flows: null };
+  const reason = `daemon started, version ${text(fields.version)}`;
+  return { atWallMs, router: null, from: '', to: '', reason, ...nothing };
+}
+
+/** The latest of those that are asked for, oldest first. */
+function select(rows: readonly HistoryRow[], { router, sinceWallMs, limit }: HistoryFilter): HistoryRow[] {
+  return rows
+    .filter((row) => router === undefined || row.router === router)
+    .filter((row) => sinceWallMs === undefined || row.atWallMs >= sinceWallMs)
+    .slice(-limit);
+}

@@ -1,0 +1,133 @@
+/**
+ * One Tandem node on lb1 and another maker's router on lb2, for the same virtual router: everything an election between two can bring.
+ * The scenario is the same for every daemon, version and family.
+ */
+import type { Test } from 'tap';
+import { lastWords, TEST_MAX_FLOWS } from './fixture.js';
+import type { Family } from './frr.js';
+import { createLab, type Lab } from './lab.js';
+import { VIP6, VIP6_LINK_LOCAL, VRID } from './plan.js';
+import { TandemSystem } from './tandem.js';
+import type { LabDocument, TandemConfigOptions } from './tandem-config.js';
+import { waitFor, waitForSteady } from './wait-for.js';
+
+/** A daemon of somebody else; started anew it may have another priority. */
+export interface OtherRouter {
+  readonly node: string;
+  start(): Promise<void>;
+  isActive(family: Family): Promise<boolean>;
+  stopGracefully(): Promise<void>;
+  kill(): Promise<void>;
+  log(): string;
+}
+
+export interface Interop {
+  family: Family;
+  version: 2 | 3;
+  advertMs: number;
+  checksum?: TandemConfigOptions['checksum'];
+  /** What else the virtual router of Tandem says. */
+  router?: Record<string, unknown>;
+  other(lab: Lab, priority: number): OtherRouter;
+}
+
+const TANDEM = 'lb1';
+/** Of the other router: Tandem has the middle. */
+const LOW = 50;
+const EQUAL = 150;
+const HIGH = 200;
+const NAME: Record<Family, string> = { ipv4: 'front', ipv6: 'front6' };
+const NO_SERVERS = { services: [], pools: [] };
+
+/** The document of one Tandem node with one virtual router of this kind, and nothing else. */
+export const routerDocument =
+  ({ family, version, router = {} }: Pick<Interop, 'family' | 'version' | 'router'>) =>
+  (document: LabDocument): LabDocument => {
+    const [front] = document.virtualRouters;
+    if (front === undefined) throw new Error('the lab has a virtual router');
+    const { otherAddresses, verifyAddresses, ...rest } = front;
+    const addresses = family === 'ipv4' ? {} : { name: NAME.ipv6, id: VRID, addresses: [VIP6_LINK_LOCAL, VIP6] };
+    return { ...document, ...NO_SERVERS, virtualRouters: [{ ...rest, version, ...addresses, ...router }] };
+  };
+
+interface Both {
+  lab: Lab;
+  tandem: TandemSystem;
+  other: OtherRouter;
+}
+
+/** The other router is active before Tandem comes. */
+async function start(t: Test, interop: Interop, priority: number): Promise<Both> {
+  const { advertMs, checksum, family } = interop;
+  const lab = await createLab({ nodes: 2, servers: 0, ipv6: family === 'ipv6' });
+  const tandem = new TandemSystem(lab, {
+    on: [TANDEM],
+    maxFlows: TEST_MAX_FLOWS,
+    election: { advertMs, priorities: [EQUAL], preempt: true },
+    ...(checksum === undefined ? {} : { checksum }),
+    change: routerDocument(interop),
+  });
+  const other = interop.other(lab, priority);
+  t.teardown(() => {
+    if (!t.passing()) t.comment(`${lastWords(tandem.logFile(TANDEM))}\n${other.log()}`);
+    lab.close();
+  });
+  await other.start();
+  await waitFor('the other router to be active', () => other.isActive(family), { limitMs: 30_000 });
+  await tandem.launch();
+  await waitFor('Tandem to take part', async () => (await tandem.status(TANDEM)).routers[0]?.role !== 'initialize', { limitMs: 30_000 });
+  return { lab, tandem, other };
+}
+
+/** Both agree, and go on agreeing for some intervals. */
+async function agree(what: string, { tandem, other }: Both, interop: Interop, active: 'tandem' | 'other'): Promise<void> {
+  const holds = async (): Promise<boolean> =>
+    (await tandem.isActive(TANDEM)) === (active === 'tandem') && (await other.isActive(interop.family)) === (active === 'other');
+  await waitForSteady(what, 4 * interop.advertMs, holds);
+}
+
+/** Tandem outranks: it takes over from the living, says goodbye, comes back, dies. */
+export async function tandemOutranks(t: Test, interop: Interop): Promise<void> {
+  const both = await start(t, interop, LOW);
+  const { tandem, other } = both;
+  await agree('Tandem to take over from a living router', both, interop, 'tandem');
+  await tandem.stopGracefully(TANDEM);
+  await waitFor('the other router to take over after priority 0', () => other.isActive(interop.family));
+  await tandem.startNode(TANDEM);
+  await agree('Tandem to come back', both, interop, 'tandem');
+  await other.kill();
+  await other.start();
+  await agree('a router that comes back to find Tandem active', both, interop, 'tandem');
+  await tandem.clear(TANDEM);
+  await waitFor('the other router to take over after a crash', () => other.isActive(interop.family));
+  t.pass('took over, gave up, came back and died');
+}
+
+/** The other router outranks: Tandem follows, takes over when it dies, and gives way. */
+export async function otherOutranks(t: Test, interop: Interop): Promise<void> {
+  const both = await start(t, interop, HIGH);
+  const { tandem, other } = both;
+  await agree('Tandem to follow', both, interop, 'other');
+  await other.kill();
+  await waitFor('Tandem to take over after a crash', () => tandem.isActive(TANDEM));
+  await other.start();
+  await agree('the other router to pre-empt', both, interop, 'other');
+  const told = async (): Promise<number> => (await transitions(both))['active:priorityZero'] ?? 0;
+  const before = await told();
+  await other.stopGracefully();
+  await waitFor('Tandem to take over after priority 0', async () => (await told()) > before);
+  t.pass('followed, took over and gave way');
+}
+
+/** Equal priorities: the greater address wins (RFC 9568 section 6.4.3), that is lb2's. */
+export async function greaterAddressWins(t: Test, interop: Interop): Promise<void> {
+  const both = await start(t, interop, EQUAL);
+  await agree('the greater address to stay active', both, interop, 'other');
+  await both.other.kill();
+  await waitFor('Tandem to take over', () => both.tandem.isActive(TANDEM));
+  t.pass('the tie went to the greater address, and its end was noticed');
+}
+
+async function transitions({ tandem }: Both): Promise<Record<string, number>> {
+  return (await tandem.status(TANDEM)).routers[0]?.counters.transitions ?? {};
+}
