@@ -9,6 +9,7 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import { loadNative, type NativeL4 } from '../l4/native.js';
+import { pingOnce } from '../system/echo-probe.js';
 import { familyOfText } from '../system/ip-address.js';
 import { type LineConnection, listenLines } from '../system/line-socket.js';
 import { preciseClock, sinceProcessStartMs } from '../system/precise-clock.js';
@@ -105,6 +106,7 @@ function main(): void {
       openFrames: (name) => native.openFrames(name, 0),
       openVrrp: (options) => openVrrp(native, options),
       openBeats: (options, onEvents) => native.openBeats(options, onEvents),
+      ping: (address, onAnswer) => pingOnce(address, ({ ok }) => onAnswer(ok)),
       watchLinks,
       runningInterfaces,
       verifyEchoId: limit.verifyEchoId,

@@ -2,6 +2,7 @@
  * What must fit between the values of one configuration, whatever machine it runs on: names that are referred to, addresses that must
  * not meet, election settings that must be apart. Every finding says where and how to mend it. Pure.
  */
+import { checkHeartbeat } from './check-heartbeat.js';
 import { checkServices } from './check-services.js';
 import { checkSyncGroups } from './check-sync-groups.js';
 import { checkNotify, checkTracking } from './check-track.js';
@@ -22,6 +23,7 @@ export function crossCheck(config: ConfigDocument, report: Report): void {
   checkUnique(config.services, (service) => service.name, ['services'], 'name', 'service', report);
   checkUnique(config.pools, (pool) => pool.name, ['pools'], 'name', 'pool', report);
   checkNodes(config, report);
+  checkHeartbeat(config, report);
   checkInterfaces(config, report);
   checkVrids(config.virtualRouters, report);
   checkVirtualMacs(config.virtualRouters, report);

@@ -20,6 +20,12 @@ export const DEFAULT_MAX_FLOWS = 1048576;
 export const MAX_NODES = 255;
 /** Paths of the beat channel (native/l4/addon): interfaces to the same peers, not peers. */
 export const MAX_HEARTBEAT_PATHS = 4;
+/** Nodes that exchange beats with each other: what the thread of the addon keeps track of, and the node itself. */
+export const MAX_BEAT_NODES = 16;
+/** Each is asked forty times a second for a moment. */
+export const MAX_REFERENCES = 4;
+/** Elections that beats can speak of (vrrp/beat-codec.ts). */
+export const MAX_BEAT_GROUPS = 51;
 /** A lease of fast liveness outlives so many beats at least: fewer and one lost datagram moves the addresses. */
 export const MIN_FAST_BEATS = 3;
 /** Fewer records than this are a mistake of units. */

@@ -48,6 +48,17 @@ const heartbeatSchema = z.strictObject({
     text: 'UDP port of the beats: small authenticated datagrams by which the heartbeats of all nodes hear each other beside the adverts.',
     why: 'the number of the replication port, which is TCP',
   }),
+  references: key(
+    z
+      .array(ipv4(), { error: 'expected a list of IPv4 addresses' })
+      .max(limits.MAX_REFERENCES, { error: `at most ${limits.MAX_REFERENCES} addresses` })
+      .prefault([]),
+    {
+      text: 'Addresses that every node should reach (gateways, switches): a node that hears no other node on any path leads only while one of them answers ping. So the half of a broken network that has a way out serves, and the other does not.',
+      why: 'none: a node that hears nobody leads, as with any VRRP router; with references the service ends when the peer and all of them are gone at once',
+      example: ['10.1.0.1', '10.2.0.1'],
+    },
+  ),
   fast: key(
     orNull(
       z.union([flag().transform((on) => (on ? fastSchema.parse({}) : null)), fastSchema], {

@@ -1,7 +1,7 @@
 /**
  * Turns the configuration and the facts of this machine into what the heartbeat needs to know, and nothing more. Pure.
  */
-import { VERSION_2_INTERVAL_STEP_MS } from '../config/limits.js';
+import { MAX_BEAT_NODES, VERSION_2_INTERVAL_STEP_MS } from '../config/limits.js';
 import type { Config, VirtualRouterConfig } from '../config/model.js';
 import { type Family, familyOfText } from '../system/ip-address.js';
 import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, TrackedInterface } from '../vrrp/heartbeat-api.js';
@@ -10,8 +10,6 @@ import type { BeatSettings, HeartbeatConfig, HeartbeatGroup, HeartbeatRouter, Tr
 const BEAT_SHARE = 0.5;
 const MIN_BEAT_INTERVAL_MS = 2;
 const MAX_BEAT_INTERVAL_MS = 500;
-/** What the thread of the addon keeps track of. A larger cluster is reached in part; the adverts reach everybody. */
-const MAX_BEAT_PEERS = 15;
 
 export interface HeartbeatFacts {
   node: string;
@@ -54,7 +52,7 @@ function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | nul
     key: facts.beatKey,
     port: heartbeat.port,
     paths: own.heartbeatAddresses,
-    peers: peers.slice(0, MAX_BEAT_PEERS).map((peer) => ({
+    peers: peers.slice(0, MAX_BEAT_NODES - 1).map((peer) => ({
       node: peer.name,
       id: peer.id,
       addresses: own.heartbeatAddresses.map((_, path) => peer.heartbeatAddresses[path] ?? null),
@@ -62,6 +60,7 @@ function beatSettings(config: Config, facts: HeartbeatFacts): BeatSettings | nul
     })),
     intervalMs: Math.min(MAX_BEAT_INTERVAL_MS, Math.max(MIN_BEAT_INTERVAL_MS, shortestMs * BEAT_SHARE)),
     fast: heartbeat.fast,
+    references: heartbeat.references,
   };
 }
 

@@ -178,6 +178,7 @@ class Node implements TandemNode {
       config: this.config,
       saved: [...loadPools(this.stateDir), ...this.engine.generations()],
       healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
+      heldBy: (node) => this.peersView.heldBy(node),
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
       activate: (generations) => {
         this.engine.setGenerations(generations);
@@ -243,7 +244,7 @@ class Node implements TandemNode {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
+        this.pools.announced(node, message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
         this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason, atMs: systemClock.now() });
@@ -252,6 +253,7 @@ class Node implements TandemNode {
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
+        else this.pools.holdersChanged(this.heartbeat.roles.held());
         return;
       case 'interfaces':
       case 'beatKey':
@@ -264,7 +266,10 @@ class Node implements TandemNode {
     const before = this.peers.get(node);
     this.peers.set(node, status);
     for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
-    if (!status.connected) this.peersView.lost(node);
+    if (!status.connected) {
+      this.peersView.lost(node);
+      this.pools.holdersChanged(this.heartbeat.roles.held());
+    }
     if (isNewlyReached(before, status)) this.greet(node);
     this.review();
   }
@@ -351,6 +356,7 @@ class Node implements TandemNode {
     const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
     this.engine.setHolding(slots.map(({ slot }) => slot));
     this.replication.setHolding(slots);
+    this.pools.holdersChanged(held);
     const generations = this.pools.decided(held);
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);

@@ -78,6 +78,11 @@ export const metricTable = {
     help: 'Times this node may not pre-empt for a while because it lost the active role too often.',
     labels: ['router'],
   },
+  tandem_cut_offs_total: {
+    type: 'counter',
+    help: 'Times this node did not lead, or gave up, because it heard no other node and reached no reference.',
+    labels: ['router'],
+  },
   tandem_takeover_verified: {
     type: 'gauge',
     help: 'Whether the last take-over was seen on the wire; absent when it does not apply.',

@@ -118,6 +118,7 @@ function fillRouter(status: NodeStatus['routers'][number], put: Put): void {
   put('tandem_one_way_total', router, counters.oneWay);
   put('tandem_stale_terms_total', router, counters.staleTerms);
   put('tandem_flaps_damped_total', router, counters.damped);
+  put('tandem_cut_offs_total', router, counters.cutOffs);
   for (const [reason, count] of Object.entries(counters.advertsRejected))
     put('tandem_adverts_rejected_total', { ...router, reason }, count);
   for (const [key, count] of Object.entries(counters.transitions)) {

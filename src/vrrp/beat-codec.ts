@@ -13,8 +13,8 @@ const HEADER_BYTES = 4;
 const GROUP_BYTES = 20;
 /** 24 bits: a change a second for half a year. */
 const MAX_TERM = 0xffffff;
-/** What fits into a datagram of the beat channel. */
-export const MAX_GROUPS = 64;
+/** What fits into the 1,024 bytes of a beat; elections beyond are held by adverts alone (config/check-heartbeat.ts warns). */
+export const MAX_GROUPS = 51;
 
 const ROLES = ['initialize', 'backup', 'claiming', 'active'] as const;
 /** Reasons that peers show; any other is `other`. A reason may have an object behind a colon, which stays at home. At most 16. */
@@ -56,19 +56,13 @@ export interface GroupBeat {
   unheardId: number;
 }
 
-/** FNV-1a, 32 bits: names of groups are few and known to all nodes. */
-export function nameHash(name: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < name.length; index++) hash = Math.imul(hash ^ name.charCodeAt(index), 0x01000193) >>> 0;
-  return hash;
-}
-
 const reasonCode = (reason: string): number => {
   const word = reason.split(':')[0] ?? '';
   return Math.max(0, (REASONS as readonly string[]).indexOf(word));
 };
 
-export function encodeBeat(groups: readonly GroupBeat[]): Buffer {
+export function encodeBeat(all: readonly GroupBeat[]): Buffer {
+  const groups = all.slice(0, MAX_GROUPS);
   const bytes = Buffer.alloc(HEADER_BYTES + GROUP_BYTES * groups.length);
   bytes[0] = VERSION;
   bytes[1] = groups.length;

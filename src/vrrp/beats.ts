@@ -51,6 +51,8 @@ export class Beats {
   /** Of it what no review has seen yet. */
   private freshLateMs = 0;
   private isRealtime = false;
+  /** The thread renews some. */
+  private isHolding = false;
   /** RFC ends of the leases held, by slot. */
   private readonly held = new Map<number, Monotonic>();
 
@@ -166,6 +168,8 @@ export class Beats {
     const { settings, drainMs, instance } = this.context;
     if (settings.fast === null) return;
     const slots = isShort(this.fast) ? [...this.held.keys()] : [];
+    if (slots.length === 0 && !this.isHolding) return;
+    this.isHolding = slots.length > 0;
     // Those of a group that cannot advertise end with the rest of its time; the others are named again before they notice.
     const untilMs = Math.min(...[...this.held.values()]);
     const untilNs = slots.length === 0 ? 0n : BigInt(Math.floor(untilMs * NS_PER_MS));
@@ -179,7 +183,7 @@ export class Beats {
     this.freshLateMs = 0;
     const { fast } = this.context.settings;
     if (fast === null) return;
-    const hasPeers = [...this.peers.values()].some(({ isReachable }) => isReachable);
+    const hasPeers = this.hasReachable;
     const before = this.fast;
     this.fast = reviewFast(before, fast, { hasPeers, lateMs, isRealtime: this.isRealtime }, this.context.ports.clock.now());
     if (this.fast.phase !== before.phase) this.changePhase(fast, shorten);
@@ -192,7 +196,6 @@ export class Beats {
     if (phase === 'on') {
       shorten();
       this.port.setIntervalUs(fast.intervalMs * US_PER_MS);
-      this.hold();
       this.port.promise(fast.lifeMs * US_PER_MS);
     } else if (phase === 'leaving') this.port.promise(0);
     else {
@@ -216,7 +219,12 @@ export class Beats {
     return stats;
   }
 
-  status(): BeatStatus {
+  /** Does any beat arrive? */
+  get hasReachable(): boolean {
+    return [...this.peers.values()].some(({ isReachable }) => isReachable);
+  }
+
+  status(): Omit<BeatStatus, 'reference'> {
     const { sent, received, sendErrors, rejected } = this.stats();
     return {
       sent,

@@ -8,7 +8,7 @@
 import type { Monotonic } from '../system/clock.js';
 import { enterActive } from './active.js';
 import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
-import type { Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
+import type { Backup, Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
 import { latest, leaseLifeMs, nextBeat, plus } from './timing.js';
 
 /** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
@@ -41,6 +41,20 @@ export function startClaim(state: RouterState, from: Claiming['from'], reason: s
     effects: [
       { type: 'sendAdvert', priority, to: null },
       { type: 'log', level: 'info', event: 'claimStarted', fields },
+    ],
+  };
+}
+
+/** From Backup after a silence: with references configured and nobody in hearing, only when one of them answers. */
+export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, inputAt = now): Step {
+  if (state.conditions.reference === 'open') return startClaim(state, 'backup', reason, now, inputAt);
+  const waiting: Backup = { ...state, deferred: reason, graced: true, downAt: plus(now, state.activeIntervalMs) };
+  if (state.conditions.reference === 'asking' || state.deferred !== null) return { state: waiting, effects: [] };
+  return {
+    state: waiting,
+    effects: [
+      { type: 'count', counter: 'cutOffs' },
+      { type: 'log', level: 'warn', event: 'cutOff', fields: { reason } },
     ],
   };
 }

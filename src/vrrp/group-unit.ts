@@ -7,7 +7,8 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { type GroupBeat, nameHash } from './beat-codec.js';
+import { nameHash } from '../system/name-hash.js';
+import type { GroupBeat } from './beat-codec.js';
 import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
@@ -249,6 +250,12 @@ export class GroupUnit {
       counters.transitions[key] = (counters.transitions[key] ?? 0) + 1;
       report({ type: 'transition', router: config.name, from, to, reason, atWallMs, heardMs, claimMs, announceMs });
     }
+  }
+
+  /** An advertisement arrived lately: within one and a half of the three intervals that it counts for. */
+  hearsSomebody(): boolean {
+    const now = this.context.ports.clock.now();
+    return this.state.others.some(({ heardAt, until }) => now < until - (until - heardAt) / 2);
   }
 
   /** What our beats say of this election. */

@@ -35,6 +35,8 @@ export interface BeatSettings {
   intervalMs: number;
   /** Null: leases live as long as the advertisements say. */
   fast: { intervalMs: number; lifeMs: number } | null;
+  /** Asked when nobody is heard; empty: nothing is asked. */
+  references: string[];
 }
 
 export interface BeatPeer {
@@ -141,6 +143,8 @@ export interface BeatStatus {
   isRealtime: boolean;
   /** `on`: leases end within milliseconds after the last beat, and peers know. */
   fast: 'disabled' | 'off' | 'on' | 'leaving';
+  /** What the references say: `open` also while somebody is heard. */
+  reference: 'open' | 'asking' | 'lost' | 'none';
   peers: { node: string; isReachable: boolean; hasKey: boolean; paths: boolean[]; promiseMs: number }[];
 }
 
@@ -206,6 +210,8 @@ export interface RouterCounters {
   staleTerms: number;
   /** Times it lost the right to pre-empt for a while because the role had been lost too often. */
   damped: number;
+  /** Times it did not lead, or gave up, because it heard nobody and reached no reference. */
+  cutOffs: number;
   /** Transitions by `to:reason`. */
   transitions: Record<string, number>;
 }

@@ -7,13 +7,14 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { parseAddress } from '../system/ip-address.js';
+import { nameHash } from '../system/name-hash.js';
 import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
-import { nameHash } from './beat-codec.js';
 import { Beats } from './beats.js';
 import { GroupUnit } from './group-unit.js';
 import type {
   BeatPeer,
+  BeatStatus,
   FromHeartbeat,
   HeartbeatConfig,
   HeartbeatGroup,
@@ -24,6 +25,7 @@ import type {
 import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
+import { ReferenceWatch } from './reference-watch.js';
 import { earliest, plus, takeOverValidMs } from './timing.js';
 import { Wires } from './wires.js';
 
@@ -53,6 +55,7 @@ export class Heartbeat {
   private readonly frames = new Map<string, FramePort>();
   private guard: LeaseGuard | null = null;
   private beats: Beats | null = null;
+  private references: ReferenceWatch | null = null;
   private cancelLinks: (() => void) | null = null;
   private readonly peerKeys = new Map<string, Extract<ToHeartbeat, { type: 'peerKey' }>>();
   private interfaces: Map<string, InterfaceView> = new Map();
@@ -115,7 +118,13 @@ export class Heartbeat {
 
   status(): Extract<FromHeartbeat, { type: 'status' }> {
     const routers = [...this.units.values()].flatMap((unit) => unit.status());
-    return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers, beats: this.beats?.status() ?? null };
+    return { type: 'status', pid: this.options.pid, realtime: this.options.isRealtime, routers, beats: this.beatStatus() };
+  }
+
+  private beatStatus(): BeatStatus | null {
+    if (this.beats === null) return null;
+    const reference = this.config.beats?.references.length === 0 ? 'none' : (this.references?.verdict ?? 'none');
+    return { ...this.beats.status(), reference };
   }
 
   stop(reason: string): void {
@@ -123,13 +132,15 @@ export class Heartbeat {
     for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
     this.say();
     this.isStopped = true;
-    this.beats?.close();
+    this.references?.close();
     this.cancelLinks?.();
     this.armed?.cancel();
     this.cancelWatch?.();
     this.wires.closeAll();
     for (const port of this.frames.values()) port.close();
     this.ports.report(this.status());
+    this.beats?.close();
+    this.beats = null;
     this.ports.report({ type: 'stopped' });
     this.options.onStopped();
   }
@@ -177,6 +188,7 @@ export class Heartbeat {
     };
     const unit = new GroupUnit(group, context);
     this.units.set(group.name, unit);
+    unit.feed({ type: 'reference', verdict: this.references?.verdict ?? 'open' });
     this.look(unit);
     unit.start();
     if (this.lastTrack !== null) this.tell(unit, this.lastTrack);
@@ -223,10 +235,12 @@ export class Heartbeat {
     this.beats?.close();
     this.beats = null;
     const { beats: settings, instance, pinDir, drainMs, realtimePriority } = this.config;
+    this.openReferences(settings?.references ?? []);
     if (settings === null) return;
     const listener = {
       onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
       onSilent: (peer: BeatPeer, isLeaseOver: boolean, silentMs: number) => {
+        this.references?.look();
         for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, isLeaseOver, silentMs });
         this.arm();
       },
@@ -243,7 +257,23 @@ export class Heartbeat {
     }
   }
 
+  /** Who may lead when nobody else is heard. */
+  private openReferences(addresses: readonly string[]): void {
+    this.references?.close();
+    this.references = new ReferenceWatch({
+      addresses,
+      ports: this.ports,
+      hasPeers: () => (this.beats?.hasReachable ?? false) || [...this.units.values()].some((unit) => unit.hearsSomebody()),
+      onVerdict: (verdict) => {
+        for (const unit of this.units.values()) unit.feed({ type: 'reference', verdict });
+        this.arm();
+      },
+    });
+    for (const unit of this.units.values()) unit.feed({ type: 'reference', verdict: this.references.verdict });
+  }
+
   private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number): void {
+    this.references?.look();
     for (const unit of this.units.values()) {
       const beat = groups.find((group) => group.nameHash === nameHash(unit.config.name));
       if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId);
@@ -273,6 +303,7 @@ export class Heartbeat {
     this.beats?.review(() => {
       for (const unit of this.units.values()) unit.rewriteLeases();
     });
+    this.references?.look();
     const isBusy = [...this.units.values()].some((unit) => unit.state.kind === 'active' || unit.state.kind === 'claiming');
     const again = plus(this.ports.clock.now(), isBusy ? WATCH_ACTIVE_MS : WATCH_IDLE_MS);
     this.cancelWatch = this.ports.clock.at(again, () => this.watch());
@@ -368,6 +399,7 @@ export class Heartbeat {
   /** Silence may be our own missing cable: looked at now, not at the next watch. */
   private lookBeforeClaim(due: readonly GroupUnit[]): void {
     this.interfaces = this.ports.runningInterfaces();
+    this.references?.look();
     for (const unit of due) this.look(unit);
   }
 

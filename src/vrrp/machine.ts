@@ -10,7 +10,7 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
-import { handOver, startClaim, stepClaiming } from './claiming.js';
+import { claimIfConfirmed, handOver, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
 import { peerFellSilent, peerSpoke } from './peers.js';
@@ -30,6 +30,7 @@ export function initialState(settings: RouterSettings): Initialize {
       isLinkUp: true,
       isDataPlaneUsable: true,
       fault: null,
+      reference: 'open',
     },
     others: [],
     peers: [],
@@ -60,6 +61,8 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
       return condition(state, { isLinkUp: event.isUp }, event.reason, now);
     case 'fault':
       return condition(state, { fault: event.reason }, event.reason ?? '', now);
+    case 'reference':
+      return reference(state, event.verdict, now);
     case 'dataPlane':
       return condition(state, { isDataPlaneUsable: event.isUsable }, event.reason, now);
     case 'yield':
@@ -119,6 +122,18 @@ function condition(state: RouterState, change: Partial<RouterState['conditions']
   const changed: RouterState = { ...state, conditions };
   if (state.kind === 'initialize') return enterIfEligible({ ...state, conditions }, now);
   return isEligible(conditions) ? { state: changed, effects: [] } : giveUp(changed, 'initialize', reason, now, 'failed');
+}
+
+/** Nobody is heard: who reaches no reference either is cut off, and leaves the addresses to whoever is not. */
+function reference(state: RouterState, verdict: RouterState['conditions']['reference'], now: Monotonic): Step {
+  const changed: RouterState = { ...state, conditions: { ...state.conditions, reference: verdict } };
+  if (changed.kind === 'backup' && verdict === 'open' && changed.deferred !== null) {
+    return startClaim(changed, 'backup', changed.deferred, now);
+  }
+  const leads = changed.kind === 'active' || changed.kind === 'claiming';
+  if (!leads || verdict !== 'lost') return { state: changed, effects: [] };
+  const left = giveUp(changed, 'backup', 'cutOff', now, 'failed');
+  return { state: left.state, effects: [{ type: 'count', counter: 'cutOffs' }, ...left.effects] };
 }
 
 function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }>, now: Monotonic): Step {
@@ -194,6 +209,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
       downAt,
       graced: false,
       unheard: null,
+      deferred: null,
     },
     effects,
   };
@@ -221,7 +237,10 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
 /** Silence on the wire of a node that says over another path that it is active: it is told, and leaves if nobody hears it (peers.ts). */
 function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   const holder = livingHolder(state);
-  if (holder === null) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+  // Heard, so it is pre-empted.
+  const isHeard = state.others.some((other) => other.from === holder?.node && other.until > now);
+  if (isHeard) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
+  if (holder === null) return claimIfConfirmed(state, state.waitsFor, now, inputAt);
   const waiting: Backup = { ...state, unheard: holder.node, downAt: plus(now, state.activeIntervalMs) };
   if (state.unheard === holder.node) return { state: waiting, effects: [] };
   return {

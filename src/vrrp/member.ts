@@ -66,6 +66,7 @@ const noCounters = (): RouterCounters => ({
   oneWay: 0,
   staleTerms: 0,
   damped: 0,
+  cutOffs: 0,
   transitions: {},
 });
 

@@ -7,7 +7,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
-import { endOfOthers, startClaim } from './claiming.js';
+import { claimIfConfirmed, endOfOthers } from './claiming.js';
 import { followsAnother, isBetter, toBackup } from './common.js';
 import { livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
@@ -50,7 +50,7 @@ function backupLearns(state: Backup, before: PeerView | null, peer: PeerView, no
 /** The one we followed holds no lease any more. The best of those left takes over at once; the others wait as after a goodbye (F6). */
 function vacant(state: Backup, node: SenderKey, isPlanned: boolean, reason: string, now: Monotonic): Step {
   if (followsAnother(state, node, now) || livingHolder(state) !== null) return { state, effects: [] };
-  if (!isPlanned && isBestLeft(state, node)) return startClaim(state, 'backup', reason, now);
+  if (!isPlanned && isBestLeft(state, node)) return claimIfConfirmed(state, reason, now);
   const downAt = earliest(state.downAt, plus(now, skewMs(state.settings.priority, state.activeIntervalMs)));
   return { state: { ...state, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
 }

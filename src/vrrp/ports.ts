@@ -104,6 +104,8 @@ export interface HeartbeatPorts {
   openVrrp(options: { interface: string; sourceAddress: string; joinGroup: boolean; onReadable: () => void }): VrrpSocketPort;
   /** Throws when the addon cannot. */
   openBeats(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatPort;
+  /** One ICMP echo; answers at most once, never before it has returned; returns how to give it up. */
+  ping(address: string, onAnswer: (isAnswered: boolean) => void): () => void;
   /** Calls when a link comes or goes; answers how to end it. */
   watchLinks(onChange: () => void): () => void;
   /** Interfaces that are up and have carrier, by name. */

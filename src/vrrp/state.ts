@@ -3,6 +3,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import type { RouterRole } from './heartbeat-api.js';
+import type { ReferenceVerdict } from './references.js';
 import { earliest } from './timing.js';
 
 /** What one election on one node is told by the configuration. */
@@ -33,6 +34,8 @@ export interface Conditions {
   isDataPlaneUsable: boolean;
   /** What is tracked and does not hold; null: all is well. */
   fault: string | null;
+  /** When nobody else is heard: whether the references say that this node may lead. */
+  reference: ReferenceVerdict;
 }
 
 /** A router that advertised: its lease, if it has one, ends before `until` unless we missed its later advertisements. */
@@ -104,6 +107,8 @@ export interface Backup extends Common {
   graced: boolean;
   /** The node that says it is active although its advertisements do not arrive here; told to it. */
   unheard: SenderKey | null;
+  /** Would have claimed for this reason, but waits for a reference to answer. */
+  deferred: string | null;
 }
 
 /** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */
@@ -179,6 +184,7 @@ export type RouterEvent =
   | { type: 'yield'; reason: string; holdDownMs: number }
   | { type: 'link'; isUp: boolean; reason: string }
   | { type: 'fault'; reason: string | null }
+  | { type: 'reference'; verdict: ReferenceVerdict }
   | { type: 'dataPlane'; isUsable: boolean; reason: string };
 
 /** In order. The shell answers sendAdvert with sendDone or sendFailed, acquireLease with leaseAcquired or leaseRefused, renewLease with
@@ -195,7 +201,7 @@ export type RouterEffect =
   | { type: 'verify'; attempt: number; since: Monotonic }
   | { type: 'transition'; from: RouterRole; to: RouterRole; reason: string; heardAt: Monotonic | null }
   | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: LogEvent; fields: Record<string, string | number | boolean> }
-  | { type: 'count'; counter: 'lateWakes' | 'leaseLapses' | 'conflicts' | 'oneWay' | 'staleTerms' | 'damped' };
+  | { type: 'count'; counter: 'lateWakes' | 'leaseLapses' | 'conflicts' | 'oneWay' | 'staleTerms' | 'damped' | 'cutOffs' };
 
 export type LogEvent =
   | 'wokeLate'
@@ -213,7 +219,8 @@ export type LogEvent =
   | 'unheardActive'
   | 'challenged'
   | 'staleTerm'
-  | 'flapDamped';
+  | 'flapDamped'
+  | 'cutOff';
 
 export interface Step {
   state: RouterState;

@@ -96,6 +96,7 @@ export class SimNode {
         openBeats: () => {
           throw new Error('no beats in this simulation');
         },
+        ping: () => () => undefined,
         watchLinks: () => () => undefined,
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,

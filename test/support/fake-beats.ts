@@ -11,10 +11,14 @@ export class FakeBeats {
   lateMaxUs = 0;
   isRealtime = true;
   isClosed = false;
+  /** The addon cannot. */
+  refuses = false;
   #onEvents: (events: BeatEvent[]) => void = () => undefined;
 
   open(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatPort {
+    if (this.refuses) throw new Error('no such device');
     this.options = options;
+    this.isClosed = false;
     this.#onEvents = onEvents;
     return {
       say: (payload) => {
@@ -26,6 +30,7 @@ export class FakeBeats {
       hold: (slots, lifeUs) => this.calls.push(`hold ${slots.join(',')} ${lifeUs}`),
       promise: (us) => this.calls.push(`promise ${us}`),
       stats: () => {
+        if (this.isClosed) throw new Error('the beat channel is closed');
         const lateMaxUs = this.lateMaxUs;
         this.lateMaxUs = 0;
         return { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs, realtime: this.isRealtime };

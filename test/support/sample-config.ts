@@ -34,7 +34,7 @@ export function sampleConfig(changes: Partial<Config> = {}): Config {
         { name: 'lb1', id: 1, address: '10.1.0.11', heartbeatAddresses: ['10.1.0.11'] },
         { name: 'lb2', id: 2, address: '10.1.0.12', heartbeatAddresses: ['10.1.0.12'] },
       ],
-      heartbeat: { port: 7946, fast: null },
+      heartbeat: { port: 7946, fast: null, references: [] },
       replication: { port: 7946, tls: { ca: '/ca.pem', cert: '/node.pem', key: '/node.key' }, queueRecords: 1000 },
     },
     dataPlane: {

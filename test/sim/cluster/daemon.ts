@@ -87,6 +87,7 @@ export class SimDaemon {
       saved: kernel.generations,
       healthOf: (_pool, server) => (parts.isServerUp(Number(server.slice(1))) ? 'up' : 'down'),
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
+      heldBy: (node) => this.peersView.heldBy(node),
       activate: (generations) => kernel.setGenerations(generations),
       save: () => undefined,
       onError: (error) => {
@@ -176,6 +177,7 @@ export class SimDaemon {
 
   private heldChanged(held: ReadonlySet<string>): void {
     this.replication.setHolding(held.has(ROUTER) ? HELD : []);
+    this.reviewHolders();
     const generations = this.pools.decided(held);
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.reviewPools();
@@ -187,7 +189,7 @@ export class SimDaemon {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        return this.pools.announced(message.generations, this.roles.held(), this.peersView.heldBy(node));
+        return this.pools.announced(node, message.generations, this.roles.held());
       case 'takeOver':
         return void this.parts.toHeartbeat({
           type: 'takeOver',
@@ -195,16 +197,26 @@ export class SimDaemon {
           reason: message.reason,
           atMs: this.parts.clock.now(),
         });
+      case 'holding':
+        this.peersView.heard(node, message);
+        return this.reviewHolders();
       default:
         return void this.peersView.heard(node, message);
     }
+  }
+
+  private reviewHolders(): void {
+    this.pools.holdersChanged(this.roles.held());
   }
 
   private peerChanged(node: string, status: PeerStatus): void {
     if (!this.isUp) return;
     const before = this.peers.get(node);
     this.peers.set(node, status);
-    if (!status.connected) this.peersView.lost(node);
+    if (!status.connected && before?.connected !== false) {
+      this.peersView.lost(node);
+      this.reviewHolders();
+    }
     if (before?.state !== status.state || before.inSync !== status.inSync || before.receivedInSync !== status.receivedInSync) {
       this.parts.note(
         `${node}: ${status.state}, sends in sync ${status.inSync}, receives in sync ${status.receivedInSync} (${status.reason})`,

@@ -56,6 +56,7 @@ export class SimHeartbeat {
         openBeats: () => {
           throw new Error('no beats in this simulation');
         },
+        ping: () => () => undefined,
         watchLinks: () => () => undefined,
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,

@@ -36,6 +36,7 @@ export const PURE_GROUND: ReadonlyMap<string, readonly string[] | 'anything'> = 
   ['system/clock.ts', ['after']],
   ['system/ipv4.ts', 'anything'],
   ['system/ip-address.ts', 'anything'],
+  ['system/name-hash.ts', 'anything'],
   ['config/virtual-mac.ts', 'anything'],
   ['system/network-facts.ts', 'anything'],
   ['system/neighbour-facts.ts', 'anything'],

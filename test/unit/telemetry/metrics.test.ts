@@ -44,6 +44,7 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_one_way_total{router="front"}', 0],
     ['tandem_stale_terms_total{router="front"}', 0],
     ['tandem_flaps_damped_total{router="front"}', 0],
+    ['tandem_cut_offs_total{router="front"}', 0],
     ['tandem_heartbeat_late_wakes_total{router="front"}', 4],
     ['tandem_role{router="front",role="active"}', 1],
     ['tandem_role{router="front",role="backup"}', 0],

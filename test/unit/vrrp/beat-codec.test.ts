@@ -1,7 +1,8 @@
 /** What beats say of each election, in bytes. */
 import fc from 'fast-check';
 import t from 'tap';
-import { decodeBeat, encodeBeat, type GroupBeat, MAX_GROUPS, nameHash } from '../../../src/vrrp/beat-codec.js';
+import { nameHash } from '../../../src/system/name-hash.js';
+import { decodeBeat, encodeBeat, type GroupBeat, MAX_GROUPS } from '../../../src/vrrp/beat-codec.js';
 
 const group = fc.record({
   nameHash: fc.integer({ min: 0, max: 0xffffffff }),

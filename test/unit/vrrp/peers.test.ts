@@ -90,6 +90,16 @@ t.test('adverts that do not arrive from a node that says it is active: no claim,
   t.equal(driver.state.kind, 'active', 'and when the beats stop too it is dead');
 });
 
+t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
+  const driver = backup();
+  for (let waited = 0; waited < 400 && driver.state.kind === 'backup'; waited += 50) {
+    driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: false, priority: 50, intervalMs: 100 } });
+    says(driver, { role: 'active', term: 4, priority: 50 });
+    driver.pass(50);
+  }
+  t.match(driver.state, { kind: 'claiming', reason: 'preempt' });
+});
+
 t.test('an active node that a peer does not hear has to prove that it is heard', async (t) => {
   const unproved = active();
   t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);

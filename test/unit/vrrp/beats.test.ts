@@ -1,0 +1,168 @@
+/** The beats around the heartbeat: what is said, who is told, and when leases are short. */
+import t from 'tap';
+import { nameHash } from '../../../src/system/name-hash.js';
+import { decodeBeat, type GroupBeat } from '../../../src/vrrp/beat-codec.js';
+import type { BeatSettings } from '../../../src/vrrp/heartbeat-api.js';
+import { advert, Bench, router } from '../../support/heartbeat-bench.js';
+
+const settings = (change: Partial<BeatSettings> = {}): BeatSettings => ({
+  nodeId: 1,
+  cluster: '77',
+  key: '01'.repeat(16),
+  port: 7946,
+  paths: ['10.9.0.1', '10.8.0.1'],
+  peers: [{ node: 'lb2', id: 2, addresses: ['10.9.0.2', '10.8.0.2'], advertAddresses: ['10.9.0.2'] }],
+  intervalMs: 50,
+  fast: null,
+  references: [],
+  ...change,
+});
+
+function talking(change: Partial<BeatSettings> = {}): Bench {
+  const bench = new Bench(router());
+  bench.config = { ...bench.config, beats: settings(change) };
+  bench.restart();
+  return bench.begin();
+}
+
+const beat = (change: Partial<GroupBeat> = {}): GroupBeat => ({
+  nameHash: nameHash('front'),
+  rank: 0x0a090002n,
+  term: 4,
+  role: 'active',
+  reason: 'other',
+  priority: 200,
+  isEligible: true,
+  inSync: true,
+  followsActive: false,
+  isPlanned: false,
+  unheardId: 0,
+  ...change,
+});
+
+const saying = (bench: Bench): GroupBeat | undefined => decodeBeat(bench.beats.said)?.[0];
+
+t.test('opened with what the configuration says, and says what each election is', async (t) => {
+  const bench = talking();
+  t.match(bench.beats.options, {
+    cluster: 77n,
+    nodeId: 1,
+    port: 7946,
+    paths: [{ address: '10.9.0.1' }, { address: '10.8.0.1' }],
+    intervalUs: 50_000,
+  });
+  t.match(saying(bench), { nameHash: nameHash('front'), role: 'backup', priority: 100, isEligible: true, inSync: true, term: 0 });
+  bench.pass(550);
+  t.match(saying(bench), { role: 'active', term: 1 });
+});
+
+t.test('a peer whose carrier is lost is succeeded at once', async (t) => {
+  const bench = talking().receive(advert(200));
+  bench.beats.hear([beat()]);
+  bench.beats.hear([beat({ role: 'initialize', reason: 'linkDown:eth0', isEligible: false })]);
+  t.match(bench.status, { role: 'active', reason: 'told:linkDown', term: 5 });
+});
+
+t.test('our own lost carrier is told as soon as the kernel says so', async (t) => {
+  const bench = talking().pass(550);
+  bench.interfaces.delete('eth0');
+  bench.onLinks();
+  t.match(saying(bench), { role: 'initialize', reason: 'linkDown', isEligible: false, isPlanned: false });
+  t.ok(bench.deadline <= bench.agenda.now, 'and the lease is gone before');
+});
+
+t.test('silence is judged by the rhythm of the peer, and by its promise', async (t) => {
+  const bench = talking().receive(advert(200));
+  bench.beats.hear([beat()], { intervalUs: 50_000 });
+  t.equal(bench.beats.watched.get(2), 125_000);
+  bench.beats.hear([beat()], { intervalUs: 2000, promiseUs: 8000 });
+  t.equal(bench.beats.watched.get(2), 9000);
+  bench.pass(20);
+  bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  t.match(bench.status, { role: 'active', reason: 'peerSilent' });
+  t.match(bench.heartbeat.status().beats?.peers, [{ node: 'lb2', isReachable: false }]);
+});
+
+t.test('a peer is told that its adverts do not arrive', async (t) => {
+  const bench = talking().receive(advert(200));
+  bench.beats.hear([beat()]);
+  bench.pass(400);
+  t.match([bench.status.role, saying(bench)], ['backup', { unheardId: 2 }]);
+  bench.receive(advert(200));
+  t.match(saying(bench), { unheardId: 0 });
+});
+
+t.test('keys and addresses of peers, also over a reload', async (t) => {
+  const bench = talking();
+  bench.heartbeat.receive({ type: 'peerKey', node: 'lb2', key: 'ab'.repeat(16), addresses: ['10.9.0.22'] });
+  t.equal(bench.beats.keys.get(2), 'ab'.repeat(16));
+  t.match(bench.heartbeat.status().beats?.peers, [{ node: 'lb2', hasKey: true, paths: [false, false] }]);
+  bench.beats.keys.clear();
+  bench.config = { ...bench.config, beats: settings({ intervalMs: 20 }) };
+  bench.heartbeat.receive({ type: 'reload' });
+  t.equal(bench.beats.options?.intervalUs, 20_000);
+  t.equal(bench.beats.keys.get(2), 'ab'.repeat(16), 'known still');
+});
+
+t.test('an election without beats is one by the RFC', async (t) => {
+  const bench = new Bench(router());
+  bench.config = { ...bench.config, beats: settings() };
+  bench.beats.refuses = true;
+  bench.restart();
+  bench.begin().pass(550);
+  t.equal(bench.status.role, 'active');
+  t.ok(bench.reports.some((message) => message.type === 'log' && message.event === 'beatsFailed'));
+  t.equal(bench.heartbeat.status().beats, null);
+});
+
+t.test('fast liveness: short leases first, then the promise; back in the other order', async (t) => {
+  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } }).pass(550);
+  bench.beats.hear([beat({ role: 'backup', priority: 50, term: 1 })]);
+  bench.beats.calls.length = 0;
+  bench.pass(5000);
+  t.same(bench.beats.calls.slice(0, 3), ['hold 0 8000', 'interval 2000', 'promise 8000']);
+  t.ok(bench.deadline - bench.agenda.now <= 8, 'the lease itself is short');
+  t.equal(bench.heartbeat.status().beats?.fast, 'on');
+  t.ok(bench.beats.calls.filter((call) => call === 'hold 0 8000').length > 1, 'named again with each advert');
+
+  bench.beats.lateMaxUs = 5000;
+  bench.beats.calls.length = 0;
+  bench.pass(60);
+  const back = bench.beats.calls.filter((call) => !call.startsWith('hold 0'));
+  t.same(back[0], 'promise 0');
+  bench.pass(150);
+  t.same(bench.beats.calls.slice(-2), ['hold  8000', 'interval 50000']);
+  t.ok(bench.deadline - bench.agenda.now > 100, 'the lease is that of the adverts again');
+  t.equal(bench.heartbeat.status().beats?.fast, 'off');
+});
+
+t.test('a lease that lapsed between two adverts ends the role', async (t) => {
+  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } }).pass(550);
+  bench.beats.emit({ type: 'lapsed', slot: 0 });
+  t.match(bench.status, { role: 'backup', reason: 'leaseLapsed' });
+});
+
+t.test('stop: says so, and ends the beats last', async (t) => {
+  const bench = talking().pass(550);
+  bench.heartbeat.receive({ type: 'stop', reason: 'signal' });
+  t.match(saying(bench), { role: 'initialize', isPlanned: true });
+  t.ok(bench.beats.isClosed && bench.isStopped);
+});
+
+t.test('references: asked when nobody is heard, and decisive then', async (t) => {
+  const bench = talking({ references: ['10.9.0.254', '10.8.0.254'] });
+  t.same([...new Set(bench.pings.map(({ address }) => address))], ['10.9.0.254', '10.8.0.254'], 'alone from the start');
+  bench.pass(1000);
+  t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['backup', 'lost']);
+  bench.pings.at(-1)?.onAnswer(true);
+  bench.pass(60);
+  t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['active', 'open']);
+  bench.beats.hear([beat({ role: 'backup', term: 1, priority: 50 })]);
+  const asked = bench.pings.length;
+  bench.pass(2000);
+  t.equal(bench.pings.length, asked, 'not while somebody is heard');
+  bench.beats.emit({ type: 'silent', peer: 2, silentUs: 125_000 });
+  t.ok(bench.pings.length > asked);
+  bench.pass(150);
+  t.match(bench.status, { role: 'backup', reason: 'cutOff' });
+});
