@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { carried, isBetter, remember, toBackup } from './common.js';
-import { isStale } from './peer-view.js';
+import { doubt, isStale } from './peer-view.js';
 import type { Active, HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState, Step, Verification } from './state.js';
 import { latest, lateWakeMs, leaseLifeMs, nextBeat, plus } from './timing.js';
 
@@ -39,6 +39,7 @@ export function enterActive(state: RouterState, until: Monotonic, now: Monotonic
     verification: { status: 'notApplicable', since: now, attempt: 0, nextAt: null, afterMs: null },
     handOverUntil: null,
     challengedUntil: null,
+    doubted: null,
   };
   const verified = keepActive(active, now);
   return { state: verified.state, effects: [{ type: 'announce' }, ...verified.effects] };
@@ -108,11 +109,11 @@ function verified(state: Active, at: Monotonic): Step {
 
 function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const { settings } = state;
-  const next = { ...state, ...remember(state, advert, now) };
+  const next = { ...doubt(state, advert.from, now), ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
   // Its own beats say that it was active before us: a machine that was paused, and will learn of it by ours.
-  if (isBetter(advert, state) && !isStale(state, advert.from)) {
+  if (isBetter(advert, state) && !isStale(next, advert.from, now)) {
     if (state.handOverUntil !== null && now < state.handOverUntil) return { state, effects: [] };
     // F12, and the parting advertisement that a claiming router waits for; to it alone, so that no third one takes it for a vacancy.
     return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [

@@ -1,7 +1,9 @@
 /**
  * Questions to what the peers last said of themselves. Pure.
  */
+import type { Monotonic } from '../system/clock.js';
 import type { Active, PeerView, RouterState, SenderKey } from './state.js';
+import { plus } from './timing.js';
 
 export const peerOf = (state: RouterState, node: SenderKey): PeerView | null => state.peers.find((peer) => peer.node === node) ?? null;
 
@@ -9,8 +11,23 @@ export const peerOf = (state: RouterState, node: SenderKey): PeerView | null => 
 export const livingHolder = (state: RouterState): PeerView | null =>
   state.peers.find((peer) => peer.isReachable && peer.role === 'active' && peer.term >= state.term) ?? null;
 
-/** It believes to be active since before our own lease. */
-export function isStale(state: Active, from: SenderKey): boolean {
+/** How long a node that was silent is taken at its last word: its beats, which come oftener than adverts, say what is true now. */
+const DOUBT_ADVERTS = 3;
+
+const saysOlderTerm = (state: Active, from: SenderKey): PeerView | null => {
   const peer = peerOf(state, from);
-  return peer !== null && peer.role === 'active' && peer.term < state.term;
+  return peer !== null && peer.role === 'active' && peer.term < state.term ? peer : null;
+};
+
+/** Begins the time in which the last word of a silent node counts. */
+export function doubt(state: Active, from: SenderKey, now: Monotonic): Active {
+  const peer = saysOlderTerm(state, from);
+  if (peer === null || peer.isReachable || state.doubted?.node === from) return state;
+  return { ...state, doubted: { node: from, until: plus(now, DOUBT_ADVERTS * state.settings.advertIntervalMs) } };
+}
+
+/** It believes to be active since before our own lease: a machine that was paused. Without beats for long, the adverts alone decide. */
+export function isStale(state: Active, from: SenderKey, now: Monotonic): boolean {
+  const peer = saysOlderTerm(state, from);
+  return peer !== null && (peer.isReachable || (state.doubted?.node === from && now < state.doubted.until));
 }

@@ -69,7 +69,8 @@ function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
 }
 
-function activeLearns(state: Active, peer: PeerView, now: Monotonic): Step {
+function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {
+  const state = before.doubted?.node === peer.node ? { ...before, doubted: null } : before;
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);

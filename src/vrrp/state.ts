@@ -148,6 +148,8 @@ export interface Active extends Common {
   handOverUntil: Monotonic | null;
   /** A peer does not hear us: until then an echo has to prove that we are heard at all. */
   challengedUntil: Monotonic | null;
+  /** Advertises again after a silence, and by its last word is active since before us: until then its beats have to say so anew. */
+  doubted: { node: SenderKey; until: Monotonic } | null;
 }
 
 export type RouterState = Initialize | Backup | Claiming | Active;

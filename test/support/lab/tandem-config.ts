@@ -2,7 +2,7 @@
  * The configuration of Tandem in a lab: every service of the workload on one virtual router. Pure.
  */
 import { stringify } from 'yaml';
-import { INNER_VIP, legOn, type Machine, type Plan, PORTS, VIP, VRID } from './plan.js';
+import { INNER_VIP, type Leg, legOn, type Machine, type Plan, PORTS, VIP, VRID } from './plan.js';
 import type { ElectionSettings } from './system-under-test.js';
 
 export interface TandemConfigOptions {
@@ -19,6 +19,8 @@ export interface TandemConfigOptions {
    * the interface of the virtual router does not touch it.
    */
   nodeAddresses: 'client' | 'server';
+  /** The paths of beats (`cluster.nodes.heartbeatAddresses`), in order; null: not said, so that there is one, that of `nodeAddresses`. */
+  beatSides: readonly Leg['side'][] | null;
   /** What happens to flows of a server that is down; every pool. */
   onServerDown: 'keep' | 'drop';
   health: { interval: string; timeout: string; rise: number; fall: number };
@@ -60,6 +62,7 @@ export const DEFAULT_TANDEM = {
   checksum: 'rfc9568',
   on: 'all',
   nodeAddresses: 'client',
+  beatSides: null,
   onServerDown: 'keep',
   health: HEALTH,
   track: [],
@@ -96,7 +99,10 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
   const document: LabDocument = {
     cluster: {
       name: 'lab',
-      nodes: byName(nodes, (node) => ({ address: nodeAddress(node, options) })),
+      nodes: byName(nodes, (node) => ({
+        address: nodeAddress(node, options),
+        ...(options.beatSides === null ? {} : { heartbeatAddresses: options.beatSides.map((side) => legOn(node, side).address) }),
+      })),
       ...(options.fast ? { heartbeat: { fast: true } } : {}),
       ...(options.queueRecords === null ? {} : { replication: { queueRecords: options.queueRecords } }),
     },

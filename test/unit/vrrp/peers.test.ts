@@ -152,6 +152,20 @@ t.test('two are active: the later term stays, whatever the priorities', async (t
   t.equal(active().feed({ type: 'advert', advert }).map(tell)[0], 'release:planned', 'as those of anybody else would be');
 });
 
+t.test('a silent node is taken at its last word for three adverts; then the adverts decide', async (t) => {
+  const later = active();
+  later.state = { ...later.state, term: 3 };
+  says(later, { role: 'active', term: 2, priority: 200 });
+  silent(later, { isLeaseOver: false });
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const hear = (): string | undefined => later.feed({ type: 'advert', advert }).map(tell)[0];
+  t.equal(hear(), 'send:100', 'resumed after a pause: its beats will tell');
+  later.pass(290);
+  t.equal(hear(), 'send:100');
+  later.pass(20);
+  t.equal(hear(), 'release:planned', 'no beats came: a plain VRRP router');
+});
+
 t.test('two are active in the same term: the better one stays', async (t) => {
   t.same(says(active(), { role: 'active', term: 1, priority: 200 }), ['count:conflicts', 'release:planned', 'active>backup:betterActive']);
   t.match(says(active(), { role: 'active', term: 1, priority: 50 }), ['count:conflicts', 'log:conflict', 'send:100']);

@@ -1,0 +1,107 @@
+/**
+ * Rounds of faults until a number or a time is reached. A cluster that does not come back is replaced, so that one finding does not hide
+ * the next.
+ */
+import path from 'node:path';
+import type { RoundEvidence, Violation } from './evidence.js';
+import { type FaultFigures, figuresOf } from './figures.js';
+import { now } from './injector.js';
+import { randomFrom } from './random.js';
+import { drawRound, type FaultKind, type PlannedFault } from './schedule.js';
+import { type RoundResult, World, type WorldOptions } from './world.js';
+
+export interface CampaignOptions extends Omit<WorldOptions, 'preempt'> {
+  seed: number;
+  /** Null: drawn from the seed. */
+  preempt: boolean | null;
+  firstRound: number;
+  /** No new round begins after so many, or so long. */
+  rounds: number;
+  forMs: number;
+  kinds: readonly FaultKind[];
+  /** Where the files of a round with a violation are kept. */
+  keepIn: string;
+}
+
+export interface Finding {
+  round: number;
+  planned: readonly PlannedFault[];
+  violations: Violation[];
+  timeline: string;
+  directory: string;
+}
+
+export interface CampaignResult {
+  seed: number;
+  nodes: number;
+  advertMs: number;
+  preempt: boolean;
+  paths: WorldOptions['paths'];
+  fast: boolean;
+  kinds: readonly FaultKind[];
+  rounds: number;
+  tookMs: number;
+  faults: number;
+  connections: number;
+  bytesVerified: number;
+  newFlows: number;
+  figures: FaultFigures[];
+  findings: Finding[];
+}
+
+/** A cluster that cannot even be started so often in a row is no place for experiments. */
+const START_ATTEMPTS = 2;
+
+export async function runCampaign(
+  options: CampaignOptions,
+  tell: (round: number, planned: readonly PlannedFault[]) => void,
+): Promise<CampaignResult> {
+  const startMs = now();
+  const preempt = options.preempt ?? randomFrom(options.seed).next() < 0.5;
+  const done: RoundEvidence[] = [];
+  const findings: Finding[] = [];
+  let world: World | null = null;
+  try {
+    for (let round = options.firstRound; round < options.firstRound + options.rounds && now() - startMs < options.forMs; round += 1) {
+      world ??= await start({ ...options, preempt });
+      const planned = drawRound(options.seed, round, options);
+      tell(round, planned);
+      const result: RoundResult = await world.round(planned);
+      done.push(result.evidence);
+      if (result.violations.length > 0) {
+        const directory = path.join(options.keepIn, `seed-${options.seed}-round-${round}`);
+        world.keep(directory, planned, result);
+        findings.push({ round, planned, violations: result.violations, timeline: result.timeline, directory });
+      }
+      if (result.evidence.readyMs === null) {
+        world.close();
+        world = null;
+      }
+    }
+  } finally {
+    world?.close();
+  }
+  const { seed, nodes, advertMs, paths, fast, kinds } = options;
+  const setting = { seed, nodes, advertMs, preempt, paths, fast, kinds };
+  return { ...setting, rounds: done.length, tookMs: now() - startMs, ...totals(done), figures: figuresOf(done), findings };
+}
+
+async function start(options: WorldOptions): Promise<World> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await World.create(options);
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+function totals(rounds: readonly RoundEvidence[]): Pick<CampaignResult, 'faults' | 'connections' | 'bytesVerified' | 'newFlows'> {
+  const reports = rounds.flatMap((round) => Object.values(round.connections));
+  return {
+    faults: rounds.reduce((sum, round) => sum + round.faults.length, 0),
+    connections: reports.reduce((sum, report) => sum + report.established, 0),
+    bytesVerified: reports.reduce((sum, report) => sum + report.bytesVerified, 0),
+    newFlows: rounds.reduce((sum, round) => sum + round.signs.filter((sign) => sign.kind === 'admitted').length, 0),
+  };
+}

@@ -1,0 +1,85 @@
+/**
+ * What the judge of a round is given: the faults as they really happened, and what was seen on the wire and by the clients. Types only.
+ * All times are milliseconds of CLOCK_MONOTONIC.
+ */
+import type { LoadReport } from '../lab/workload-api.js';
+import type { FaultKind } from './schedule.js';
+
+/** Frames between nodes that do not pass (or, by chance, may not). */
+export interface Cut {
+  from: string;
+  to: string;
+  side: 'client' | 'server';
+}
+
+export interface AppliedFault {
+  kind: FaultKind;
+  /** In words: whom it hit, and how hard. */
+  what: string;
+  /** Just before its first effect. */
+  fromMs: number;
+  /** When its last effect was over. */
+  toMs: number;
+  /** Nodes that cannot be expected to own the VIP or to take it over, and for how long after the end (a process has to start). */
+  unable: readonly string[];
+  afterwardsMs: number;
+  cuts: readonly Cut[];
+  /** Nodes that lost their flow table. */
+  lostTable: readonly string[];
+  /** A planned hand-over: the old owner admits what still arrives until neighbours know the new one. */
+  handOverFrom: string | null;
+  /** The machine itself is late: frames are delayed by other work than forwarding. */
+  isMachineLate: boolean;
+}
+
+/** A sign of ownership. `claim`: gratuitous ARP. `arp`: an answer. `admitted`: a new flow was forwarded to a server. */
+export interface Sign {
+  atMs: number;
+  node: string;
+  kind: 'claim' | 'arp' | 'admitted';
+}
+
+export interface Reset {
+  atMs: number;
+  port: string;
+  from: string;
+  to: string;
+}
+
+export interface Transition {
+  atMs: number;
+  node: string;
+  from: string;
+  to: string;
+  reason: string;
+}
+
+export interface RoundEvidence {
+  nodes: readonly string[];
+  advertMs: number;
+  /** Of the node that waits longest before it takes over. */
+  lowestPriority: number;
+  /** Which paths between nodes count when it is asked whether they can hear each other. */
+  paths: 'vrrp' | 'any';
+  fromMs: number;
+  toMs: number;
+  faults: readonly AppliedFault[];
+  signs: readonly Sign[];
+  resets: readonly Reset[];
+  /** Answers to the following client's probes. */
+  answersMs: readonly number[];
+  connections: Readonly<Record<string, LoadReport>>;
+  /** When the last fault was over. */
+  healedMs: number;
+  /** When one node was active and all were in sync again; null: not within the limit. */
+  readyMs: number | null;
+  notReadyBecause: string;
+  /** Processes that ended although no fault hit them. */
+  died: readonly string[];
+}
+
+export interface Violation {
+  rule: 'twoOwners' | 'noOwner' | 'reset' | 'corrupted' | 'lostConnections' | 'notRecovered' | 'died';
+  atMs: number;
+  text: string;
+}

@@ -1,0 +1,96 @@
+/**
+ * The judge of a nemesis: of every rule, what it must say no to, and what it must allow although it looks like it.
+ */
+import t from 'tap';
+import { judge } from '../../support/nemesis/checker.js';
+import type { RoundEvidence } from '../../support/nemesis/evidence.js';
+import { claim, fault, owning, quiet, ROUND_MS, report } from './evidence.js';
+
+/** Each rule once: a second owner that answers ARP and admits flows is told as both. */
+const rules = (changes: Partial<RoundEvidence>): string[] => [...new Set(judge(quiet(changes)).map(({ rule }) => rule))];
+
+/** lb1 owns it, lb2 takes over at `atMs` after a gap. */
+const takeOver = (atMs: number) => [...owning('lb1', 0, atMs - 300), claim('lb2', atMs), ...owning('lb2', atMs, ROUND_MS)];
+
+const apart = (sides: readonly ('client' | 'server')[], toMs = 3000) =>
+  fault({ kind: 'cut-all', toMs, cuts: sides.flatMap((side) => [{ from: 'lb1', to: 'lb2', side }]) });
+
+t.test('a quiet round, and one with a clean take-over', async (t) => {
+  t.same(rules({}), []);
+  t.same(rules({ signs: takeOver(2000), faults: [fault({ fromMs: 1690, unable: ['lb1'] })] }), []);
+});
+
+t.test('two owners', async (t) => {
+  const [first] = judge(quiet({ signs: [...takeOver(2000), { atMs: 2100, node: 'lb1', kind: 'arp' }] }));
+  t.match(first, { rule: 'twoOwners', atMs: 2100, text: /^lb1 answered ARP 100\.0 ms after lb2 had claimed/ });
+  t.same(rules({ signs: [...takeOver(2000), { atMs: 2100, node: 'lb1', kind: 'admitted' }] }), ['twoOwners'], 'a new flow, too');
+  const many = judge(quiet({ signs: [...takeOver(2000), ...owning('lb1', 2100, 2200, ['arp'])] }));
+  t.match(many, [{ text: /10 times in all/ }], 'one message for one story');
+  t.same(rules({ signs: [...takeOver(2000), { atMs: 2004, node: 'lb1', kind: 'arp' }] }), [], 'a frame that was on its way');
+  const silent = [...owning('lb1', 0, ROUND_MS), ...owning('lb2', 2000, ROUND_MS)];
+  t.same(rules({ signs: silent }), ['twoOwners'], 'one that never claimed');
+  const early = [
+    ...owning('lb1', 0, 1700),
+    { atMs: 1990, node: 'lb2', kind: 'arp' as const },
+    claim('lb2', 2000),
+    ...owning('lb2', 2000, ROUND_MS),
+  ];
+  t.same(rules({ signs: early }), [], 'an answer just before its claim');
+});
+
+t.test('two owners: what is no excuse, and what is one', async (t) => {
+  const both = [...owning('lb1', 0, ROUND_MS), claim('lb2', 1500), ...owning('lb2', 1500, 2990), claim('lb1', 3010)];
+  t.same(rules({ signs: both, faults: [fault({ kind: 'stop-node', unable: ['lb1'] })] }), ['twoOwners'], 'a node that was stopped');
+  t.same(rules({ signs: both, faults: [apart(['client', 'server'])] }), [], 'two that could not hear each other');
+  t.same(rules({ signs: both, faults: [apart(['client'])] }), ['twoOwners'], 'they could, over the second path');
+  t.same(rules({ signs: both, faults: [apart(['client'])], paths: 'vrrp' }), [], 'where only the wire of the adverts counts');
+  t.same(rules({ signs: both, faults: [apart(['client', 'server'], 1600)] }), ['twoOwners'], 'long after the cut has healed');
+  const other = fault({
+    kind: 'cut-all',
+    toMs: 3000,
+    cuts: (['client', 'server'] as const).map((side) => ({ from: 'lb1', to: 'lb3', side })),
+  });
+  t.same(rules({ signs: both, faults: [other] }), ['twoOwners'], 'others were cut');
+
+  const handOver = [...owning('lb1', 0, 2000), claim('lb2', 2000), ...owning('lb2', 2000, ROUND_MS)];
+  const late = { atMs: 2050, node: 'lb1', kind: 'admitted' as const };
+  const told = fault({ kind: 'switchover', fromMs: 1990, toMs: 2040, handOverFrom: 'lb1' });
+  t.same(rules({ signs: [...handOver, late], faults: [told] }), [], 'new flows just after a planned hand-over');
+  t.same(rules({ signs: [...handOver, { ...late, kind: 'arp' }], faults: [told] }), ['twoOwners'], 'ARP is never answered then');
+  t.same(rules({ signs: [...handOver, { ...late, atMs: 2400 }], faults: [told] }), ['twoOwners'], 'nor flows admitted later');
+  t.same(rules({ signs: [...handOver, late] }), ['twoOwners'], 'nor without a plan');
+});
+
+t.test('resets and bytes', async (t) => {
+  const reset = { atMs: 1000, port: 's-lb1', from: '10.1.0.51:4000', to: '10.2.0.21:7000' };
+  t.match(judge(quiet({ resets: [reset, reset] })), [{ rule: 'reset', text: /10\.1\.0\.51:4000 .* at s-lb1; 2 in all/ }]);
+  t.same(rules({ connections: { nat: report({ corrupted: 1, alive: 9 }) } }), ['corrupted']);
+  t.same(rules({ connections: { nat: report({ reset: 1, alive: 9 }) } }), ['reset']);
+});
+
+t.test('connections that are lost', async (t) => {
+  const connections = { nat: report({ alive: 8, silent: 2 }) };
+  t.match(judge(quiet({ connections })), [{ rule: 'lostConnections', text: /^2 of 10 connections of nat/ }]);
+  const crash = fault({ kind: 'crash', unable: ['lb1'], lostTable: ['lb1'] });
+  t.same(rules({ connections, faults: [crash] }), ['lostConnections'], 'others had the table');
+  const others = fault({ kind: 'stop-node', fromMs: 1500, toMs: 3000, unable: ['lb2', 'lb3'] });
+  t.same(rules({ connections, faults: [crash, others] }), [], 'the empty node was left alone');
+});
+
+t.test('nobody owns it', async (t) => {
+  const signs = [...owning('lb1', 0, 1000), ...owning('lb1', 2500, ROUND_MS)];
+  t.match(judge(quiet({ signs })), [{ rule: 'noOwner', atMs: 990, text: /^no sign of an owner for 1510 ms, although lb1 could/ }]);
+  const all = { fromMs: 1000, toMs: 2400, unable: ['lb1', 'lb2', 'lb3'] };
+  t.same(rules({ signs, faults: [fault(all)] }), [], 'nobody was able to');
+  t.same(rules({ signs, faults: [fault({ ...all, unable: ['lb1', 'lb2'] })] }), ['noOwner'], 'one was');
+  t.same(rules({ signs, faults: [fault({ ...all, unable: [], isMachineLate: true })] }), [], 'the machine itself was late');
+  t.same(rules({ signs: takeOver(2000) }), [], 'within the bound');
+});
+
+t.test('no recovery', async (t) => {
+  const able = fault({ kind: 'kill-all-nodes', unable: ['lb1', 'lb2', 'lb3'], fromMs: 3000, toMs: 3990 });
+  const signs = [...owning('lb1', 0, 3000)];
+  t.match(judge(quiet({ signs, toMs: 7000, faults: [able] })), [{ rule: 'noOwner' }, { rule: 'notRecovered', text: /no owner within/ }]);
+  t.match(judge(quiet({ readyMs: null, notReadyBecause: 'lb2 is not in sync' })), [{ rule: 'notRecovered', text: /lb2 is not in sync/ }]);
+  t.match(judge(quiet({ died: ['the daemon of lb2'] })), [{ rule: 'died', text: /the daemon of lb2 ended/ }]);
+});
