@@ -16,6 +16,7 @@ const TOLD = 2;
 /** A mutant that does harm in so few runs that none of these shows it proves nothing about its check. */
 const MUTANT_SEEDS = 400;
 const NO_LIMIT = { timeout: 0 };
+t.setTimeout(0);
 
 const told = async (seed: number): Promise<string> => story({ seed, without: await shrink({ seed }) });
 
