@@ -116,9 +116,12 @@ class Node implements TandemNode {
     this.startPools();
     await this.attach();
     this.createHeartbeat();
-    await this.startReplication();
+    this.createReplication();
     this.startTracking();
     this.heartbeat.start();
+    // What this node holds goes to its peers from the first word on: a table that serves already would else be taken for nobody's.
+    if (this.engine.isReady()) await this.heartbeat.firstStatus();
+    await this.replication.start();
     this.health.start();
     await this.openDoors();
     this.links.onChange(() => this.tellInterfaces());
@@ -176,6 +179,7 @@ class Node implements TandemNode {
       config: this.config,
       saved: [...loadPools(this.stateDir), ...this.engine.generations()],
       healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
+      heldBy: (node) => this.peersView.heldBy(node),
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
       activate: (generations) => {
         this.engine.setGenerations(generations);
@@ -192,7 +196,7 @@ class Node implements TandemNode {
 
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
-  private async startReplication(): Promise<void> {
+  private createReplication(): void {
     const { cluster, digest } = this.config;
     const { port, tls, queueRecords } = cluster.replication;
     const own = cluster.nodes.find((node) => node.name === this.name);
@@ -219,7 +223,6 @@ class Node implements TandemNode {
         tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
       }),
     });
-    await this.replication.start();
   }
 
   /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
@@ -242,15 +245,16 @@ class Node implements TandemNode {
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
+        this.pools.announced(node, message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
-        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
+        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason, atMs: systemClock.now() });
         return;
       case 'nextHops':
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
+        else this.pools.holdersChanged(this.heartbeat.roles.held());
         return;
       case 'interfaces':
       case 'beatKey':
@@ -263,7 +267,10 @@ class Node implements TandemNode {
     const before = this.peers.get(node);
     this.peers.set(node, status);
     for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
-    if (!status.connected) this.peersView.lost(node);
+    if (!status.connected) {
+      this.peersView.lost(node);
+      this.pools.holdersChanged(this.heartbeat.roles.held());
+    }
     if (isNewlyReached(before, status)) this.greet(node);
     this.review();
   }
@@ -350,6 +357,7 @@ class Node implements TandemNode {
     const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
     this.engine.setHolding(slots.map(({ slot }) => slot));
     this.replication.setHolding(slots);
+    this.pools.holdersChanged(held);
     const generations = this.pools.decided(held);
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
