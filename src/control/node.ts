@@ -10,7 +10,7 @@ import { createHealthChecker, type HealthChecker } from '../health/checker.js';
 import { limit } from '../l4/abi.gen.js';
 import { createEngine, type L4Engine } from '../l4/engine.js';
 import { type DataPlane, loadNative } from '../l4/native.js';
-import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.js';
+import type { ControlMessage, PeerStatus } from '../replication/api.js';
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
@@ -25,6 +25,7 @@ import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
+import { flowStoreOf } from './flow-store.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
@@ -210,7 +211,7 @@ class Node implements TandemNode {
       peers: cluster.nodes.filter((node) => node.name !== this.name),
       routers: this.engine.routerSlots(),
       queueRecords,
-      store: this.flowStore(),
+      store: flowStoreOf(this.dataPlane, this.engine),
       events: {
         onControl: (node, message) => this.heard(node, message),
         onPeerChange: (node, status) => this.peerChanged(node, status),
@@ -223,23 +224,6 @@ class Node implements TandemNode {
         tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
       }),
     });
-  }
-
-  /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
-  private flowStore(): FlowStore {
-    const { dataPlane, engine } = this;
-    return {
-      drain: (maxRecords, wantDigests) => dataPlane.drain(maxRecords, wantDigests),
-      watch: (wake) =>
-        dataPlane.watch(() => {
-          engine.handleNotices(dataPlane.drainNotices());
-          wake();
-        }),
-      apply: (records, mode, syncEpoch) => dataPlane.apply(records, mode, syncEpoch),
-      readFlows: (cursor, maxRecords) => dataPlane.readFlows(cursor, maxRecords),
-      purge: (cursor, maxRecords, syncEpoch, routers) => dataPlane.purge(cursor, maxRecords, syncEpoch, routers),
-      digests: () => dataPlane.digests(),
-    };
   }
 
   private heard(node: string, message: ControlMessage): void {
