@@ -183,6 +183,8 @@ export class Heartbeat {
       nodeAt: (address) => this.beats?.nodeAt(address) ?? null,
       nodeIdOf: (node) => this.beats?.idOf(node) ?? 0,
       leaseUntil: (until) => this.beats?.leaseUntil(until) ?? until,
+      renewalUntil: (until, remainingMs) => this.beats?.renewalUntil(until, remainingMs) ?? until,
+      areLeasesShort: () => this.beats?.areLeasesShort ?? false,
       leasesHeld: (slots, until) => this.beats?.leasesHeld(slots, until),
       leasesGone: (slots) => this.beats?.leasesGone(slots),
     };
