@@ -157,7 +157,7 @@ export class Beats {
   /** The end of one that goes on. Peers count from the last beat, so while a promise is out only beats make it longer. */
   renewalUntil(until: Monotonic, remainingMs: () => number): Monotonic {
     const end = this.leaseUntil(until);
-    return this.isHolding ? earliest(end, plus(this.context.ports.clock.now(), remainingMs())) : end;
+    return isShort(this.fast) ? earliest(end, plus(this.context.ports.clock.now(), remainingMs())) : end;
   }
 
   /** These leases are held, by the rules of the RFC until then: each beat renews them while a promise is out. */

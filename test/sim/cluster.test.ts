@@ -12,9 +12,10 @@ const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 10_000);
 const FIRST = Number(process.env.TANDEM_SIM_FIRST ?? 1);
 const only = process.env.TANDEM_SIM_SEED;
 /** Of transitions: each way to a role, and out of it. */
-const REASONS = 'activeSilent alone betterActive cutOff detached leaseLapsed linkDown operator peerSilent preempt priorityZero resumed staleTerm stop told unheard'.split(
-  ' ',
-);
+const REASONS =
+  'activeSilent alone betterActive cutOff detached leaseLapsed linkDown operator peerSilent preempt priorityZero resumed staleTerm stop told unheard'.split(
+    ' ',
+  );
 /** Failing runs that are looked into. */
 const TOLD = 2;
 /** A mutant that does harm in so few runs that none of these shows it proves nothing about its check. */

@@ -88,7 +88,8 @@ export class BeatChannel implements BeatPort {
     this.sequence = SEQUENCE_BASE + Math.floor(thread.clock().wallMs() * NS);
     const ids = options.peers.map(({ id }) => id);
     this.peers = new BeatPeers(ids, options.paths.length, {
-      heard: (peer, beat, isFirst) => this.post(`heard ${peer}`, { type: 'heard', peer, isFirst, ...news(beat, parts.mutant) }),
+      heard: (peer, beat, isFirst) =>
+        this.post(`heard ${peer}`, { type: 'heard', peer, isFirst, ...news(beat, this.payload, parts.mutant) }),
       silent: (peer, silentMs) => this.post(`silent ${peer}`, { type: 'silent', peer, silentUs: Math.floor(silentMs * US) }),
       path: (peer, path, isHeard) => this.post(`path ${peer} ${path}`, { type: 'path', peer, path, isHeard }),
     });
@@ -285,10 +286,10 @@ export class BeatChannel implements BeatPort {
   }
 }
 
-function news(beat: Datagram, mutant: Mutant | null) {
+function news(beat: Datagram, own: Buffer, mutant: Mutant | null) {
   const { instance, intervalUs, promiseUs, path } = beat;
   const payload = Buffer.from(beat.payload);
-  if (mutant === 'forgetsTerms') payload.fill(0, TERM_AT, TERM_AT + TERM_BYTES);
+  if (mutant === 'sharesTerms') own.copy(payload, TERM_AT, TERM_AT, TERM_AT + TERM_BYTES);
   if (mutant === 'hearsNoComplaint') payload.fill(0, UNHEARD_AT, UNHEARD_AT + 1);
   return { instance, intervalUs, promiseUs, path, payload };
 }

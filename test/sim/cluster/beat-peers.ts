@@ -160,6 +160,4 @@ const silenceDeadline = (peer: Peer): number =>
   peer.silentAfterMs === 0 || peer.wasSilent || peer.since === null ? NEVER : Math.max(peer.since + peer.silentAfterMs, peer.graceUntil);
 
 const pathDeadline = (peer: Peer, path: PathView): number =>
-  path.isHeard
-    ? Math.max(path.heardAt + Math.max(PATH_LOST_INTERVALS * peer.intervalMs, PATH_LOST_LEAST_MS), peer.graceUntil)
-    : NEVER;
+  path.isHeard ? Math.max(path.heardAt + Math.max(PATH_LOST_INTERVALS * peer.intervalMs, PATH_LOST_LEAST_MS), peer.graceUntil) : NEVER;

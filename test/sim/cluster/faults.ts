@@ -62,10 +62,11 @@ const linkCut: Kind = (draw) =>
 
 /** One node against all others, on one or both networks, and the rest of the world. */
 const isolation: Kind = ({ world, node, random }) => {
-  const isWire = random.chance(0.7);
-  const isStreams = !isWire || random.chance(0.5);
-  const isAlone = isWire && random.chance(0.5);
-  const text = `${node.name} is cut off (${[isWire ? 'VRRP' : '', isStreams ? 'replication' : ''].filter(Boolean).join(' and ')})`;
+  const isEverything = random.chance(0.4);
+  const isWire = isEverything || random.chance(0.7);
+  const isStreams = isEverything || !isWire || random.chance(0.5);
+  const isAlone = isEverything || random.chance(0.2);
+  const text = `${node.name} is cut off (${[isWire ? 'VRRP' : '', isStreams ? 'replication' : '', isAlone ? 'reference' : ''].filter(Boolean).join(', ')})`;
   return toggle(text, (isOn) => {
     for (const peer of world.nodes) {
       if (peer === node) continue;
@@ -255,6 +256,7 @@ const KINDS: readonly Kind[] = [
   wireCut(false),
   linkCut,
   isolation,
+  isolation,
   loss,
   duplicates,
   slowness,
@@ -275,6 +277,7 @@ const KINDS: readonly Kind[] = [
   pausedMain,
   starvedBeats,
   pausedDaemon,
+  pausedMachine,
   pausedMachine,
   snapshot,
   wallClock,

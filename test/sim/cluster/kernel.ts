@@ -229,7 +229,14 @@ export class Kernel {
         this.endLease();
         const deadline = now + Number(durationNs) / NS;
         const { verified } = this.lease;
-        this.lease = { deadline, drainUntil: deadline + this.drainMs(Number(drainNs) / NS), admitUntil: 0, started: now, instance, verified };
+        this.lease = {
+          deadline,
+          drainUntil: deadline + this.drainMs(Number(drainNs) / NS),
+          admitUntil: 0,
+          started: now,
+          instance,
+          verified,
+        };
         this.hold(deadline, this.parts.handedOverBy());
         return this.view('ok');
       },

@@ -22,7 +22,7 @@ export const MUTANTS = {
   breaksItsPromise: { text: 'goes on holding a lease after its last beat', caughtBy: ['(a)', '(s)'] },
   judgesBeforeReading: { text: 'takes its own lateness for the silence of the others', caughtBy: ['(a)'] },
   neverPurges: { text: 'keeps what the holder has not', caughtBy: ['(e)'] },
-  forgetsTerms: { text: 'hears beats without their terms', caughtBy: ['(t)'] },
+  sharesTerms: { text: 'takes the term of any other for its own', caughtBy: ['(t)'] },
   hearsNoComplaint: { text: 'does not hear that it is not heard', caughtBy: ['(w)'] },
   imaginesReferences: { text: 'is answered by references that are not there', caughtBy: ['(g)'] },
 } as const satisfies Record<string, MutantRow>;

@@ -8,8 +8,8 @@ import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api
 import { takeOverValidMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
-import { SimDaemon } from './daemon.js';
 import type { Datagram } from './beat-peers.js';
+import { SimDaemon } from './daemon.js';
 import type { FlowRecord } from './flow-table.js';
 import { SimHeartbeat } from './heartbeat.js';
 import { Kernel, type KernelSnapshot } from './kernel.js';
@@ -180,7 +180,9 @@ export class SimNode {
 
   /** It claims, or claimed at this time, because a promise was not kept. */
   isSilenceBelieved(at: number): boolean {
-    return this.transitions.some((transition) => transition.to === 'active' && transition.reason === 'peerSilent' && Math.abs(transition.at - at) < 1);
+    return this.transitions.some(
+      (transition) => transition.to === 'active' && transition.reason === 'peerSilent' && Math.abs(transition.at - at) < 1,
+    );
   }
 
   /** Nothing has to be started or joined. */
@@ -322,7 +324,8 @@ export class SimNode {
       this.transitions.push({ at, to: message.to, reason: message.reason });
       this.parts.hooks.note(this.index, `${message.from} -> ${message.to} (${message.reason})`, at);
       if (message.reason === 'preempt') this.watchPreemption(at);
-      if (message.reason === 'betterActive' && message.from === 'active' && this.parts.hooks.isLedByStale(this.index)) this.yieldedToStale ??= at;
+      if (message.reason === 'betterActive' && message.from === 'active' && this.parts.hooks.isLedByStale(this.index))
+        this.yieldedToStale ??= at;
       if (message.reason === 'unheard') this.givesWay(at + UNHEARD_HOLD_DOWN_MS);
     } else if (message.type === 'log') {
       if (message.event === 'flapDamped') this.givesWay(at + Number(message.fields.holdMs));

@@ -40,7 +40,18 @@ export interface Shape {
 /** The network of the advertisements, and that of the replication. */
 export type BeatPath = 'wire' | 'back';
 
-const PATHS: readonly (readonly BeatPath[])[] = [[], [], [], ['wire'], ['back'], ['back'], ['wire', 'back'], ['wire', 'back'], ['wire', 'back'], ['wire', 'back']];
+const PATHS: readonly (readonly BeatPath[])[] = [
+  [],
+  [],
+  [],
+  ['wire'],
+  ['back'],
+  ['back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+];
 /** Of the beats of fast liveness; a lease lives for four. */
 const FAST_MS = [2, 4, 8, 8, 10];
 const FAST_BEATS = 4;

@@ -4,8 +4,8 @@
 
 import { Agenda } from '../agenda.js';
 import { Random } from '../random.js';
-import { isSettled } from './checks.js';
 import type { Datagram } from './beat-peers.js';
+import { isSettled } from './checks.js';
 import { Clients } from './clients.js';
 import { drawFaults, type Fault } from './faults.js';
 import type { Mutant } from './mutants.js';
