@@ -3,6 +3,7 @@
  * unless a fault still holds it down: the heartbeat by its daemon, the daemon by the service manager.
  */
 import type { PoolGeneration } from '../../../src/l4/api.js';
+import { LAPSE_HOLD_DOWN_MS } from '../../../src/vrrp/active.js';
 import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
 import { takeOverValidMs } from '../../../src/vrrp/timing.js';
 import type { Datagram } from './beat-peers.js';
@@ -90,6 +91,9 @@ export class SimNode {
       },
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
+      at: (trueAt, act) => {
+        if (trueAt > agenda.now) agenda.add(trueAt, act);
+      },
       onRenewed: (deadline) => this.watchPromise(deadline),
       mutant,
     });
@@ -280,6 +284,7 @@ export class SimNode {
       if (message.reason === 'preempt') this.watchPreemption(at);
       if (message.reason === 'betterActive' && message.from === 'active' && this.parts.hooks.isLedByStale(this.index))
         this.yieldedToStale ??= at;
+      if (message.reason === 'leaseLapsed' || message.reason === 'staleTerm') this.givesWay(at + LAPSE_HOLD_DOWN_MS);
       if (message.reason === 'unheard') this.givesWay(at + UNHEARD_HOLD_DOWN_MS);
     } else if (message.type === 'log') {
       if (message.event === 'flapDamped') this.givesWay(at + Number(message.fields.holdMs));
