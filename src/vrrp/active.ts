@@ -121,6 +121,10 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
       { type: 'sendAdvert', priority: 0, to: advert.from },
     ]);
   }
+  if (isBetter(advert, state)) {
+    // Our beats answer it: two that both think to be right would answer each other's advertisements without end.
+    return { state: next, effects: [{ type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)] };
+  }
   // F13. The other may have announced itself, so the addresses are announced again once it has been told.
   const isAnnouncing = state.announceLeft > 0;
   const announceLeft = isAnnouncing ? state.announceLeft : settings.announce.repeat;

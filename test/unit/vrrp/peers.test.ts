@@ -77,6 +77,17 @@ t.test('the beats of an active node that promised stop: its lease has ended, the
   t.same(silent(following(), { node: 'lb9' }), [], 'nor for a stranger');
 });
 
+t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
+  const second = following();
+  second.now += 9;
+  says(second, { node: 'lb3', role: 'backup', term: 4, priority: 150 });
+  silent(second);
+  t.match(second.state, { kind: 'backup', waitsFor: 'priorityZero' }, 'a better one goes first');
+  says(second, { role: 'active', term: 4, priority: 200 });
+  t.match(second.state, { kind: 'backup', waitsFor: 'activeSilent' });
+  t.ok((second.waitMs ?? 0) > 300);
+});
+
 t.test('adverts that do not arrive from a node that says it is active: no claim, but a word', async (t) => {
   const driver = following();
   driver.pass(370);
@@ -151,7 +162,8 @@ t.test('two are active: the later term stays, whatever the priorities', async (t
   later.state = { ...later.state, term: 3 };
   t.match(says(later, { role: 'active', term: 2, priority: 200 }), ['count:conflicts', 'log:conflict', 'send:100', 'renew']);
   const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
-  t.same(later.feed({ type: 'advert', advert }).map(tell)[0], 'send:100', 'its adverts are answered, not obeyed');
+  const heard = later.feed({ type: 'advert', advert }).map(tell);
+  t.same(heard, ['count:conflicts', 'log:conflict'], 'its adverts are not obeyed, nor answered at once: it would answer in its turn');
   t.equal(later.state.kind, 'active');
   t.equal(active().feed({ type: 'advert', advert }).map(tell)[0], 'release:planned', 'as those of anybody else would be');
 });
@@ -163,9 +175,9 @@ t.test('a silent node is taken at its last word for three adverts; then the adve
   silent(later, { isLeaseOver: false });
   const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
   const hear = (): string | undefined => later.feed({ type: 'advert', advert }).map(tell)[0];
-  t.equal(hear(), 'send:100', 'resumed after a pause: its beats will tell');
+  t.equal(hear(), 'count:conflicts', 'resumed after a pause: its beats will tell');
   later.pass(290);
-  t.equal(hear(), 'send:100');
+  t.equal(hear(), 'count:conflicts');
   later.pass(20);
   t.equal(hear(), 'release:planned', 'no beats came: a plain VRRP router');
 });
