@@ -79,7 +79,8 @@ function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView
 }
 
 function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {
-  const state = before.doubted?.node === peer.node ? { ...before, doubted: null } : before;
+  const insists = peer.role === 'active' && peer.term < before.term;
+  const state = before.doubted?.node === peer.node && !insists ? { ...before, doubted: null } : before;
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);

@@ -44,7 +44,7 @@ export interface Verdict {
   drained: number;
   /** Transitions by reason. */
   reasons: Record<string, number>;
-  /** Looks at a node that a rule of watch.ts applied to for longer than its limit, and kept it. */
+  /** Looks at nodes that had to have given up (watch.ts). */
   met: Watch['met'];
 }
 

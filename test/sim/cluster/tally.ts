@@ -45,7 +45,7 @@ export const emptyTally = (): Tally => ({
   served: 0,
   drained: 0,
   reasons: {},
-  met: { cutOff: 0, unheard: 0 },
+  met: { cutOff: 0 },
   failures: [],
 });
 

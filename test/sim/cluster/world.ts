@@ -301,7 +301,12 @@ export class World {
       const holding = stale.kernel.holdings.at(-1);
       if (stale === node || !stale.holds || holding === undefined || holding.from > since) return false;
       const wasFrozen = stale.frozen.some(({ from, to }) => from < since && to > since && to > from);
-      return wasFrozen && stale.heartbeat.process.isAlive && node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom);
+      return (
+        wasFrozen &&
+        stale.heartbeat.process.isAlive &&
+        stale.heartbeat.isReachable(node.name) &&
+        node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom)
+      );
     });
   }
 

@@ -182,6 +182,20 @@ t.test('a silent node is taken at its last word for three adverts; then the adve
   t.equal(hear(), 'release:planned', 'no beats came: a plain VRRP router');
 });
 
+t.test('a better node that insists on an older term does not hear our beats: after three adverts it is obeyed', async (t) => {
+  const later = active();
+  later.state = { ...later.state, term: 3 };
+  says(later, { role: 'active', term: 2, priority: 200 });
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const hear = (): string | undefined => later.feed({ type: 'advert', advert }).map(tell)[0];
+  t.equal(hear(), 'count:conflicts');
+  later.pass(290);
+  says(later, { role: 'active', term: 2, priority: 200, inSync: false });
+  t.equal(hear(), 'count:conflicts');
+  later.pass(20);
+  t.equal(hear(), 'release:planned');
+});
+
 t.test('two are active in the same term: the better one stays', async (t) => {
   t.same(says(active(), { role: 'active', term: 1, priority: 200 }), ['count:conflicts', 'release:planned', 'active>backup:betterActive']);
   t.match(says(active(), { role: 'active', term: 1, priority: 50 }), ['count:conflicts', 'log:conflict', 'send:100']);
