@@ -13,6 +13,7 @@ import { addServersCommand } from './servers.js';
 import { addStatusCommand } from './status.js';
 import { addSwitchoverCommand } from './switchover.js';
 import { addUnloadCommand } from './unload.js';
+import { addUpgradeCommand } from './upgrade.js';
 
 export function buildProgram(context: CliContext): Command {
   const program = new Command('tandem');
@@ -40,6 +41,7 @@ export function buildProgram(context: CliContext): Command {
   addServersCommand(program, context);
   addHistoryCommand(program, context);
   addSwitchoverCommand(program, context);
+  addUpgradeCommand(program, context);
   addPkiCommand(program, context);
   addUnloadCommand(program, context);
   addCompletionCommand(program, context);

@@ -1,5 +1,5 @@
 /**
- * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the one command is switchover.
+ * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the commands are switchover and upgrade.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -28,6 +28,7 @@ export interface AdminActions {
   transitions(): TransitionRow[];
   history(filter: HistoryFilter): Promise<HistoryRow[]>;
   switchover(request: { router?: string; to?: string }): Promise<CommandResult>;
+  upgrade(): Promise<CommandResult>;
 }
 
 export interface AdminServer {
@@ -78,6 +79,8 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
         return reply(response, 400, { ok: false, message: 'expected a JSON object with optional strings "router" and "to"' });
       return reply(response, 200, await actions.switchover(body));
     }
+    case 'POST /v1/upgrade':
+      return reply(response, 200, await actions.upgrade());
     default:
       return reply(response, 404, { ok: false, message: `no such request: ${route}` });
   }

@@ -25,6 +25,8 @@ export interface DaemonOptions {
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 const EXIT_CONFIG = 2;
+/** Reason of an end in which nothing is given up. */
+const UPGRADE = 'upgrade';
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   try {
@@ -77,10 +79,10 @@ async function serve(node: TandemNode, log: Log): Promise<void> {
   const signal = nextSignal();
   try {
     await node.start();
-    const reason = await signal;
-    log.event('daemon.stopping', { reason });
-    await node.stop(reason);
-    log.event('daemon.stopped', { reason });
+    const reason = await Promise.race([signal, node.replaced.then(() => null)]);
+    log.event('daemon.stopping', { reason: reason ?? UPGRADE });
+    await (reason === null ? node.leave() : node.stop(reason));
+    log.event('daemon.stopped', { reason: reason ?? UPGRADE });
   } catch (error) {
     log.event('daemon.failed', { reason: messageOf(error) });
     throw error;

@@ -26,7 +26,7 @@ import type { Tracker } from '../tracking/tracker.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
 import { flowStoreOf } from './flow-store.js';
-import { heartbeatConfig } from './heartbeat-config.js';
+import { writeHeartbeatConfig } from './heartbeat-file.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
 import { type AttachedInterface, attachInterfaces, ownInterfaces, showVlanTags } from './interfaces.js';
@@ -36,14 +36,14 @@ import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { installPresence, removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { beatKey, bootInstance, clusterId, loadPools, removeOtherLayouts, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { loadPools, removeOtherLayouts, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
 
 /** How often the heartbeat is asked for its status, and slow facts are looked at again. */
 const REVIEW_MS = 200;
-/** Real-time priority of the heartbeat: above ordinary work, below the kernel's own threads. */
-const HEARTBEAT_REALTIME_PRIORITY = 50;
+/** Whoever asked for an upgrade reads the answer before the daemon ends. */
+const ANSWER_MS = 50;
 /** Compiled beside this file. */
 const HEARTBEAT_PROGRAM = fileURLToPath(new URL('../bin/heartbeat.js', import.meta.url));
 
@@ -60,6 +60,10 @@ export interface TandemNode {
   start(): Promise<void>;
   /** Hands over to a peer in sync where there is one, then ends. The data plane stays pinned and drains by itself. */
   stop(reason: string): Promise<void>;
+  /** Resolves when this daemon is asked to make room for its successor: then `leave` is to be called instead of `stop`. */
+  readonly replaced: Promise<void>;
+  /** Ends the daemon alone. Roles, leases and connections stay where they are. */
+  leave(): Promise<void>;
 }
 
 export function createNode(options: NodeOptions): TandemNode {
@@ -93,6 +97,10 @@ class Node implements TandemNode {
   private metrics: TelemetryServer | null = null;
   private cancelReview: () => void = () => undefined;
   private isUp = false;
+  private makeRoom!: () => void;
+  readonly replaced = new Promise<void>((resolve) => {
+    this.makeRoom = resolve;
+  });
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -279,21 +287,8 @@ class Node implements TandemNode {
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
   private createHeartbeat(): void {
-    const slots = new Map(this.engine.routerSlots().map(({ name, slot }) => [name, slot]));
-    const instance = bootInstance(this.stateDir);
-    this.beatKey = beatKey(this.stateDir, instance);
-    const config = heartbeatConfig(this.config, {
-      node: this.name,
-      instance,
-      pinDir: this.stateDir.pinDir,
-      socketPath: this.stateDir.heartbeatSocket,
-      realtimePriority: HEARTBEAT_REALTIME_PRIORITY,
-      beatKey: this.beatKey,
-      clusterId: clusterId(this.config.cluster.name),
-      slotOf: (router) => slots.get(router) ?? -1,
-      addressOf: (name, family) => this.links.primaryAddress(name, family),
-    });
-    replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
+    const { config, name, stateDir } = this;
+    this.beatKey = writeHeartbeatConfig({ config, node: name, stateDir, slots: this.engine.routerSlots(), links: this.links });
     this.heartbeat = createHeartbeatSession({
       socketPath: this.stateDir.heartbeatSocket,
       command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
@@ -407,6 +402,7 @@ class Node implements TandemNode {
         transitions: () => this.heartbeat.roles.history(),
         history: (filter) => this.chronicle.rows(filter),
         switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
+        upgrade: () => this.upgrade(),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
     );
@@ -460,11 +456,32 @@ class Node implements TandemNode {
     return result;
   }
 
+  /** The heartbeat goes on as a process of the program on disk; then this daemon makes room for its own successor. */
+  private async upgrade(): Promise<CommandResult> {
+    try {
+      await this.heartbeat.replace();
+    } catch (error) {
+      return { ok: false, message: messageOf(error) };
+    }
+    systemClock.at(after(systemClock.now(), ANSWER_MS), this.makeRoom);
+    return { ok: true, message: `heartbeat replaced (pid ${this.heartbeat.roles.process().pid}); the daemon ends: start the new one` };
+  }
+
   // --- end ----------------------------------------------------------------------------------------------------------------------------
 
   async stop(reason: string): Promise<void> {
     if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
     await this.heartbeat.end(reason);
+    await this.close();
+    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
+  }
+
+  async leave(): Promise<void> {
+    this.heartbeat.leave();
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
     await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();
@@ -473,7 +490,6 @@ class Node implements TandemNode {
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();
     this.engine.stop();
-    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
     this.dataPlane.close();
   }
 

@@ -12,6 +12,7 @@ import type { GroupBeat } from './beat-codec.js';
 import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
+import type { GroupLegacy } from './legacy.js';
 import { initialState, step } from './machine.js';
 import { Member, type UnitContext } from './member.js';
 import { livingHolder } from './peer-view.js';
@@ -68,6 +69,31 @@ export class GroupUnit {
     const lease = this.context.lease();
     const remaining = this.members.map((member) => lease?.ownRemainingMs(member.config.slot) ?? 0);
     this.feed({ type: 'start', leaseRemainingMs: Math.min(...remaining) });
+  }
+
+  /** What the process that goes on in our place must know. */
+  legacy(): GroupLegacy {
+    const { config, state, reason, sinceWallMs } = this;
+    return { name: config.name, state, reason, sinceWallMs, counters: this.members.map((member) => member.counters) };
+  }
+
+  /** Goes on where another process of this node ended, instead of `start`. */
+  inherit({ state, reason, sinceWallMs, counters }: GroupLegacy): void {
+    this.state = { ...state, settings: this.settings() };
+    this.reason = reason;
+    this.sinceWallMs = sinceWallMs;
+    this.members.forEach((member, index) => {
+      Object.assign(member.counters, counters[index]);
+    });
+    if (state.kind === 'active') this.context.leasesHeld(this.slots, state.leaseUntil);
+  }
+
+  /** Advertises now, if it leads: its lease has its full life again. */
+  advertise(): void {
+    const now = this.context.ports.clock.now();
+    if (this.state.kind !== 'active') return;
+    this.state = { ...this.state, nextAdvertAt: now };
+    this.feed({ type: 'timer', inputAt: now });
   }
 
   /** What is tracked, by the daemon and here: a fault takes the group out of the election, weights change its priority. */

@@ -23,6 +23,7 @@ import type {
   VerifyTarget,
 } from './heartbeat-api.js';
 import { LeaseGuard } from './lease-guard.js';
+import { type GroupLegacy, LEGACY_SHAPE, type Legacy } from './legacy.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { ReferenceWatch } from './reference-watch.js';
@@ -63,6 +64,7 @@ export class Heartbeat {
   private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
   private armed: { at: Monotonic; cancel: () => void } | null = null;
   private cancelWatch: (() => void) | null = null;
+  private onRetired: ((legacy: Legacy) => void) | null = null;
   private isStopped = false;
 
   constructor(options: HeartbeatOptions) {
@@ -78,13 +80,22 @@ export class Heartbeat {
     });
   }
 
-  start(): void {
+  /** Opens all that a process which is about to end may have open as well: everything but beats. Sends nothing. */
+  prepare(): void {
     this.interfaces = this.ports.runningInterfaces();
     this.openLeases();
-    this.openBeats();
     this.cancelLinks = this.ports.watchLinks(() => this.linksChanged());
-    for (const group of this.config.groups) this.addUnit(group);
+    for (const group of this.config.groups) this.look(this.addUnit(group));
     this.openFrames();
+  }
+
+  /** `legacy`: of the process that this one replaces; null: none, or of a shape that is not ours. */
+  start(legacy: Legacy | null = null): void {
+    if (this.cancelLinks === null) this.prepare();
+    this.openBeats();
+    this.lastTrack = legacy?.track ?? null;
+    for (const key of legacy?.peerKeys ?? []) this.handle(key);
+    for (const unit of this.units.values()) this.begin(unit, legacy?.groups.find(({ name }) => name === unit.config.name) ?? null);
     this.watch();
   }
 
@@ -131,6 +142,40 @@ export class Heartbeat {
     if (this.isStopped) return;
     for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
     this.say();
+    this.ports.report(this.status());
+    this.close();
+    this.ports.report({ type: 'stopped' });
+    this.options.onStopped();
+  }
+
+  /**
+   * Lets go without a goodbye, as soon as no promise binds and no claim is under way: leases and roles stay, for the process that goes
+   * on with what `onRetired` is given.
+   */
+  retire(onRetired: (legacy: Legacy) => void): void {
+    this.onRetired = onRetired;
+    this.retireIfSettled();
+  }
+
+  private retireIfSettled(): void {
+    if (this.onRetired === null || this.isStopped) return;
+    const units = [...this.units.values()];
+    const isFree = this.beats?.renounce() ?? true;
+    if (!isFree || units.some((unit) => unit.state.kind === 'claiming')) return;
+    // Ending the thread takes its time, and its port is to be free. From the last advert on every millisecond counts against the leases.
+    this.closeBeats();
+    for (const unit of units) unit.advertise();
+    const groups = units.map((unit) => unit.legacy());
+    this.onRetired({ shape: LEGACY_SHAPE, track: this.lastTrack, peerKeys: [...this.peerKeys.values()], groups });
+    this.close();
+  }
+
+  private closeBeats(): void {
+    this.beats?.close();
+    this.beats = null;
+  }
+
+  private close(): void {
     this.isStopped = true;
     this.references?.close();
     this.cancelLinks?.();
@@ -138,11 +183,7 @@ export class Heartbeat {
     this.cancelWatch?.();
     this.wires.closeAll();
     for (const port of this.frames.values()) port.close();
-    this.ports.report(this.status());
-    this.beats?.close();
-    this.beats = null;
-    this.ports.report({ type: 'stopped' });
-    this.options.onStopped();
+    this.closeBeats();
   }
 
   private takeOver({ routers, reason, atMs }: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
@@ -172,7 +213,7 @@ export class Heartbeat {
     }
   }
 
-  private addUnit(group: HeartbeatGroup): void {
+  private addUnit(group: HeartbeatGroup): GroupUnit {
     const context: UnitContext = {
       ports: this.ports,
       lease: () => this.guard,
@@ -188,9 +229,14 @@ export class Heartbeat {
     };
     const unit = new GroupUnit(group, context);
     this.units.set(group.name, unit);
+    return unit;
+  }
+
+  private begin(unit: GroupUnit, legacy: GroupLegacy | null): void {
+    if (legacy !== null) unit.inherit(legacy);
     unit.feed({ type: 'reference', verdict: this.references?.verdict ?? 'open' });
     this.look(unit);
-    unit.start();
+    if (legacy === null) unit.start();
     if (this.lastTrack !== null) this.tell(unit, this.lastTrack);
   }
 
@@ -211,7 +257,7 @@ export class Heartbeat {
       if (group !== undefined && isSamePlace(group, unit.config)) unit.reconfigure(group);
       else this.removeUnit(name, unit);
     }
-    for (const group of next.groups) if (!this.units.has(group.name)) this.addUnit(group);
+    for (const group of next.groups) if (!this.units.has(group.name)) this.begin(this.addUnit(group), null);
   }
 
   private removeUnit(name: string, unit: GroupUnit): void {
@@ -232,8 +278,7 @@ export class Heartbeat {
 
   /** (Again.) Without them the election is that of the RFC alone. */
   private openBeats(): void {
-    this.beats?.close();
-    this.beats = null;
+    this.closeBeats();
     const { beats: settings, instance, pinDir, drainMs, realtimePriority } = this.config;
     this.openReferences(settings?.references ?? []);
     if (settings === null) return;
@@ -304,6 +349,8 @@ export class Heartbeat {
       for (const unit of this.units.values()) unit.rewriteLeases();
     });
     this.references?.look();
+    this.retireIfSettled();
+    if (this.isStopped) return;
     const isBusy = [...this.units.values()].some((unit) => unit.state.kind === 'active' || unit.state.kind === 'claiming');
     const again = plus(this.ports.clock.now(), isBusy ? WATCH_ACTIVE_MS : WATCH_IDLE_MS);
     this.cancelWatch = this.ports.clock.at(again, () => this.watch());

@@ -23,7 +23,7 @@ const running = async (t: { teardown(close: () => unknown): void }, extra: Recor
 };
 
 t.test('usage: help, version, mistakes', async (t) => {
-  const commands = ['run', 'check', 'status', 'flows', 'servers', 'history', 'switchover', 'pki', 'unload', 'completion'];
+  const commands = ['run', 'check', 'status', 'flows', 'servers', 'history', 'switchover', 'upgrade', 'pki', 'unload', 'completion'];
   const help = await tandem(['--help']);
   t.equal(help.status, 0);
   for (const name of commands) t.match(help.out, new RegExp(`^ {2}${name} `, 'm'), name);
@@ -43,7 +43,7 @@ t.test('usage: help, version, mistakes', async (t) => {
 });
 
 t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
-  for (const command of ['status', 'flows', 'servers', 'history', 'switchover']) {
+  for (const command of ['status', 'flows', 'servers', 'history', 'switchover', 'upgrade']) {
     const result = await tandem([command, '--state-dir', '/no/such/dir']);
     t.equal(result.status, 1, command);
     t.equal(result.out, '');
@@ -158,6 +158,16 @@ t.test('switchover: asks, says the answer, fails when refused', async (t) => {
   const json = await tandem(['switchover', '--json', '--state-dir', refused.stateDir]);
   t.equal(json.status, 1);
   t.same(JSON.parse(json.out), { ok: false, message: 'lb2 is not in sync' });
+});
+
+t.test('upgrade: asks, says the answer, fails when refused', async (t) => {
+  const done = await running(t, { 'POST /v1/upgrade': { ok: true, message: 'start the new one' } });
+  t.same(await tandem(['upgrade', '--state-dir', done.stateDir]), { status: 0, out: 'start the new one\n', err: '' });
+  const refused = await running(t, { 'POST /v1/upgrade': { ok: false, message: 'another layout' } });
+  t.same(await tandem(['upgrade', '--state-dir', refused.stateDir]), { status: 1, out: '', err: 'tandem: another layout\n' });
+  const json = await tandem(['upgrade', '--json', '--state-dir', refused.stateDir]);
+  t.equal(json.status, 1);
+  t.same(JSON.parse(json.out), { ok: false, message: 'another layout' });
 });
 
 t.test('a daemon that answers nonsense is told so', async (t) => {

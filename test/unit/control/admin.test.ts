@@ -18,7 +18,7 @@ function ask(socketPath: string, method: string, path: string, body?: string): P
   });
 }
 
-t.test('the admin socket answers reads and the one command', async (t) => {
+t.test('the admin socket answers reads and commands', async (t) => {
   const filters: FlowFilter[] = [];
   const commands: unknown[] = [];
   const histories: unknown[] = [];
@@ -35,6 +35,10 @@ t.test('the admin socket answers reads and the one command', async (t) => {
     },
     switchover: async (asked) => {
       commands.push(asked);
+      return { ok: true, message: 'done' };
+    },
+    upgrade: async () => {
+      commands.push('upgrade');
       return { ok: true, message: 'done' };
     },
   };
@@ -60,7 +64,9 @@ t.test('the admin socket answers reads and the one command', async (t) => {
 
   t.match(await ask(socketPath, 'POST', '/v1/switchover', '{"to":"lb2"}'), { status: 200, body: { ok: true } });
   t.match(await ask(socketPath, 'POST', '/v1/switchover'), { status: 200 });
-  t.same(commands, [{ to: 'lb2' }, {}]);
+  t.match(await ask(socketPath, 'POST', '/v1/upgrade'), { status: 200, body: { ok: true } });
+  t.match(await ask(socketPath, 'GET', '/v1/upgrade'), { status: 404 });
+  t.same(commands, [{ to: 'lb2' }, {}, 'upgrade']);
   for (const bad of ['{', '[]', '{"to":1}', '3']) t.match(await ask(socketPath, 'POST', '/v1/switchover', bad), { status: 400 }, bad);
   t.match(await ask(socketPath, 'GET', '/v1/nothing'), { status: 404, body: { message: /no such request/ } });
   t.match(await ask(socketPath, 'POST', '/v1/switchover', 'x'.repeat(100_000)), { status: 500, body: { message: /too long/ } });
