@@ -6,14 +6,15 @@ import path from 'node:path';
 import { realtimeOffsetNs } from '../lab/capture.js';
 import { WireFaults } from '../lab/faults-wire.js';
 import { createLab, type Lab } from '../lab/lab.js';
-import { legOn } from '../lab/plan.js';
+import { VIP6, VIP6_LINK_LOCAL, VRID } from '../lab/plan.js';
 import { TandemSystem } from '../lab/tandem.js';
+import type { LabDocument } from '../lab/tandem-config.js';
 import { sleep } from '../lab/wait-for.js';
 import { judge } from './checker.js';
 import type { AppliedFault, RoundEvidence, Transition, Violation } from './evidence.js';
 import { Injector, now } from './injector.js';
 import type { PlannedFault } from './schedule.js';
-import { answersTo, type KnownFlows, resetsOf, signsOf } from './signs.js';
+import { answersTo, farewellsOf, type KnownFlows, resetsOf, signsOf } from './signs.js';
 import { renderExcerpt, renderTimeline } from './timeline.js';
 import { Traffic } from './traffic.js';
 
@@ -44,18 +45,18 @@ export class World {
   readonly #tandem: TandemSystem;
   readonly #traffic: Traffic;
   readonly #injector: Injector;
-  readonly #known: KnownFlows = new Map();
+  readonly #known: KnownFlows = new Set();
 
   private constructor(lab: Lab, options: WorldOptions, tandem: TandemSystem, traffic: Traffic) {
     this.lab = lab;
     this.#options = options;
     this.#tandem = tandem;
     this.#traffic = traffic;
-    this.#injector = new Injector(lab, tandem, new WireFaults(lab), { isFast: options.fast, hasBeatPath: options.paths === 'any' });
+    this.#injector = new Injector(lab, tandem, new WireFaults(lab), options.fast);
   }
 
   static async create(options: WorldOptions): Promise<World> {
-    const lab = await createLab({ nodes: options.nodes, servers: SERVERS, clients: 2 });
+    const lab = await createLab({ nodes: options.nodes, servers: SERVERS, clients: 2, ipv6: true });
     try {
       const tandem = new TandemSystem(lab, {
         election: { advertMs: options.advertMs, preempt: options.preempt, priorities: prioritiesOf(options) },
@@ -63,6 +64,7 @@ export class World {
         beatSides: options.paths === 'any' ? ['client', 'server'] : ['client'],
         fast: options.fast,
         stateDiskMiB: STATE_DISK_MIB,
+        change: withIpv6,
       });
       const [traffic] = await Promise.all([Traffic.prepare(lab), tandem.start()]);
       return new World(lab, options, tandem, traffic);
@@ -85,6 +87,7 @@ export class World {
     const capture = await lab.capture();
     await this.#traffic.start();
     const fromMs = now();
+    this.#injector.begin();
     const faults: AppliedFault[] = [];
     await Promise.all([
       whileWatched(),
@@ -112,8 +115,9 @@ export class World {
       toMs,
       faults,
       signs: signsOf(lab.plan, observations, this.#known).filter((sign) => sign.atMs >= fromMs && sign.atMs <= toMs),
+      farewells: farewellsOf(lab.plan, observations),
       resets: resetsOf(lab.plan, observations),
-      answersMs: answersTo(observations, legOn(lab.machine('cl1'), 'client').address),
+      answersMs: answersTo(observations, this.#traffic.followingAddress),
       connections,
       healedMs,
       readyMs: ready.readyMs,
@@ -154,6 +158,19 @@ export class World {
   close(): void {
     this.lab.close();
   }
+}
+
+/** The address of a second family moves with the first one's. */
+function withIpv6(document: LabDocument): LabDocument {
+  const [front] = document.virtualRouters;
+  if (front === undefined) throw new Error('the lab has a virtual router');
+  const { otherAddresses, verifyAddresses, ...rest } = front;
+  const front6 = { ...rest, name: 'front6', id: VRID, addresses: [VIP6_LINK_LOCAL, VIP6] };
+  return {
+    ...document,
+    virtualRouters: [front, front6],
+    syncGroups: [{ name: 'site', virtualRouters: ['front', 'front6'] }],
+  };
 }
 
 const prioritiesOf = ({ nodes }: WorldOptions): number[] =>
