@@ -7,9 +7,9 @@ import { arpFrame } from '../packet/build.js';
 import { solicitation } from '../packet/build6.js';
 
 /** An asker comes again after so many questions of its family: much longer than any answer takes. */
-const ASKERS = 50;
+const ASKERS = 40;
 /** Hosts of the client side that nobody else has. */
-const FIRST_HOST = 200;
+const FIRST_HOST = 60;
 
 /** Frames of the first client, by ARP and by Neighbour Solicitation in turn, as hexadecimal digits. */
 export function questionsFor(plan: Plan): string[] {

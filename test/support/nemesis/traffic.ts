@@ -27,7 +27,7 @@ const FINISH_LIMIT_MS = 27_000;
 
 /** A port of a client is a new flow once. So the probes come from other addresses each round. */
 const ADDRESSES = 50;
-const FIRST_HOST = 60;
+const FIRST_HOST = 150;
 const sourceAddress = (client: number, round: number): string => `10.1.0.${FIRST_HOST + client * ADDRESSES + (round % ADDRESSES)}`;
 
 const addAddresses = (client: number): string =>
