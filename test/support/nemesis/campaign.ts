@@ -1,6 +1,6 @@
 /**
- * Rounds of faults until a number or a time is reached. A cluster that does not come back is replaced, so that one finding does not hide
- * the next.
+ * Rounds of faults until a number or a time is reached. A cluster that does not come back, or has lost connections, is replaced, so that
+ * one finding neither hides the next nor makes it.
  */
 import path from 'node:path';
 import type { RoundEvidence, Violation } from './evidence.js';
@@ -73,7 +73,7 @@ export async function runCampaign(
         world.keep(directory, planned, result);
         findings.push({ round, planned, violations: result.violations, timeline: result.timeline, directory });
       }
-      if (result.evidence.readyMs === null) {
+      if (result.evidence.readyMs === null || hasLost(result.evidence)) {
         world.close();
         world = null;
       }
@@ -85,6 +85,10 @@ export async function runCampaign(
   const setting = { seed, nodes, advertMs, preempt, paths, fast, kinds };
   return { ...setting, rounds: done.length, tookMs: now() - startMs, ...totals(done), figures: figuresOf(done), findings };
 }
+
+/** What its ends still have to say to each other would be heard in the next round. */
+const hasLost = ({ connections }: RoundEvidence): boolean =>
+  Object.values(connections).some(({ alive, established }) => alive < established);
 
 async function start(options: WorldOptions): Promise<World> {
   for (let attempt = 1; ; attempt += 1) {

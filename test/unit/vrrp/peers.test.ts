@@ -100,6 +100,21 @@ t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   t.match(driver.state, { kind: 'claiming', reason: 'preempt' });
 });
 
+t.test('an active node announces its addresses anew when a peer is heard again: that one may have claimed them meanwhile', async (t) => {
+  const driver = active();
+  const isAnnounced = (ms: number): boolean => driver.pass(ms).some(({ type }) => type === 'announce');
+  driver.pass(1000);
+  says(driver, {});
+  t.notOk(isAnnounced(500), 'not for a word');
+  silent(driver, { isLeaseOver: false });
+  t.notOk(isAnnounced(500), 'nor for silence');
+  says(driver, {});
+  t.ok(isAnnounced(1));
+  says(driver, {});
+  driver.pass(1000);
+  t.notOk(isAnnounced(500), 'and it ends');
+});
+
 t.test('an active node that a peer does not hear has to prove that it is heard', async (t) => {
   const unproved = active();
   t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);
