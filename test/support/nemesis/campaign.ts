@@ -66,14 +66,14 @@ export async function runCampaign(
       world ??= await start({ ...options, preempt });
       const planned = drawRound(options.seed, round, options);
       tell(round, planned);
-      const result: RoundResult = await world.round(planned);
-      done.push(result.evidence);
-      if (result.violations.length > 0) {
-        const directory = path.join(options.keepIn, `seed-${options.seed}-round-${round}`);
-        world.keep(directory, planned, result);
-        findings.push({ round, planned, violations: result.violations, timeline: result.timeline, directory });
+      const result = await world.round(planned).catch((error: Error) => error);
+      if (result instanceof Error) {
+        findings.push(broken(round, planned, result));
+      } else {
+        done.push(result.evidence);
+        if (result.violations.length > 0) findings.push(keep(world, options, round, planned, result));
       }
-      if (result.evidence.readyMs === null || hasLost(result.evidence)) {
+      if (result instanceof Error || result.evidence.readyMs === null || hasLost(result.evidence)) {
         world.close();
         world = null;
       }
@@ -85,6 +85,27 @@ export async function runCampaign(
   const setting = { seed, nodes, advertMs, preempt, paths, fast, kinds };
   return { ...setting, rounds: done.length, tookMs: now() - startMs, ...totals(done), figures: figuresOf(done), findings };
 }
+
+function keep(
+  world: World,
+  { keepIn, seed }: CampaignOptions,
+  round: number,
+  planned: readonly PlannedFault[],
+  result: RoundResult,
+): Finding {
+  const directory = path.join(keepIn, `seed-${seed}-round-${round}`);
+  world.keep(directory, planned, result);
+  return { round, planned, violations: result.violations, timeline: result.timeline, directory };
+}
+
+/** The nemesis could not do what was planned, so that nothing was judged: that counts as much as a violation. */
+const broken = (round: number, planned: readonly PlannedFault[], { message }: Error): Finding => ({
+  round,
+  planned,
+  violations: [{ rule: 'broken', atMs: 0, text: message }],
+  timeline: message,
+  directory: '-',
+});
 
 /** What its ends still have to say to each other would be heard in the next round. */
 const hasLost = ({ connections }: RoundEvidence): boolean =>

@@ -13,7 +13,7 @@
  * 3. `corrupted`, `lostConnections`: every byte is right, always. Connections opened and replicated before the round survive it, unless a
  *    node without a table was left alone.
  * 4. `noOwner`: while a node is able to own the VIP (no fault touches it), somebody shows a sign of ownership within 3 x advert interval +
- *    skew + SLACK_MS, in each address family.
+ *    skew + SLACK_MS, in each address family. Times in which the whole machine stood still (not even clients asked) do not count.
  * 5. `notRecovered`: when everything is healed, there is an owner in time, and later all nodes are ready and in sync.
  */
 import { activeDownMs } from '../lab/system-under-test.js';
@@ -229,17 +229,17 @@ const gapViolation = (evidence: RoundEvidence, family: Sign['family'], { fromMs,
 const ownerWithinMs = (evidence: RoundEvidence, fromMs: number, toMs: number): number =>
   activeDownMs(evidence.advertMs, evidence.lowestPriority) + (isLate(evidence, fromMs, toMs) ? LATE_SLACK_MS : SLACK_MS);
 
-/** Longest time without interruption between two moments in which no fault touches the node. */
+/** Longest time without interruption between two moments in which no fault touches the node and the machine runs. */
 function ableStretch(evidence: RoundEvidence, node: string, fromMs: number, toMs: number): number {
   let longest = 0;
   for (let atMs = fromMs; atMs < toMs; ) {
-    const busyUntil = unableUntil(evidence, node, atMs);
+    const busyUntil = unableUntil(evidence, node, atMs) ?? evidence.pauses.find((p) => p.fromMs <= atMs && p.toMs > atMs)?.toMs ?? null;
     if (busyUntil !== null) {
       atMs = busyUntil;
       continue;
     }
-    const next = evidence.faults.filter((f) => f.unable.includes(node) && f.fromMs > atMs).map((f) => f.fromMs);
-    const endMs = Math.min(toMs, ...next);
+    const interruptions = [...evidence.faults.filter((fault) => fault.unable.includes(node)), ...evidence.pauses];
+    const endMs = Math.min(toMs, ...interruptions.map(({ fromMs: at }) => at).filter((at) => at > atMs));
     longest = Math.max(longest, endMs - atMs);
     atMs = endMs;
   }

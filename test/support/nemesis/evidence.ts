@@ -64,6 +64,11 @@ export interface Transition {
   reason: string;
 }
 
+export interface Pause {
+  fromMs: number;
+  toMs: number;
+}
+
 export interface RoundEvidence {
   nodes: readonly string[];
   advertMs: number;
@@ -76,6 +81,8 @@ export interface RoundEvidence {
   faults: readonly AppliedFault[];
   signs: readonly Sign[];
   farewells: readonly Farewell[];
+  /** When the machine stood still: not even clients asked, who are no part of any fault. */
+  pauses: readonly Pause[];
   resets: readonly Reset[];
   /** Answers to the following client's probes. */
   answersMs: readonly number[];
@@ -90,7 +97,7 @@ export interface RoundEvidence {
 }
 
 export interface Violation {
-  rule: 'twoOwners' | 'noOwner' | 'reset' | 'corrupted' | 'lostConnections' | 'notRecovered' | 'died';
+  rule: 'twoOwners' | 'noOwner' | 'reset' | 'corrupted' | 'lostConnections' | 'notRecovered' | 'died' | 'broken';
   atMs: number;
   text: string;
 }

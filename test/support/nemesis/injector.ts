@@ -42,7 +42,11 @@ interface Scene {
   nodes: readonly string[];
   planned: PlannedFault;
   isFast: boolean;
-  /** Starts the daemon unless it runs. */
+  /** One after the other: two faults that end or restart a node at the same moment must not make two of it. */
+  inTurn<T>(act: () => Promise<T>): Promise<T>;
+  /** Starts the daemon unless it runs; in a turn. */
+  startUnlessRunning(node: string): Promise<void>;
+  /** The same, in a turn of its own. */
   ensureStarted(node: string): Promise<void>;
   /** The node's processes are killed on purpose. */
   willDie(node: string): void;
@@ -188,9 +192,11 @@ async function restartStorm(scene: Scene): Promise<Effect> {
 async function restartWith(scene: Scene, roles: 'daemon' | 'all', how: string, start: () => Promise<void>): Promise<Effect> {
   const { lab, victim } = scene;
   scene.willDie(victim);
-  if (roles === 'daemon') await killProcess(lab, victim, 'daemon');
-  else await killNode(lab, victim);
-  await start();
+  await scene.inTurn(async () => {
+    if (roles === 'daemon') await killProcess(lab, victim, 'daemon');
+    else await killNode(lab, victim);
+    await start();
+  });
   return { what: `${victim} restarted ${how}`, unable: [victim], afterwardsMs: STARTUP_MS };
 }
 
@@ -201,17 +207,18 @@ async function drift(scene: Scene): Promise<Effect> {
   );
   return {
     ...effect,
-    end: async () => {
-      await killProcess(lab, victim, 'daemon');
-      await scene.ensureStarted(victim);
-    },
+    end: () =>
+      scene.inTurn(async () => {
+        await killProcess(lab, victim, 'daemon');
+        await scene.startUnlessRunning(victim);
+      }),
   };
 }
 
 async function fullDisk(scene: Scene): Promise<Effect> {
   const { lab, tandem, victim } = scene;
   await fillDisk(lab, tandem.stateDir(victim));
-  const effect = await restartWith(scene, 'daemon', 'with a full disk', () => scene.ensureStarted(victim));
+  const effect = await restartWith(scene, 'daemon', 'with a full disk', () => scene.startUnlessRunning(victim));
   return {
     ...effect,
     end: async () => {
@@ -265,7 +272,7 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
       end: () => void continueNode(lab, victim),
     };
   },
-  crash: async ({ lab, tandem, victim, willDie }) => {
+  crash: async ({ lab, tandem, victim, willDie, inTurn }) => {
     willDie(victim);
     await crashNode(lab, victim);
     return {
@@ -273,7 +280,7 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
       unable: [victim],
       lostTable: [victim],
       afterwardsMs: STARTUP_MS,
-      end: () => tandem.recover(victim, 'crash'),
+      end: () => inTurn(() => tandem.recover(victim, 'crash')),
     };
   },
   'restart-storm': restartStorm,
@@ -330,7 +337,7 @@ export class Injector {
   readonly #killed = new Set<string>();
   /** Process ids of the heartbeats when the round began. */
   #heartbeats = new Map<string, number | null>();
-  #starting: Promise<unknown> = Promise.resolve();
+  #turn: Promise<unknown> = Promise.resolve();
 
   constructor(lab: Lab, tandem: TandemSystem, wire: WireFaults, isFast: boolean) {
     this.#isFast = isFast;
@@ -369,6 +376,8 @@ export class Injector {
       victim,
       other,
       planned,
+      inTurn: (act) => this.#inTurn(act),
+      startUnlessRunning: (node) => this.#startUnlessRunning(node),
       ensureStarted: (node) => this.#ensureStarted(node),
       willDie: (node) => this.#killed.add(node),
     };
@@ -387,14 +396,18 @@ export class Injector {
     return [...active.slice(0, 1), ...nodes.filter((node) => node !== active[0])];
   }
 
-  /** One after the other: two faults that end together must not start a node twice. */
+  async #startUnlessRunning(node: string): Promise<void> {
+    if (!this.#tandem.daemon(node).isRunning()) await this.#tandem.startNode(node);
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const acted = this.#turn.then(act, act);
+    this.#turn = acted.catch(() => undefined);
+    return acted;
+  }
+
   #ensureStarted(node: string): Promise<void> {
-    const start = async (): Promise<void> => {
-      if (!this.#tandem.daemon(node).isRunning()) await this.#tandem.startNode(node);
-    };
-    const started = this.#starting.then(start, start);
-    this.#starting = started.catch(() => undefined);
-    return started;
+    return this.#inTurn(() => this.#startUnlessRunning(node));
   }
 
   /** Everything is as it was. Returns what had ended although nothing had killed it. */

@@ -4,7 +4,7 @@
  */
 import type { Observation } from '../lab/observations.js';
 import { type Plan, PORTS, VIP, VIP6, VIP6_LINK_LOCAL } from '../lab/plan.js';
-import type { Farewell, Reset, Sign } from './evidence.js';
+import type { Farewell, Pause, Reset, Sign } from './evidence.js';
 
 /**
  * Flows that a server ever got a packet of, by client address and port; goes from round to round. They prove nothing any more: their
@@ -86,6 +86,20 @@ export function farewellsOf(plan: Plan, observations: readonly Observation[]): F
   return observations.flatMap((seen) => {
     const node = ports.get(seen.port)?.node;
     return seen.kind === 'advert' && seen.priority === 0 && node !== undefined ? [{ atMs: seen.atMs, node }] : [];
+  });
+}
+
+/** Clients ask each few milliseconds; when none does for so long, nothing runs on this machine. */
+const PAUSE_MS = 100;
+
+/** Times between these two in which nobody asked. */
+export function pausesOf(plan: Plan, observations: readonly Observation[], fromMs: number, toMs: number): Pause[] {
+  const clients = new Set(plan.clients.flatMap((client) => client.legs.map((leg) => leg.port)));
+  const moments = observations.filter((seen) => clients.has(seen.port) && seen.atMs > fromMs && seen.atMs < toMs).map((seen) => seen.atMs);
+  const all = [fromMs, ...moments, toMs];
+  return all.slice(1).flatMap((end, index) => {
+    const start = all[index] as number;
+    return end - start > PAUSE_MS ? [{ fromMs: start, toMs: end }] : [];
   });
 }
 

@@ -14,7 +14,7 @@ import { judge } from './checker.js';
 import type { AppliedFault, RoundEvidence, Transition, Violation } from './evidence.js';
 import { Injector, now } from './injector.js';
 import type { PlannedFault } from './schedule.js';
-import { answersTo, farewellsOf, type KnownFlows, resetsOf, signsOf } from './signs.js';
+import { answersTo, farewellsOf, type KnownFlows, pausesOf, resetsOf, signsOf } from './signs.js';
 import { renderExcerpt, renderTimeline } from './timeline.js';
 import { Traffic } from './traffic.js';
 
@@ -91,13 +91,15 @@ export class World {
     const fromMs = now();
     this.#injector.begin();
     const faults: AppliedFault[] = [];
-    await Promise.all([
+    const ends = await Promise.allSettled([
       whileWatched(),
       ...planned.map(async (fault) => {
         await sleep(Math.max(0, fromMs + fault.atMs - now()));
         await this.#injector.run(fault, (applied) => faults.push(applied));
       }),
     ]);
+    // Only now: what still went on would have lost its lab.
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     const died = await this.#injector.healAll();
     const healedMs = now();
     const ready = await this.#tandem.waitReady().then(
@@ -118,6 +120,7 @@ export class World {
       faults,
       signs: signsOf(lab.plan, observations, this.#known).filter((sign) => sign.atMs >= fromMs && sign.atMs <= toMs),
       farewells: farewellsOf(lab.plan, observations),
+      pauses: pausesOf(lab.plan, observations, fromMs, toMs),
       resets: resetsOf(lab.plan, observations),
       answersMs: answersTo(observations, this.#traffic.followingAddress),
       connections,

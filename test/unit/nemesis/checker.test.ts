@@ -123,6 +123,8 @@ t.test('nobody owns it', async (t) => {
   t.same(rules({ signs, faults: [fault({ ...all, unable: ['lb1', 'lb2'] })] }), ['noOwner'], 'one was');
   t.same(rules({ signs, faults: [fault({ ...all, unable: [], isMachineLate: true })] }), [], 'the machine itself was late');
   t.same(rules({ signs: takeOver(2000) }), [], 'within the bound');
+  t.same(rules({ signs, pauses: [{ fromMs: 1100, toMs: 2300 }] }), [], 'the machine stood still');
+  t.same(rules({ signs, pauses: [{ fromMs: 1100, toMs: 1250 }] }), ['noOwner'], 'not long enough');
 });
 
 t.test('no recovery', async (t) => {

@@ -38,6 +38,7 @@ export const quiet = (changes: Partial<RoundEvidence> = {}): RoundEvidence => ({
   faults: [],
   signs: owning('lb1', 0, ROUND_MS),
   farewells: [],
+  pauses: [],
   resets: [],
   answersMs: Array.from({ length: ROUND_MS / 10 }, (_, index) => index * 10),
   connections: { nat: report() },

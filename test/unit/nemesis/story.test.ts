@@ -5,7 +5,7 @@ import t from 'tap';
 import type { Observation } from '../../support/lab/observations.js';
 import { PORTS, planLab, VIP, VIP6, VRID } from '../../support/lab/plan.js';
 import { figuresOf } from '../../support/nemesis/figures.js';
-import { answersTo, farewellsOf, resetsOf, signsOf } from '../../support/nemesis/signs.js';
+import { answersTo, farewellsOf, pausesOf, resetsOf, signsOf } from '../../support/nemesis/signs.js';
 import { renderTimeline, stretchesOf } from '../../support/nemesis/timeline.js';
 import { claim, fault, owning, quiet, ROUND_MS, sign } from './evidence.js';
 
@@ -86,6 +86,12 @@ t.test('signs say when they were asked for', async (t) => {
     sign('lb1', 25, 'claim', { family: 'ipv6' }),
     sign('lb1', 33, 'admitted', { askedMs: 30 }),
   ]);
+});
+
+t.test('when nobody asked', async (t) => {
+  const asked = [0, 50, 149, 300, 320].map((atMs) => probe('c-cl1', atMs, 1000));
+  t.same(pausesOf(plan, [...asked, probe('s-lb1', 200, 1000)], -10, 400), [{ fromMs: 149, toMs: 300 }]);
+  t.same(pausesOf(plan, [], 0, 400), [{ fromMs: 0, toMs: 400 }]);
 });
 
 t.test('farewells', async (t) => {
