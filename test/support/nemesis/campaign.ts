@@ -68,7 +68,7 @@ export async function runCampaign(
       tell(round, planned);
       const result = await world.round(planned).catch((error: Error) => error);
       if (result instanceof Error) {
-        findings.push(broken(round, planned, result));
+        findings.push(broken(world, options, round, planned, result));
       } else {
         done.push(result.evidence);
         if (result.violations.length > 0) findings.push(keep(world, options, round, planned, result));
@@ -86,26 +86,20 @@ export async function runCampaign(
   return { ...setting, rounds: done.length, tookMs: now() - startMs, ...totals(done), figures: figuresOf(done), findings };
 }
 
-function keep(
-  world: World,
-  { keepIn, seed }: CampaignOptions,
-  round: number,
-  planned: readonly PlannedFault[],
-  result: RoundResult,
-): Finding {
-  const directory = path.join(keepIn, `seed-${seed}-round-${round}`);
+const directoryOf = ({ keepIn, seed }: CampaignOptions, round: number): string => path.join(keepIn, `seed-${seed}-round-${round}`);
+
+function keep(world: World, options: CampaignOptions, round: number, planned: readonly PlannedFault[], result: RoundResult): Finding {
+  const directory = directoryOf(options, round);
   world.keep(directory, planned, result);
   return { round, planned, violations: result.violations, timeline: result.timeline, directory };
 }
 
 /** The nemesis could not do what was planned, so that nothing was judged: that counts as much as a violation. */
-const broken = (round: number, planned: readonly PlannedFault[], { message }: Error): Finding => ({
-  round,
-  planned,
-  violations: [{ rule: 'broken', atMs: 0, text: message }],
-  timeline: message,
-  directory: '-',
-});
+function broken(world: World, options: CampaignOptions, round: number, planned: readonly PlannedFault[], { message }: Error): Finding {
+  const directory = directoryOf(options, round);
+  world.keepFiles(directory);
+  return { round, planned, violations: [{ rule: 'broken', atMs: 0, text: message }], timeline: message, directory };
+}
 
 /** What its ends still have to say to each other would be heard in the next round. */
 const hasLost = ({ connections }: RoundEvidence): boolean =>

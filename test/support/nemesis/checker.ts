@@ -28,6 +28,8 @@ const HAND_OVER_MS = 20;
 const FAREWELL_LAG_MS = 5;
 const REACT_ADVERTS = 1;
 const REACT_MS = 100;
+/** Who does not answer for so long, of questions each few milliseconds, does not own it any more. */
+const GAVE_WAY_MS = 50;
 /** What user space and this machine's scheduler may add to the election's own time. */
 const SLACK_MS = 400;
 const LATE_SLACK_MS = 1500;
@@ -56,8 +58,11 @@ function judgeOwners(evidence: RoundEvidence): Violation[] {
   const violations: Violation[] = [];
   const signs = [...evidence.signs].sort((a, b) => a.atMs - b.atMs);
   const apart = new Apart(evidence);
+  const shownMs = new Map<string, number>();
   let owner: Sign | null = null;
   signs.forEach((sign, index) => {
+    const ownerShownMs = shownMs.get(owner?.node ?? '') ?? sign.atMs;
+    shownMs.set(sign.node, sign.atMs);
     // After a time in which both were allowed to own it, whoever shows itself first has won.
     if (owner !== null && apart.hasEndedFor(owner.node, sign.node, owner.atMs, sign.atMs)) owner = null;
     if (owner === null || sign.kind === 'claim') {
@@ -66,6 +71,10 @@ function judgeOwners(evidence: RoundEvidence): Violation[] {
     }
     if (sign.node === owner.node || sign.askedMs <= owner.atMs) return;
     if (claimsSoon(signs, index, isLate(evidence, sign.atMs, sign.atMs) ? LATE_CLAIM_LAG_MS : CLAIM_LAG_MS)) {
+      owner = sign;
+      return;
+    }
+    if (apart.isOneWay(sign, owner) && sign.askedMs - ownerShownMs > GAVE_WAY_MS) {
       owner = sign;
       return;
     }
@@ -132,6 +141,10 @@ class Apart {
     if (this.#noticing === null || atMs - this.#noticing.lastMs > this.#reactMs) this.#noticing = { sinceMs: atMs, lastMs: atMs };
     this.#noticing.lastMs = atMs;
     return atMs - this.#noticing.sinceMs <= this.#reactMs;
+  }
+
+  isOneWay({ node, atMs }: Sign, owner: Sign): boolean {
+    return this.#isCut(node, owner.node, atMs) !== this.#isCut(owner.node, node, atMs);
   }
 
   /** Nothing that `from` says reaches `to`, at this moment or so shortly before that it need not have noticed yet. */

@@ -149,13 +149,18 @@ export class World {
 
   /** Everything a reader of a violation needs, in a directory. */
   keep(directory: string, planned: readonly PlannedFault[], { evidence, violations, timeline }: RoundResult): void {
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory, { recursive: true });
+    this.keepFiles(directory);
     const excerpts = violations.map((violation) => `${violation.rule}: ${violation.text}\n${renderExcerpt(evidence, violation)}`);
     writeFileSync(path.join(directory, 'timeline.txt'), `${timeline}\n\n${excerpts.join('\n\n')}\n`);
     writeFileSync(path.join(directory, 'evidence.json'), JSON.stringify({ planned, evidence, violations }));
+  }
+
+  /** The part of it that was not made here. */
+  keepFiles(directory: string): void {
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
     const files = [path.basename(this.#tandem.configFile), ...this.#tandem.nodes.map((node) => path.basename(this.#tandem.logFile(node)))];
-    const captures = Array.from({ length: 100 }, (_, index) => `capture-${index + 1}.pcap`).filter((name) =>
+    const captures = Array.from({ length: 1000 }, (_, index) => `capture-${index + 1}.pcap`).filter((name) =>
       existsSync(path.join(this.lab.workDir, name)),
     );
     for (const name of [...files, ...captures.slice(-1)]) cpSync(path.join(this.lab.workDir, name), path.join(directory, name));

@@ -78,6 +78,10 @@ t.test('two owners, one of which hears the other: it has a moment to give way', 
   const round = { faults: [oneWay], paths: 'vrrp' as const };
   t.same(rules({ ...round, signs: until(1690) }), []);
   t.same(rules({ ...round, signs: until(1900) }), ['twoOwners']);
+  const last = (at: number) => [...until(1510), claim('lb1', at)];
+  t.same(rules({ ...round, signs: last(1510) }), [], 'the last word is a claim of the one that gives way');
+  t.same(rules({ signs: last(1510) }), ['twoOwners'], 'which is no excuse where they hear each other');
+  t.same(rules({ ...round, signs: [...last(1510), ...owning('lb1', 2000, 2300)] }), ['twoOwners'], 'nor where it comes back');
   const again = [...until(1690), ...[1700, 1800, 1900, 2000].flatMap((atMs) => [claim('lb1', atMs), claim('lb2', atMs + 50)])];
   t.same(rules({ ...round, signs: again }), ['twoOwners'], 'and only one moment, however often both claim');
 });
