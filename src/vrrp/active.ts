@@ -112,8 +112,9 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const next = { ...doubt(state, advert.from, now), ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
+  const isBetterOne = isBetter(advert, state);
   // Its own beats say that it was active before us: a machine that was paused, and will learn of it by ours.
-  if (isBetter(advert, state) && !isStale(next, advert.from, now)) {
+  if (isBetterOne && !isStale(next, advert.from, now)) {
     if (state.handOverUntil !== null && now < state.handOverUntil) return { state, effects: [] };
     // F12, and the parting advertisement that a claiming router waits for; to it alone, so that no third one takes it for a vacancy.
     return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [
@@ -124,7 +125,9 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   // F13. The other may have announced itself, so the addresses are announced again once it has been told.
   const isAnnouncing = state.announceLeft > 0;
   const announceLeft = isAnnouncing ? state.announceLeft : settings.announce.repeat;
-  const effects: RouterEffect[] = [assertion, { type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)];
+  const conflict: RouterEffect[] = [{ type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)];
+  // A better one answers at once, too: the two would not stop. It hears our next advertisement soon enough.
+  const effects = isBetterOne ? conflict : [assertion, ...conflict];
   return { state: { ...next, announceLeft, announceAt: isAnnouncing ? state.announceAt : now }, effects };
 }
 

@@ -31,7 +31,7 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(known, peer, now);
+      return activeLearns(before?.isReachable === false ? announcedAnew(known, now) : known, peer, now);
   }
 }
 
@@ -67,6 +67,11 @@ function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView
   if (!hasResigned(before, peer)) return { state, effects: [] };
   const others = forget(state, peer.node);
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
+}
+
+/** Whom we did not hear may have believed the same of us, and told hosts and switches that the addresses are there. */
+function announcedAnew(state: Active, now: Monotonic): Active {
+  return state.announceLeft > 0 ? state : { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }
 
 function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {

@@ -100,6 +100,21 @@ t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   t.match(driver.state, { kind: 'claiming', reason: 'preempt' });
 });
 
+t.test('an active node announces its addresses anew when a peer is heard again: that one may have claimed them meanwhile', async (t) => {
+  const driver = active();
+  const isAnnounced = (ms: number): boolean => driver.pass(ms).some(({ type }) => type === 'announce');
+  driver.pass(1000);
+  says(driver, {});
+  t.notOk(isAnnounced(500), 'not for a word');
+  silent(driver, { isLeaseOver: false });
+  t.notOk(isAnnounced(500), 'nor for silence');
+  says(driver, {});
+  t.ok(isAnnounced(1));
+  says(driver, {});
+  driver.pass(1000);
+  t.notOk(isAnnounced(500), 'and it ends');
+});
+
 t.test('an active node that a peer does not hear has to prove that it is heard', async (t) => {
   const unproved = active();
   t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);
@@ -147,7 +162,9 @@ t.test('two are active: the later term stays, whatever the priorities', async (t
   later.state = { ...later.state, term: 3 };
   t.match(says(later, { role: 'active', term: 2, priority: 200 }), ['count:conflicts', 'log:conflict', 'send:100', 'renew']);
   const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
-  t.same(later.feed({ type: 'advert', advert }).map(tell)[0], 'send:100', 'its adverts are answered, not obeyed');
+  const answer = later.feed({ type: 'advert', advert }).map(tell);
+  t.same(answer, ['count:conflicts', 'log:conflict'], 'its adverts are not obeyed; nor answered, for it answers ours at once');
+  t.same(later.pass(0).map(tell), ['announce'], 'but neighbours are told');
   t.equal(later.state.kind, 'active');
   t.equal(active().feed({ type: 'advert', advert }).map(tell)[0], 'release:planned', 'as those of anybody else would be');
 });
@@ -159,9 +176,9 @@ t.test('a silent node is taken at its last word for three adverts; then the adve
   silent(later, { isLeaseOver: false });
   const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
   const hear = (): string | undefined => later.feed({ type: 'advert', advert }).map(tell)[0];
-  t.equal(hear(), 'send:100', 'resumed after a pause: its beats will tell');
+  t.equal(hear(), 'count:conflicts', 'resumed after a pause: its beats will tell');
   later.pass(290);
-  t.equal(hear(), 'send:100');
+  t.equal(hear(), 'count:conflicts');
   later.pass(20);
   t.equal(hear(), 'release:planned', 'no beats came: a plain VRRP router');
 });
