@@ -36,10 +36,12 @@ function serverInterfaces(config: Config, facts: NetworkFacts): Set<string> {
   return new Set(servers.flatMap((address) => nextHopTo(facts, address)?.interface ?? []));
 }
 
-/** Where this node stands on the wire, for its peers. */
+/** Where this node stands on the wire, for its peers: adverts of both families come from one of these addresses. */
 export function ownInterfaces(config: Config, facts: NetworkFacts): PeerInterface[] {
   return config.dataPlane.interfaces.flatMap((name) => {
     const link = linkNamed(facts, name);
-    return link === undefined ? [] : [{ name, mac: link.mac, addresses: link.addresses.map(({ address }) => address) }];
+    if (link === undefined) return [];
+    const addresses = [...link.addresses, ...(link.ipv6Addresses ?? [])].map(({ address }) => address);
+    return [{ name, mac: link.mac, addresses }];
   });
 }

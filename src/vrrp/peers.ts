@@ -31,8 +31,13 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(known, peer, now);
+      return activeLearns(before === null ? ownerSince(known, peer) : known, peer, now);
   }
+}
+
+/** The owner of the addresses waits for nobody's beats before it takes them: whatever term it hears of first is an earlier one. */
+function ownerSince(state: Active, peer: PeerView): Active {
+  return state.tookAsOwner ? { ...state, term: Math.max(state.term, peer.term + 1) } : state;
 }
 
 const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });
