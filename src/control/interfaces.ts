@@ -5,6 +5,8 @@ import type { Config } from '../config/model.js';
 import type { DataPlane, XdpMode } from '../l4/native.js';
 import type { PeerInterface } from '../replication/api.js';
 import { linkNamed, type NetworkFacts, nextHopTo } from '../system/network-facts.js';
+import { turnOffVlanOffload } from '../system/vlan-offload.js';
+import type { Log } from '../telemetry/log.js';
 
 export interface AttachedInterface {
   name: string;
@@ -28,6 +30,15 @@ export function attachInterfaces(dataPlane: DataPlane, config: Config, facts: Ne
     });
     return { name, mode, adopted, fallbackReason: fallbackReason ?? null };
   });
+}
+
+/** Frames of a VLAN must not look like frames of the interface itself. */
+export async function showVlanTags(name: string, log: Pick<Log, 'event'>): Promise<void> {
+  const offload = await turnOffVlanOffload(name);
+  const reason = 'tags must be part of the frame: the data plane cannot see what the hardware took off';
+  if (offload.state === 'turnedOff')
+    log.event('network.settingChanged', { key: `${name} rx-vlan-offload`, before: 'on', after: 'off', reason });
+  if (offload.state === 'unknown') log.event('network.tagsHidden', { interface: name, reason: offload.reason });
 }
 
 /** Interfaces by which servers are reached: where no virtual router lives, most packets there are replies. */

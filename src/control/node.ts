@@ -10,7 +10,7 @@ import { createHealthChecker, type HealthChecker } from '../health/checker.js';
 import { limit } from '../l4/abi.gen.js';
 import { createEngine, type L4Engine } from '../l4/engine.js';
 import { type DataPlane, loadNative } from '../l4/native.js';
-import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.js';
+import type { ControlMessage, PeerStatus } from '../replication/api.js';
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
@@ -25,10 +25,11 @@ import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
+import { flowStoreOf } from './flow-store.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, ownInterfaces, showVlanTags } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
@@ -116,9 +117,12 @@ class Node implements TandemNode {
     this.startPools();
     await this.attach();
     this.createHeartbeat();
-    await this.startReplication();
+    this.createReplication();
     this.startTracking();
     this.heartbeat.start();
+    // What this node holds goes to its peers from the first word on: a table that serves already would else be taken for nobody's.
+    if (this.engine.isReady()) await this.heartbeat.firstStatus();
+    await this.replication.start();
     this.health.start();
     await this.openDoors();
     this.links.onChange(() => this.tellInterfaces());
@@ -155,10 +159,11 @@ class Node implements TandemNode {
     for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
       this.log.event('dataPlane.attached', { interface: name, mode, adopted });
       if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+      await showVlanTags(name, this.log);
     }
     const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
     for (const { key, before, after: now } of raised) {
-      this.log.event('network.settingRaised', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
+      this.log.event('network.settingChanged', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
     }
   }
 
@@ -175,6 +180,7 @@ class Node implements TandemNode {
       config: this.config,
       saved: [...loadPools(this.stateDir), ...this.engine.generations()],
       healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
+      heldBy: (node) => this.peersView.heldBy(node),
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
       activate: (generations) => {
         this.engine.setGenerations(generations);
@@ -191,7 +197,7 @@ class Node implements TandemNode {
 
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
-  private async startReplication(): Promise<void> {
+  private createReplication(): void {
     const { cluster, digest } = this.config;
     const { port, tls, queueRecords } = cluster.replication;
     const own = cluster.nodes.find((node) => node.name === this.name);
@@ -205,7 +211,7 @@ class Node implements TandemNode {
       peers: cluster.nodes.filter((node) => node.name !== this.name),
       routers: this.engine.routerSlots(),
       queueRecords,
-      store: this.flowStore(),
+      store: flowStoreOf(this.dataPlane, this.engine),
       events: {
         onControl: (node, message) => this.heard(node, message),
         onPeerChange: (node, status) => this.peerChanged(node, status),
@@ -218,38 +224,21 @@ class Node implements TandemNode {
         tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
       }),
     });
-    await this.replication.start();
-  }
-
-  /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
-  private flowStore(): FlowStore {
-    const { dataPlane, engine } = this;
-    return {
-      drain: (maxRecords, wantDigests) => dataPlane.drain(maxRecords, wantDigests),
-      watch: (wake) =>
-        dataPlane.watch(() => {
-          engine.handleNotices(dataPlane.drainNotices());
-          wake();
-        }),
-      apply: (records, mode, syncEpoch) => dataPlane.apply(records, mode, syncEpoch),
-      readFlows: (cursor, maxRecords) => dataPlane.readFlows(cursor, maxRecords),
-      purge: (cursor, maxRecords, syncEpoch, routers) => dataPlane.purge(cursor, maxRecords, syncEpoch, routers),
-      digests: () => dataPlane.digests(),
-    };
   }
 
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
+        this.pools.announced(node, message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
-        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
+        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason, atMs: systemClock.now() });
         return;
       case 'nextHops':
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
+        else this.pools.holdersChanged(this.heartbeat.roles.held());
         return;
       case 'interfaces':
       case 'beatKey':
@@ -262,7 +251,10 @@ class Node implements TandemNode {
     const before = this.peers.get(node);
     this.peers.set(node, status);
     for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
-    if (!status.connected) this.peersView.lost(node);
+    if (!status.connected) {
+      this.peersView.lost(node);
+      this.pools.holdersChanged(this.heartbeat.roles.held());
+    }
     if (isNewlyReached(before, status)) this.greet(node);
     this.review();
   }
@@ -349,6 +341,7 @@ class Node implements TandemNode {
     const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
     this.engine.setHolding(slots.map(({ slot }) => slot));
     this.replication.setHolding(slots);
+    this.pools.holdersChanged(held);
     const generations = this.pools.decided(held);
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);
