@@ -47,7 +47,7 @@ function serverInterfaces(config: Config, facts: NetworkFacts): Set<string> {
   return new Set(servers.flatMap((address) => nextHopTo(facts, address)?.interface ?? []));
 }
 
-/** Where this node stands on the wire, for its peers: they know its adverts of both families by these addresses. */
+/** Where this node stands on the wire, for its peers: adverts of both families come from one of these addresses. */
 export function ownInterfaces(config: Config, facts: NetworkFacts): PeerInterface[] {
   return config.dataPlane.interfaces.flatMap((name) => {
     const link = linkNamed(facts, name);

@@ -31,6 +31,7 @@ export function enterActive(state: RouterState, until: Monotonic, now: Monotonic
     ...carried(state),
     kind: 'active',
     isPlanned: false,
+    tookAsOwner: false,
     since: now,
     nextAdvertAt: plus(now, settings.advertIntervalMs),
     leaseUntil: until,
@@ -142,7 +143,9 @@ function activeTimer(state: Active, now: Monotonic): Step {
   let next = state;
   if (now >= state.nextAdvertAt) {
     const { priority, advertIntervalMs } = state.settings;
-    if (now - state.nextAdvertAt > lateWakeMs(advertIntervalMs)) effects.push({ type: 'count', counter: 'lateWakes' });
+    const lateMs = now - state.nextAdvertAt;
+    // RFC 9568 section 2.5: with short intervals this machine's own delay is what others take for silence.
+    if (lateMs > lateWakeMs(advertIntervalMs)) effects.push({ type: 'count', counter: 'lateWakes' }, wokeLate(lateMs));
     effects.push({ type: 'sendAdvert', priority, to: null });
     next = { ...next, nextAdvertAt: nextBeat(state.nextAdvertAt, advertIntervalMs, now) };
   }
@@ -156,6 +159,13 @@ function activeTimer(state: Active, now: Monotonic): Step {
   }
   return { state: next, effects };
 }
+
+export const wokeLate = (lateMs: number): RouterEffect => ({
+  type: 'log',
+  level: 'warn',
+  event: 'wokeLate',
+  fields: { lateMs: Math.round(lateMs) },
+});
 
 function announced(state: Active, now: Monotonic): Active {
   const { repeat } = state.settings.announce;

@@ -31,8 +31,18 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(before?.isReachable === false ? announcedAnew(known, now) : known, peer, now);
+      return activeLearns(met(known, before, peer, now), peer, now);
   }
+}
+
+function met(state: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Active {
+  if (before === null) return ownerSince(state, peer);
+  return before.isReachable ? state : announcedAnew(state, now);
+}
+
+/** The owner of the addresses waits for nobody's beats before it takes them: whatever term it hears of first is an earlier one. */
+function ownerSince(state: Active, peer: PeerView): Active {
+  return state.tookAsOwner ? { ...state, term: Math.max(state.term, peer.term + 1) } : state;
 }
 
 const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });

@@ -144,6 +144,8 @@ export interface Active extends Common {
   announceAt: Monotonic;
   announceLeft: number;
   verification: Verification;
+  /** As the owner of the addresses, without waiting to hear in which term others are. */
+  tookAsOwner: boolean;
   /** A planned hand-over: the last advertisements of the one who handed over may still be under way. */
   handOverUntil: Monotonic | null;
   /** A peer does not hear us: until then an echo has to prove that we are heard at all. */

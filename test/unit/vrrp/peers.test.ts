@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
 import type { PeerView, RouterEffect } from '../../../src/vrrp/state.js';
-import { active, backup, claiming, type Driver, tell } from '../../support/vrrp-machine.js';
+import { active, backup, claiming, Driver, tell } from '../../support/vrrp-machine.js';
 
 const view = (change: Partial<PeerView> = {}): PeerView => ({
   node: 'lb2',
@@ -230,4 +230,29 @@ t.test('three losses in a minute are a flap: no pre-emption for a while, longer 
   t.equal(driver.state.kind, 'active', 'an empty seat is taken all the same');
   const held = (driver.state.holdDownUntil ?? 0) - driver.now;
   t.ok(held > 9000 && held <= 10_000, 'ten seconds at the fourth');
+});
+
+t.test('the owner comes back: whoever stood in for it is told, and lets go before it takes them', async (t) => {
+  const driver = new Driver({ priority: 255 });
+  says(driver, { role: 'active', term: 4 });
+  t.same(driver.begin().map(tell), ['send:255', 'log:claimStarted']);
+  t.equal(driver.waitMs, 100, 'and says so again as long as it waits');
+  says(driver, { role: 'backup', term: 4 });
+  t.same(driver.pass(1).map(tell), ['send:255', 'acquire', 'announce', 'initialize>active:preempt']);
+  t.equal(driver.state.term, 5);
+  const deaf = new Driver({ priority: 255 });
+  says(deaf, { role: 'active', term: 4 });
+  deaf.begin();
+  t.ok(deaf.pass(300).map(tell).includes('initialize>active:preempt'), 'it does not wait for ever');
+});
+
+t.test('the owner that took them before it heard any beat is not stale: the first word of a peer is about earlier', async (t) => {
+  for (const change of [{ role: 'active' as const }, { role: 'backup' as const, followsActive: true }]) {
+    const driver = new Driver({ priority: 255 });
+    t.same(driver.begin().map(tell), ['send:255', 'acquire', 'announce', 'initialize>active:owner']);
+    t.notOk(says(driver, { ...change, term: 7 }).some((each) => each.includes('staleTerm')));
+    t.same([driver.state.kind, driver.state.term], ['active', 8]);
+    says(driver, { ...change, term: 9 });
+    t.equal(driver.state.kind, 'backup', 'what it hears later may be news');
+  }
 });
