@@ -47,8 +47,7 @@ function freeze(lab: Lab, node: string): Frozen {
   return frozen;
 }
 
-const cableScript = (legs: readonly Leg[], state: 'up' | 'down'): string =>
-  `ip -batch - <<'EOF'\n${legs.map((leg) => `link set ${leg.port} ${state}`).join('\n')}\nEOF`;
+const portsOf = (legs: readonly Leg[]): string[] => legs.map((leg) => leg.port);
 
 /** kill -9 of the whole tree. Returns the moment of the fault. */
 export async function killNode(lab: Lab, node: string): Promise<number> {
@@ -60,7 +59,7 @@ export async function killNode(lab: Lab, node: string): Promise<number> {
 
 export async function crashNode(lab: Lab, node: string): Promise<number> {
   const frozen = freezeKnown(lab, node);
-  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'down'));
+  await lab.cables.set(portsOf(lab.machine(node).legs), 'down');
   freezeRest(lab, node, frozen);
   const { atMs, pids } = frozen;
   signalAll(pids, 'SIGKILL');
@@ -82,12 +81,12 @@ export function continueNode(lab: Lab, node: string): number {
 export async function pullCable(lab: Lab, node: string, sides: Leg['side'][] = ['client', 'server']): Promise<number> {
   const legs = sides.map((side) => legOn(lab.machine(node), side));
   const atMs = now();
-  await lab.switchShell.run(cableScript(legs, 'down'));
+  await lab.cables.set(portsOf(legs), 'down');
   return atMs;
 }
 
 export async function plugCable(lab: Lab, node: string): Promise<void> {
-  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'up'));
+  await lab.cables.set(portsOf(lab.machine(node).legs), 'up');
 }
 
 const LOSS_TABLE = 'lab_loss';
