@@ -32,6 +32,9 @@ import { Wires } from './wires.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
 const DRAIN_LIMIT = 64;
+/** Links are looked at so long before a silence becomes a claim: the look takes longer than all the rest of the decision. What is lost later
+ *  the kernel tells, and it has not caused the silence. */
+const LOOK_AHEAD_MS = 1;
 /** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. */
 const WATCH_ACTIVE_MS = 50;
 const WATCH_IDLE_MS = 200;
@@ -63,6 +66,7 @@ export class Heartbeat {
   private targets: EchoTarget[] = [];
   private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
   private armed: { at: Monotonic; cancel: () => void } | null = null;
+  private lookedAt = Number.NEGATIVE_INFINITY as Monotonic;
   private cancelWatch: (() => void) | null = null;
   private onRetired: ((legacy: Legacy) => void) | null = null;
   private isStopped = false;
@@ -424,7 +428,7 @@ export class Heartbeat {
     this.say();
     let next: Monotonic | null = null;
     for (const unit of this.units.values()) {
-      const at = unit.deadline;
+      const at = this.wakeFor(unit);
       if (at !== null) next = next === null ? at : earliest(next, at);
     }
     if (next === null || (this.armed !== null && this.armed.at <= next)) return;
@@ -437,14 +441,29 @@ export class Heartbeat {
     const inputAt = this.ports.clock.now();
     this.wires.drainAll(DRAIN_LIMIT);
     const now = this.ports.clock.now();
-    const due = [...this.units.values()].filter((unit) => unit.deadline !== null && unit.deadline <= now);
-    if (due.some((unit) => unit.state.kind === 'backup')) this.lookBeforeClaim(due);
-    for (const unit of due) if (unit.deadline !== null && unit.deadline <= now) unit.feed({ type: 'timer', inputAt });
+    const isDue = (unit: GroupUnit): boolean => unit.deadline !== null && unit.deadline <= now;
+    const soon = [...this.units.values()].filter((unit) => isDue(unit) || this.isToLook(unit, now));
+    if (soon.some((unit) => this.isToLook(unit, now))) this.lookBeforeClaim(soon);
+    for (const unit of soon) if (unit.deadline !== null && unit.deadline <= now) unit.feed({ type: 'timer', inputAt });
     this.arm();
+  }
+
+  /** When a unit has to be seen to: at its deadline, and a little before one that will end a silence. */
+  private wakeFor(unit: GroupUnit): Monotonic | null {
+    const { deadline } = unit;
+    if (deadline === null || unit.state.kind !== 'backup') return deadline;
+    const lookAt = plus(deadline, -LOOK_AHEAD_MS);
+    return this.lookedAt >= lookAt ? deadline : lookAt;
+  }
+
+  private isToLook(unit: GroupUnit, now: Monotonic): boolean {
+    const at = unit.state.kind === 'backup' ? this.wakeFor(unit) : null;
+    return at !== null && at !== unit.deadline && at <= now;
   }
 
   /** Silence may be our own missing cable: looked at now, not at the next watch. */
   private lookBeforeClaim(due: readonly GroupUnit[]): void {
+    this.lookedAt = this.ports.clock.now();
     this.interfaces = this.ports.runningInterfaces();
     this.references?.look();
     for (const unit of due) this.look(unit);
