@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { decodeBeat, encodeBeat, type GroupBeat } from './beat-codec.js';
-import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast } from './fast.js';
+import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
 import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
 import { earliest, plus } from './timing.js';
@@ -28,6 +28,8 @@ export interface BeatContext {
   pinDir: string;
   drainMs: number;
   realtimePriority: number;
+  /** A process before this one may have ended without taking its promise back. */
+  isPromisePossible: boolean;
   listener: BeatListener;
 }
 
@@ -62,7 +64,9 @@ export class Beats {
     this.context = context;
     const { settings, ports } = context;
     this.peers = new Map(settings.peers.map((peer) => [peer.id, unknown(peer, settings.paths.length)]));
-    this.fast = initialFast(ports.clock.now());
+    const { fast } = settings;
+    const now = ports.clock.now();
+    this.fast = fast === null || !context.isPromisePossible ? initialFast(now) : startFast(fast, now);
     const options = {
       cluster: BigInt(settings.cluster),
       nodeId: settings.nodeId,
@@ -71,7 +75,7 @@ export class Beats {
       port: settings.port,
       paths: settings.paths.map((address) => ({ address })),
       peers: settings.peers.map(({ id, addresses }) => ({ id, addresses })),
-      intervalUs: settings.intervalMs * US_PER_MS,
+      intervalUs: (fast?.intervalMs ?? settings.intervalMs) * US_PER_MS,
       realtimePriority: context.realtimePriority,
       pinDir: context.pinDir,
     };
@@ -154,10 +158,21 @@ export class Beats {
     return fast !== null && isShort(this.fast) ? earliest(until, plus(this.context.ports.clock.now(), fast.lifeMs)) : until;
   }
 
+  /** The end of one that goes on. Peers count from the last beat, so while a promise is out only beats make it longer. */
+  renewalUntil(until: Monotonic, remainingMs: () => number): Monotonic {
+    const end = this.leaseUntil(until);
+    return isShort(this.fast) ? earliest(end, plus(this.context.ports.clock.now(), remainingMs())) : end;
+  }
+
   /** These leases are held, by the rules of the RFC until then: each beat renews them while a promise is out. */
   leasesHeld(slots: readonly number[], until: Monotonic): void {
     for (const slot of slots) this.held.set(slot, until);
     this.hold();
+  }
+
+  /** They end between two advertisements, when beats fail. */
+  get areLeasesShort(): boolean {
+    return this.isHolding;
   }
 
   leasesGone(slots: readonly number[]): void {

@@ -42,6 +42,16 @@ export interface FastReview {
 
 export const initialFast = (now: Monotonic): FastState => ({ phase: 'off', punctualSince: now });
 
+/**
+ * Where fast liveness is configured, a process begins with short leases: it may have resumed the one of a predecessor that was killed, whose
+ * promise is still believed in.
+ */
+export const startFast = ({ lifeMs }: FastSettings, now: Monotonic): FastState => ({
+  phase: 'leaving',
+  until: plus(now, lifeMs + PROMISE_MARGIN_MS + QUARANTINE_MS),
+  reason: 'started',
+});
+
 export const isShort = (state: FastState): boolean => state.phase !== 'off';
 
 export function reviewFast(state: FastState, settings: FastSettings, review: FastReview, now: Monotonic): FastState {

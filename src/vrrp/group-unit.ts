@@ -163,12 +163,23 @@ export class GroupUnit {
   }
 
   private send({ priority, to }: Extract<RouterEffect, { type: 'sendAdvert' }>): void {
+    if (priority > 0 && this.hasLostShortLease()) {
+      this.release(0);
+      return this.feed({ type: 'leaseLapsed' });
+    }
     const results = this.members.map((member) => member.send(priority, to));
     const failure = results.find((result) => 'failure' in result);
     if (failure !== undefined && 'failure' in failure) return this.feed({ type: 'sendFailed', code: failure.failure });
     const times = results.flatMap((result) => ('at' in result ? [result.at] : []));
     const [first] = times;
     if (first !== undefined) this.feed({ type: 'sendDone', at: first });
+  }
+
+  /** Nobody has said so yet: a node without a lease must not say that it is active. */
+  private hasLostShortLease(): boolean {
+    const lease = this.context.lease();
+    if (this.state.kind !== 'active' || lease === null || !this.context.areLeasesShort()) return false;
+    return this.slots.some((slot) => lease.ownRemainingMs(slot) <= 0);
   }
 
   private acquire(until: Monotonic): void {
@@ -190,9 +201,9 @@ export class GroupUnit {
   private renew(until: Monotonic): void {
     const lease = this.context.lease();
     if (lease === null) return this.feed({ type: 'leaseLapsed' });
-    const end = this.context.leaseUntil(until);
     let verifiedAt: Monotonic | null = null;
     for (const { config } of this.members) {
+      const end = this.context.renewalUntil(until, () => lease.ownRemainingMs(config.slot));
       const result = lease.renew(config.slot, end, config.dataInterfaces);
       if (result.kind === 'ok') {
         if (result.verifiedAt !== null) verifiedAt = verifiedAt === null ? result.verifiedAt : latest(verifiedAt, result.verifiedAt);

@@ -96,7 +96,7 @@ export class Heartbeat {
   /** `legacy`: of the process that this one replaces; null: none, or of a shape that is not ours. */
   start(legacy: Legacy | null = null): void {
     if (this.cancelLinks === null) this.prepare();
-    this.openBeats();
+    this.openBeats(legacy === null);
     this.lastTrack = legacy?.track ?? null;
     for (const key of legacy?.peerKeys ?? []) this.handle(key);
     for (const unit of this.units.values()) this.begin(unit, legacy?.groups.find(({ name }) => name === unit.config.name) ?? null);
@@ -228,6 +228,8 @@ export class Heartbeat {
       nodeAt: (address) => this.beats?.nodeAt(address) ?? null,
       nodeIdOf: (node) => this.beats?.idOf(node) ?? 0,
       leaseUntil: (until) => this.beats?.leaseUntil(until) ?? until,
+      renewalUntil: (until, remainingMs) => this.beats?.renewalUntil(until, remainingMs) ?? until,
+      areLeasesShort: () => this.beats?.areLeasesShort ?? false,
       leasesHeld: (slots, until) => this.beats?.leasesHeld(slots, until),
       leasesGone: (slots) => this.beats?.leasesGone(slots),
     };
@@ -254,7 +256,7 @@ export class Heartbeat {
     const isOtherTalk = JSON.stringify(next.beats) !== JSON.stringify(this.config.beats);
     this.config = next;
     this.guard?.setDrain(next.drainMs);
-    if (isOtherTalk) this.openBeats();
+    if (isOtherTalk) this.openBeats(true);
     const wanted = new Map(next.groups.map((group) => [group.name, group]));
     for (const [name, unit] of this.units) {
       const group = wanted.get(name);
@@ -281,7 +283,7 @@ export class Heartbeat {
   // --- beats --------------------------------------------------------------------------------------------------------------------------
 
   /** (Again.) Without them the election is that of the RFC alone. */
-  private openBeats(): void {
+  private openBeats(isPromisePossible: boolean): void {
     this.closeBeats();
     const { beats: settings, instance, pinDir, drainMs, realtimePriority } = this.config;
     this.openReferences(settings?.references ?? []);
@@ -299,7 +301,8 @@ export class Heartbeat {
       },
     };
     try {
-      this.beats = new Beats({ settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority, listener });
+      const common = { settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority };
+      this.beats = new Beats({ ...common, isPromisePossible, listener });
       for (const { node, key, addresses } of this.peerKeys.values()) this.beats.setPeerKey(node, key, addresses);
     } catch (error) {
       this.log('error', 'beatsFailed', { error: messageOf(error) });

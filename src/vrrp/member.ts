@@ -41,6 +41,10 @@ export interface UnitContext {
   nodeIdOf(node: string): number;
   /** The end of a lease that is written now: earlier than asked for while peers have been promised so. */
   leaseUntil(until: Monotonic): Monotonic;
+  /** The same of one that goes on; `remainingMs`: what is left of it. */
+  renewalUntil(until: Monotonic, remainingMs: () => number): Monotonic;
+  /** Leases may end between two advertisements. */
+  areLeasesShort(): boolean;
   leasesHeld(slots: readonly number[], until: Monotonic): void;
   leasesGone(slots: readonly number[]): void;
 }

@@ -11,6 +11,11 @@ import { run, shrink, story } from './cluster/run.js';
 const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 10_000);
 const FIRST = Number(process.env.TANDEM_SIM_FIRST ?? 1);
 const only = process.env.TANDEM_SIM_SEED;
+/** Of transitions: each way to a role, and out of it. */
+const REASONS =
+  'activeSilent alone betterActive cutOff detached leaseLapsed linkDown operator peerSilent preempt priorityZero resumed staleTerm stop told unheard'.split(
+    ' ',
+  );
 /** Failing runs that are looked into. */
 const TOLD = 2;
 /** A mutant that does harm in so few runs that none of these shows it proves nothing about its check. */
@@ -46,9 +51,13 @@ if (only !== undefined) {
     );
     t.ok(takeOvers > 2 * seeds, 'the faults cause take-overs');
     t.ok(drained > 0 && lost.notShared > 0, 'the clients meet drain windows, and flows that nobody else had');
-    if (SEEDS >= 5000)
+    t.comment(`transitions: ${JSON.stringify(tally.reasons)}`);
+    t.comment(`looks at a node that had given up: ${JSON.stringify(tally.met)}`);
+    if (SEEDS >= 5000) {
+      for (const reason of REASONS) t.ok((tally.reasons[reason] ?? 0) > 0, `${reason} is exercised`);
       for (const excuse of EXCUSES)
         if (excuse !== 'sameInstant' && excuse !== 'handOver') t.ok(excused[excuse] > 0, `${excuse} is exercised`);
+    }
   });
 
   t.test('a node that is wrong on purpose is caught', NO_LIMIT, async (t) => {

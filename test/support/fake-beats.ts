@@ -11,6 +11,9 @@ export class FakeBeats {
   lateMaxUs = 0;
   isRealtime = true;
   isClosed = false;
+  /** What is renewed with each beat, as long as beats are sent. */
+  held = { slots: 0, lifeMs: 0, untilMs: 0 };
+  areSent = true;
   /** The addon cannot. */
   refuses = false;
   #onEvents: (events: BeatEvent[]) => void = () => undefined;
@@ -27,7 +30,10 @@ export class FakeBeats {
       setPeerKey: (id, key) => this.keys.set(id, key?.toString('hex') ?? null),
       setIntervalUs: (us) => this.calls.push(`interval ${us}`),
       watch: (id, us) => this.watched.set(id, us),
-      hold: (slots, lifeUs) => this.calls.push(`hold ${slots.join(',')} ${lifeUs}`),
+      hold: (slots, lifeUs, _drainNs, _instance, untilNs) => {
+        this.held = { slots: slots.length, lifeMs: lifeUs / 1000, untilMs: Number(untilNs) / 1e6 };
+        this.calls.push(`hold ${slots.join(',')} ${lifeUs}`);
+      },
       promise: (us) => this.calls.push(`promise ${us}`),
       stats: () => {
         if (this.isClosed) throw new Error('the beat channel is closed');

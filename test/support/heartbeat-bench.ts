@@ -132,15 +132,19 @@ export class Bench {
   private leases(): LeasePort {
     if (!this.hasDataPlane) throw new Error('no such pin');
     const ns = (ms: number): bigint => BigInt(Math.round(ms * 1e6));
-    const view = (): LeaseView => ({
-      result: 'ok',
-      nowNs: ns(this.agenda.now),
-      deadlineNs: ns(this.deadline),
-      drainUntilNs: 0n,
-      startedNs: 1n,
-      instance: 1n,
-      verifiedNs: this.verifiedNs,
-    });
+    const view = (): LeaseView => {
+      const { held, areSent } = this.beats;
+      if (held.slots > 0 && areSent) this.deadline = Math.min(this.agenda.now + held.lifeMs, held.untilMs);
+      return {
+        result: 'ok',
+        nowNs: ns(this.agenda.now),
+        deadlineNs: ns(this.deadline),
+        drainUntilNs: 0n,
+        startedNs: 1n,
+        instance: 1n,
+        verifiedNs: this.verifiedNs,
+      };
+    };
     const hold = (_slot: number, durationNs: bigint): LeaseView => {
       this.deadline = this.agenda.now + Number(durationNs) / 1e6;
       return view();

@@ -3,14 +3,18 @@
  * (a) never two leases at once; (b) somebody is active soon after the faults, the best node later, and every packet is served then;
  * (c) no shared flow is lost by a node that had it, and nobody believes a peer to be complete that is not; (d) no change without a fault;
  * (e) all tables and pools are equal at the end and everybody knows it; (f) nothing is served beyond the drain window; (s) a node does
- * nothing that is forbidden whatever the others do.
+ * nothing that is forbidden whatever the others do: pre-empt while it is not in sync, say that it leads without a lease, hold one for longer
+ * than its beats promised; (t) nobody gives way to an older belief that its beats told of; (g) and (w) in watch.ts.
  *
  * Two leases at once are excused in exactly these cases, and counted:
  * - `cutOff`: none of the advertisements that the holder sent within the life of a lease before the other acquired had reached the
  *   acquirer, and all that were due were lost or held up by a fault. A lease lives from a successful send, and nobody can tell a sent
  *   packet from a received one without an answer: separated healthy nodes look dead to each other.
+ * - `promiseLost`: the same for fast liveness: none of the beats that the holder sent on any path within its promise had reached the other,
+ *   and a fault had met each that was due.
  * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
- * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself.
+ * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself; or the
+ *   daemon that was told was stopped, and passed the order on after the one that gave up had elected itself again.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
  * - `frozen`: the clock of the first one's whole machine stood still or went back, so its lease ended later than the others could know.
  */
@@ -19,10 +23,11 @@ import type { Loss } from './clients.js';
 import type { Holding } from './kernel.js';
 import type { SimNode, Span } from './node.js';
 import { MAX_DELAY_MS } from './packets.js';
+import type { Watch } from './watch.js';
 import type { World } from './world.js';
 
-export type Excuse = 'cutOff' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
-export const EXCUSES: readonly Excuse[] = ['cutOff', 'sameInstant', 'handOver', 'stalled', 'frozen'];
+export type Excuse = 'cutOff' | 'promiseLost' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
+export const EXCUSES: readonly Excuse[] = ['cutOff', 'promiseLost', 'sameInstant', 'handOver', 'stalled', 'frozen'];
 
 export interface Verdict {
   seed: number;
@@ -33,11 +38,17 @@ export interface Verdict {
   flows: number;
   served: number;
   drained: number;
+  /** Transitions by reason. */
+  reasons: Record<string, number>;
+  /** Looks at a node that a rule of watch.ts applied to for longer than its limit, and kept it. */
+  met: Watch['met'];
 }
 
 /** Longest time from the last look into the socket to the lease in an undisturbed step (CLAIM_STALL_MS and a little). */
 const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
+/** From the end of a daemon's stop to what its heartbeat does on its order. */
+const ORDER_AFTER_STOP_MS = 20;
 /** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
 const ACTIVE_WITHIN_MS = 6000;
 const ACTIVE_WITHIN_INTERVALS = 6;
@@ -46,18 +57,30 @@ export function judge(world: World): Verdict {
   const verdict: Verdict = {
     seed: world.shape.seed,
     violations: [],
-    excused: { cutOff: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
+    excused: { cutOff: 0, promiseLost: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
     lost: world.clients.lost,
     takeOvers: 0,
     flows: world.clients.flows.size,
     served: world.clients.served,
     drained: world.clients.drained,
+    reasons: reasonsOf(world),
+    met: world.watch.met,
   };
   leases(world, verdict);
   verdict.violations.push(...world.clients.violations, ...world.untrue.slice(0, 1));
   for (const node of world.nodes) verdict.violations.push(...node.sins.map((sin) => `(s) ${node.name} ${sin}`));
+  verdict.violations.push(...staleWins(world), ...world.watch.violations);
   verdict.violations.push(...afterwards(world), ...changes(world), ...differences(world));
   return verdict;
+}
+
+function reasonsOf(world: World): Record<string, number> {
+  const reasons: Record<string, number> = {};
+  for (const { reason } of world.nodes.flatMap((node) => node.transitions)) {
+    const word = reason.split(/[: ]/)[0] ?? '';
+    reasons[word] = (reasons[word] ?? 0) + 1;
+  }
+  return reasons;
 }
 
 // --- (a) ------------------------------------------------------------------------------------------------------------------------------
@@ -94,6 +117,7 @@ function overlapText(world: World, first: Holding, second: Holding): string {
 function excuseFor(world: World, first: Holding, second: Holding): Excuse | null {
   const lifeMs = leaseLifeMs(world.shape.intervalMs);
   if (wasFrozen(world, first, second)) return 'frozen';
+  if (isPromiseLost(world, first, second)) return 'promiseLost';
   const adverts = (world.sent[first.node] ?? []).filter(
     (advert) =>
       advert.isAddressed[second.node] === true &&
@@ -117,13 +141,31 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
   if (!hasArrived && wasStopped && world.hasStalls) return 'stalled';
-  return isThirdParty(first, second) ? 'handOver' : null;
+  return isThirdParty(first, second) || wasOrderLate(world, second) ? 'handOver' : null;
+}
+
+/** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
+ *  every path. */
+function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
+  const { fast } = world.shape;
+  const { index } = nodeAt(world, second.node);
+  if (fast === null || !nodeAt(world, index).isSilenceBelieved(second.from)) return false;
+  const since = second.from - fast.lifeMs;
+  const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < second.from);
+  const hasArrived = promises.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < second.from - STEP_MS);
+  const overdue = promises.filter(({ at }) => at < second.from - MAX_DELAY_MS);
+  return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
 
 /** The one that was told to take over, and one that neither gave up for it nor was told. */
 const isThirdParty = (first: Holding, second: Holding): boolean =>
   (first.handedOverBy !== null && first.handedOverBy !== second.node) ||
   (second.handedOverBy !== null && second.handedOverBy !== first.node);
+
+/** Told by a daemon that had just been stopped: the order may have waited in its socket since. */
+const wasOrderLate = (world: World, { node, from, handedOverBy }: Holding): boolean =>
+  handedOverBy !== null &&
+  nodeAt(world, node).daemonProcess.stalls.some((stall) => stall.from < from && stall.to > from - ORDER_AFTER_STOP_MS);
 
 /** The clock of one of them stood still or went back during the other's patience or its own lease. */
 function wasFrozen(world: World, first: Holding, second: Holding): boolean {
@@ -135,6 +177,16 @@ function wasFrozen(world: World, first: Holding, second: Holding): boolean {
         span.from < end && span.to > second.from - lifeMs - world.shape.intervalMs && end <= span.to + lifeMs + world.shape.intervalMs,
     ),
   );
+}
+
+// --- (t) ------------------------------------------------------------------------------------------------------------------------------
+
+/** Whoever leads since before a pause of its whole machine gives way to who has led since; not the other way round, once they hear beats. */
+function staleWins(world: World): string[] {
+  return world.nodes.flatMap((node) => {
+    const wrong = node.yieldedToStale;
+    return wrong === null ? [] : [`(t) ${node.name} gave way at ${wrong.toFixed(1)} ms to a node that led before it`];
+  });
 }
 
 // --- (b) ------------------------------------------------------------------------------------------------------------------------------
@@ -157,13 +209,14 @@ function afterwards(world: World): string[] {
 
 /** The node of highest priority that was not told to give way. */
 const bestOf = (world: World, holder: number | undefined): number | undefined =>
-  world.nodes.find((node) => !node.isHeldDown || node.index === holder)?.index;
+  world.nodes.find((node) => node.index === holder || (!node.isHeldDown && node.givesWayUntil < world.agenda.now))?.index;
 
 /** Everything is as it should be. */
 export function isSettled(world: World): boolean {
   const [holder, ...others] = world.nodes.filter((node) => node.holds);
   if (holder === undefined || others.length > 0) return false;
   if (world.shape.preempt && holder.index !== bestOf(world, holder.index)) return false;
+  if (world.nodes.some((node) => node.givesWayUntil > world.agenda.now)) return false;
   return world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0);
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../../../src/config/model.js';
 import { FIRST_STATUS_LIMIT_MS } from '../../../src/control/heartbeat-session.js';
-import { isNewlyReached } from '../../../src/control/peer-news.js';
+import { isNewlyReached, peerKeys } from '../../../src/control/peer-news.js';
 import { createPeersView, type PeersView } from '../../../src/control/peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from '../../../src/control/pool-keeper.js';
 import {
@@ -23,10 +23,11 @@ import type { Transport } from '../../../src/replication/transport.js';
 import { after, type Clock } from '../../../src/system/clock.js';
 import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
 import type { Kernel } from './kernel.js';
-import { nameOf, POOL, ROUTER, SERVERS, type Shape } from './shape.js';
+import { addressOf, nameOf, POOL, ROUTER, SERVERS, type Shape } from './shape.js';
 
 /** As in node.ts. */
 const REVIEW_MS = 200;
+const GATEWAY = { interface: 'eth0', address: '10.0.0.254', mac: '02:00:00:00:00:fe' };
 const HELD = [{ slot: 0, name: ROUTER }];
 
 export interface DaemonParts {
@@ -40,6 +41,8 @@ export interface DaemonParts {
   random(): number;
   isServerUp(server: number): boolean;
   toHeartbeat(message: ToHeartbeat): boolean;
+  /** What this machine signs its beats with. */
+  beatKey: string;
   isAlive(): boolean;
   note(text: string): void;
   /** Tells the heartbeat that it may pre-empt whatever the truth. */
@@ -139,6 +142,7 @@ export class SimDaemon {
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
   connected(): void {
+    for (const message of peerKeys(this.peersView)) this.parts.toHeartbeat(message);
     this.tracked = '';
     this.refresh();
   }
@@ -168,7 +172,7 @@ export class SimDaemon {
       ready: this.readiness.ready,
       inSync: mayPreempt || this.parts.liesInSync,
       peerInSync: hasPeerInSync(this.replication.peers()),
-      verifyTargets: [],
+      verifyTargets: this.parts.shape.verifies ? [GATEWAY] : [],
     };
     const text = JSON.stringify(message);
     if (text !== this.tracked && this.parts.toHeartbeat(message)) this.tracked = text;
@@ -200,6 +204,10 @@ export class SimDaemon {
       case 'holding':
         this.peersView.heard(node, message);
         return this.reviewHolders();
+      case 'interfaces':
+      case 'beatKey':
+        if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.parts.toHeartbeat(told);
+        return;
       default:
         return void this.peersView.heard(node, message);
     }
@@ -229,6 +237,10 @@ export class SimDaemon {
   private greet(node: string): void {
     const generations = this.pools.decided(this.roles.held());
     if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
+    if (this.parts.shape.paths.length === 0) return;
+    void this.replication.send(node, { type: 'beatKey', key: this.parts.beatKey }, 0);
+    const own = { name: 'eth0', mac: `02:00:00:00:00:0${this.parts.index + 1}`, addresses: [addressOf(this.parts.index)] };
+    void this.replication.send(node, { type: 'interfaces', interfaces: [own] }, 0);
   }
 
   // --- review -------------------------------------------------------------------------------------------------------------------------

@@ -60,17 +60,20 @@ const wireCut =
 const linkCut: Kind = (draw) =>
   toggle(`replication cut ${arrow(draw, true)}`, cut(draw.world.streams.isCut, draw.node.index, draw.other.index, true));
 
-/** One node against all others, on one or both networks. */
+/** One node against all others, on one or both networks, and the rest of the world. */
 const isolation: Kind = ({ world, node, random }) => {
-  const isWire = random.chance(0.7);
-  const isStreams = !isWire || random.chance(0.5);
-  const text = `${node.name} is cut off (${[isWire ? 'VRRP' : '', isStreams ? 'replication' : ''].filter(Boolean).join(' and ')})`;
+  const isEverything = random.chance(0.4);
+  const isWire = isEverything || random.chance(0.7);
+  const isStreams = isEverything || !isWire || random.chance(0.5);
+  const isAlone = isEverything || random.chance(0.2);
+  const text = `${node.name} is cut off (${[isWire ? 'VRRP' : '', isStreams ? 'replication' : '', isAlone ? 'reference' : ''].filter(Boolean).join(', ')})`;
   return toggle(text, (isOn) => {
     for (const peer of world.nodes) {
       if (peer === node) continue;
       if (isWire) cut(world.wire.isCut, node.index, peer.index, true)(isOn);
       if (isStreams) cut(world.streams.isCut, node.index, peer.index, true)(isOn);
     }
+    if (isAlone) world.isReferenceCut[node.index] = isOn;
   });
 };
 
@@ -97,7 +100,50 @@ const slowStreams: Kind = ({ world, random }) => {
   const slowMs = random.between(5, 150);
   return toggle(`replication delays up to ${slowMs.toFixed(0)} ms`, (isOn) => {
     world.streams.slowMs = isOn ? slowMs : 0;
+    world.back.slowMs = isOn ? slowMs : 0;
   });
+};
+
+const backLoss: Kind = ({ world, random }) => {
+  const share = random.between(0.1, 0.6);
+  return toggle(`beats of the second path are lost: ${(share * 100).toFixed(0)} %`, (isOn) => {
+    world.back.loss = isOn ? share : 0;
+  });
+};
+
+/** The packets of one direction only. */
+const backCut: Kind = ({ world, node, other }) =>
+  toggle(`second path cut ${node.name} -> ${other.name}`, cut(world.streams.isCut, node.index, other.index, false));
+
+const referenceDown: Kind = ({ world }) =>
+  toggle('the reference does not answer', (isOn) => {
+    world.isReferenceDown = isOn;
+  });
+
+const pausedBeats: Kind = ({ node, to }) => ({
+  text: `${node.name} beat thread stopped`,
+  begin: () => node.beatThread.pause(to),
+  finish: nothing,
+});
+
+const pausedMain: Kind = ({ node, to }) => ({
+  text: `${node.name} heartbeat stopped but for its beat thread`,
+  begin: () => node.heartbeat.process.pause(to),
+  finish: nothing,
+});
+
+/** Stopped again and again for about as long as a lease of fast liveness lives. */
+const starvedBeats: Kind = ({ world, node, random, from, to }) => {
+  const mostMs = 2 * (world.shape.fast?.lifeMs ?? world.shape.intervalMs);
+  const stops: [number, number][] = [];
+  for (let at = from; at < to; at += random.between(1, 60)) stops.push([at, at + random.between(0.2, mostMs)]);
+  return {
+    text: `${node.name} beat thread is starved`,
+    begin: () => {
+      for (const [at, until] of stops) world.agenda.add(at, () => node.beatThread.pause(Math.min(to, until)));
+    },
+    finish: nothing,
+  };
 };
 
 const streamBreak: Kind = ({ world }) => ({ text: 'a replication stream breaks', begin: () => world.streams.breakOne(), finish: nothing });
@@ -135,7 +181,7 @@ const bothGone: Kind = (draw) => {
 
 const pausedHeartbeat: Kind = ({ node, to }) => ({
   text: `${node.name} heartbeat stopped`,
-  begin: () => node.heartbeat.process.pause(to),
+  begin: () => node.heartbeat.pause(to),
   finish: nothing,
 });
 
@@ -180,8 +226,8 @@ const failedSends: Kind = ({ node }) => toggle(`${node.name} cannot send adverts
 
 const noCarrier: Kind = ({ world, node }) =>
   toggle(`${node.name} has no carrier`, (isOn) => {
-    node.isLinkUp = !isOn;
     world.wire.isLinkDown[node.index] = isOn;
+    node.setLink(!isOn);
   });
 
 const detached: Kind = ({ node }) => toggle(`${node.name} program detached`, (isOn) => (node.isAttached = !isOn));
@@ -210,6 +256,7 @@ const KINDS: readonly Kind[] = [
   wireCut(false),
   linkCut,
   isolation,
+  isolation,
   loss,
   duplicates,
   slowness,
@@ -223,7 +270,14 @@ const KINDS: readonly Kind[] = [
   bothGone,
   pausedHeartbeat,
   pausedHeartbeat,
+  backLoss,
+  backCut,
+  referenceDown,
+  pausedBeats,
+  pausedMain,
+  starvedBeats,
   pausedDaemon,
+  pausedMachine,
   pausedMachine,
   snapshot,
   wallClock,

@@ -2,13 +2,28 @@
 import { Heartbeat } from '../../../src/vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
 import { Outbox } from '../../../src/vrrp/outbox.js';
-import type { InterfaceView, LeasePort, VrrpSocketPort } from '../../../src/vrrp/ports.js';
+import type { BeatOptions, BeatPort, InterfaceView, LeasePort, VrrpSocketPort } from '../../../src/vrrp/ports.js';
+import { BeatChannel, type ChannelParts } from './beat-channel.js';
 import type { SimProcess } from './process.js';
 
 const SOCKET_PACKETS = 256;
 
+/** Ethernet: type field, and that of ARP; what else is sent as a frame is an echo request. */
+const TYPE_AT = 12;
+const ARP = 0x0806;
+/** From an event in the kernel's links to the message about it. */
+const LINK_NEWS_MS = [0.1, 1] as const;
+/** When a question is given up. */
+const UNANSWERED_MS = 1000;
+
 export interface HeartbeatParts {
   process: SimProcess;
+  /** Of the same process, with a priority of its own. */
+  beatThread: SimProcess;
+  /** What a beat channel needs beside its options. */
+  beats(): Omit<ChannelParts, 'options' | 'onEvents' | 'thread' | 'main'>;
+  /** One question to a reference address: how long the answer takes, null when none will come. */
+  ping(): number | null;
   config(): HeartbeatConfig;
   leases: LeasePort;
   address: string;
@@ -18,6 +33,8 @@ export interface HeartbeatParts {
   /** At this true time. */
   sendVrrp(packet: Buffer, destination: string, at: number): void;
   announce(at: number): void;
+  /** An echo request to the gateway, whose answer comes to the VIP. */
+  echo(at: number): void;
   /** Everything it says, also while no daemon listens. */
   onSaid(message: FromHeartbeat): void;
   onStopped(): void;
@@ -30,6 +47,8 @@ export class SimHeartbeat {
   private shell: Heartbeat | null = null;
   private onReadable: (() => void) | null = null;
   private inbox: Buffer[] = [];
+  private onLinks: (() => void) | null = null;
+  channel: BeatChannel | null = null;
 
   constructor(parts: HeartbeatParts) {
     this.parts = parts;
@@ -39,6 +58,7 @@ export class SimHeartbeat {
   start(): void {
     const { parts, process } = this;
     process.start();
+    parts.beatThread.start();
     this.inbox = [];
     this.outbox = new Outbox();
     const { outbox } = this;
@@ -51,13 +71,16 @@ export class SimHeartbeat {
       ports: {
         clock: process.clock(),
         openLeases: () => parts.leases,
-        openFrames: () => ({ send: () => parts.announce(process.time()), close: () => undefined }),
+        openFrames: () => ({ send: (frame) => this.sendFrame(frame), close: () => undefined }),
         openVrrp: ({ onReadable }) => this.socket(onReadable),
-        openBeats: () => {
-          throw new Error('no beats in this simulation');
+        openBeats: (options, onEvents) => this.openBeats(options, onEvents),
+        ping: (_address, onAnswer) => this.ping(onAnswer),
+        watchLinks: (onChange) => {
+          this.onLinks = onChange;
+          return () => {
+            this.onLinks = null;
+          };
         },
-        ping: () => () => undefined,
-        watchLinks: () => () => undefined,
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,
         report: (message) => {
@@ -72,6 +95,10 @@ export class SimHeartbeat {
 
   kill(): void {
     this.process.kill();
+    this.parts.beatThread.kill();
+    this.channel?.close();
+    this.channel = null;
+    this.onLinks = null;
     this.shell = null;
     this.onReadable = null;
     this.inbox = [];
@@ -79,6 +106,17 @@ export class SimHeartbeat {
 
   receive(message: ToHeartbeat): void {
     this.shell?.receive(message);
+  }
+
+  /** Its beats count here. */
+  isReachable(peer: string): boolean {
+    return this.status()?.beats?.peers.some(({ node, isReachable }) => node === peer && isReachable) ?? false;
+  }
+
+  /** It has heard, after this true time, that a peer leads. */
+  knowsActive(peer: number, since: number): boolean {
+    const heard = this.channel?.heardActive.get(peer + 1);
+    return heard !== undefined && heard > since;
   }
 
   status(): Extract<FromHeartbeat, { type: 'status' }> | null {
@@ -93,6 +131,40 @@ export class SimHeartbeat {
       if (this.inbox.length > 0) this.onReadable?.();
     });
     return true;
+  }
+
+  /** SIGSTOP: both threads. */
+  pause(until: number): void {
+    this.process.pause(until);
+    this.parts.beatThread.pause(until);
+  }
+
+  /** The kernel's message about a link. */
+  linkChanged(): void {
+    this.process.later(this.parts.beats().random.between(...LINK_NEWS_MS), () => this.onLinks?.());
+  }
+
+  private openBeats(options: BeatOptions, onEvents: ChannelParts['onEvents']): BeatPort {
+    const { process: main, beatThread: thread } = this.parts;
+    this.channel = new BeatChannel({ ...this.parts.beats(), options, onEvents, main, thread });
+    return this.channel;
+  }
+
+  private ping(onAnswer: (isAnswered: boolean) => void): () => void {
+    let isWanted = true;
+    const takesMs = this.parts.ping();
+    this.process.later(takesMs ?? UNANSWERED_MS, () => {
+      if (isWanted) onAnswer(takesMs !== null);
+    });
+    return () => {
+      isWanted = false;
+    };
+  }
+
+  private sendFrame(frame: Buffer): void {
+    const at = this.process.time();
+    if (frame.readUInt16BE(TYPE_AT) === ARP) this.parts.announce(at);
+    else this.parts.echo(at);
   }
 
   private interfaces(): Map<string, InterfaceView> {

@@ -4,6 +4,7 @@
  */
 import type { PoolGeneration } from '../../../src/l4/api.js';
 import type { LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
+import type { BeatLeases } from './beat-channel.js';
 import { FlowTable, mix, type TableHooks, type TableSnapshot } from './flow-table.js';
 import type { Mutant } from './mutants.js';
 
@@ -37,6 +38,8 @@ interface Lease {
   admitUntil: number;
   started: number;
   instance: bigint;
+  /** When the echo of a verification came back last. */
+  verified: number;
 }
 
 interface Placement {
@@ -65,10 +68,12 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
+  /** A lease that was held goes on until then (local). */
+  onRenewed(deadline: number): void;
   mutant: Mutant | null;
 }
 
-const noLease = (): Lease => ({ deadline: 0, drainUntil: 0, admitUntil: 0, started: 0, instance: 0n });
+const noLease = (): Lease => ({ deadline: 0, drainUntil: 0, admitUntil: 0, started: 0, instance: 0n, verified: 0 });
 
 export class Kernel {
   readonly table: FlowTable;
@@ -175,10 +180,10 @@ export class Kernel {
   }
 
   private view(result: LeaseView['result']): LeaseView {
-    const { deadline, drainUntil, started, instance } = this.lease;
+    const { deadline, drainUntil, started, instance, verified } = this.lease;
     const ns = (ms: number): bigint => BigInt(Math.round(Math.min(ms, FOREVER_MS) * NS));
     const times = { nowNs: ns(this.parts.now()), deadlineNs: ns(deadline), drainUntilNs: ns(drainUntil), startedNs: ns(started) };
-    return { result, ...times, instance, verifiedNs: 0n };
+    return { result, ...times, instance, verifiedNs: ns(verified) };
   }
 
   private refusal(instance: bigint): LeaseView['result'] {
@@ -186,8 +191,35 @@ export class Kernel {
     return instance === this.lease.instance ? 'ok' : 'foreign';
   }
 
-  private drainMs(drainNs: bigint): number {
-    return this.parts.mutant === 'drainsForever' ? Number.POSITIVE_INFINITY : Number(drainNs) / NS;
+  private drainMs(drainMs: number): number {
+    return this.parts.mutant === 'drainsForever' ? Number.POSITIVE_INFINITY : drainMs;
+  }
+
+  /** An echo to the VIP was answered in place: it came back. */
+  echoed(): void {
+    if (this.isLeaseFresh) this.lease.verified = this.parts.now();
+  }
+
+  /** To this local time, shortening a longer lease. */
+  private setDeadline(deadline: number, drainMs: number): void {
+    this.lease.deadline = deadline;
+    this.lease.drainUntil = deadline + this.drainMs(drainMs);
+    const holding = this.holdings.at(-1);
+    if (holding !== undefined) holding.to = this.parts.toTrue(deadline);
+    this.parts.onRenewed(deadline);
+  }
+
+  /** What the beat thread writes: it corrects itself until the time is right, and renews a lease whose end has come for no time at all. */
+  beatLeases(): BeatLeases {
+    return {
+      renewUntil: (_slot, until, drainMs, instance) => {
+        if (this.refusal(instance) !== 'ok') return false;
+        const now = this.parts.now();
+        this.setDeadline(Math.max(now, until), drainMs);
+        return until > now;
+      },
+      isOurs: (_slot, instance) => this.refusal(instance) === 'ok',
+    };
   }
 
   leasePort(): LeasePort {
@@ -196,17 +228,22 @@ export class Kernel {
         const now = this.parts.now();
         this.endLease();
         const deadline = now + Number(durationNs) / NS;
-        this.lease = { deadline, drainUntil: deadline + this.drainMs(drainNs), admitUntil: 0, started: now, instance };
+        const { verified } = this.lease;
+        this.lease = {
+          deadline,
+          drainUntil: deadline + this.drainMs(Number(drainNs) / NS),
+          admitUntil: 0,
+          started: now,
+          instance,
+          verified,
+        };
         this.hold(deadline, this.parts.handedOverBy());
         return this.view('ok');
       },
       renew: (_slot, durationNs, drainNs, instance) => {
         const refusal = this.refusal(instance);
         if (refusal !== 'ok') return this.view(refusal);
-        this.lease.deadline = this.parts.now() + Number(durationNs) / NS;
-        this.lease.drainUntil = this.lease.deadline + this.drainMs(drainNs);
-        const holding = this.holdings.at(-1);
-        if (holding !== undefined) holding.to = this.parts.toTrue(this.lease.deadline);
+        this.setDeadline(this.parts.now() + Number(durationNs) / NS, Number(drainNs) / NS);
         return this.view('ok');
       },
       release: (_slot, drainNs, admitNs, instance) => {
@@ -216,7 +253,7 @@ export class Kernel {
         const now = this.parts.now();
         this.endLease();
         this.lease.deadline = now;
-        this.lease.drainUntil = now + this.drainMs(drainNs);
+        this.lease.drainUntil = now + this.drainMs(Number(drainNs) / NS);
         this.lease.admitUntil = now + Number(admitNs) / NS;
         return this.view('ok');
       },

@@ -19,7 +19,12 @@ export const MUTANTS = {
   drainsForever: { text: 'serves flows long after its lease', caughtBy: ['(f)'] },
   neverReadyAgain: { text: 'never becomes ready after a restart', caughtBy: ['(b)'] },
   restless: { text: 'gives the lease up again and again', caughtBy: ['(d)'] },
+  breaksItsPromise: { text: 'goes on holding a lease after its last beat', caughtBy: ['(a)', '(s)'] },
+  judgesBeforeReading: { text: 'takes its own lateness for the silence of the others', caughtBy: ['(a)'] },
   neverPurges: { text: 'keeps what the holder has not', caughtBy: ['(e)'] },
+  sharesTerms: { text: 'takes the term of any other for its own', caughtBy: ['(t)'] },
+  hearsNoComplaint: { text: 'does not hear that it is not heard', caughtBy: ['(w)'] },
+  imaginesReferences: { text: 'is answered by references that are not there', caughtBy: ['(g)'] },
 } as const satisfies Record<string, MutantRow>;
 
 export type Mutant = keyof typeof MUTANTS;

@@ -8,6 +8,7 @@ import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api
 import { takeOverValidMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
+import type { Datagram } from './beat-peers.js';
 import { SimDaemon } from './daemon.js';
 import type { FlowRecord } from './flow-table.js';
 import { SimHeartbeat } from './heartbeat.js';
@@ -15,8 +16,8 @@ import { Kernel, type KernelSnapshot } from './kernel.js';
 import { Link } from './link.js';
 import type { Mutant } from './mutants.js';
 import { NodeClock } from './node-clock.js';
-import { SimProcess } from './process.js';
-import { addressOf, heartbeatConfig, nameOf, priorityOf, ROUTER, type Shape } from './shape.js';
+import { REALTIME, SimProcess } from './process.js';
+import { addressOf, beatKeyOf, heartbeatConfig, nameOf, priorityOf, ROUTER, type Shape } from './shape.js';
 import type { StreamNetwork } from './streams.js';
 
 export interface Transition {
@@ -33,6 +34,15 @@ export interface Span {
 export interface NodeHooks {
   sendVrrp(from: number, packet: Buffer, destination: string, at: number): void;
   announce(from: number, at: number): void;
+  echo(from: number, at: number): void;
+  /** Another that leads since before this one, and is known here to do so. */
+  isLedByStale(node: number): boolean;
+  /** A node does not pre-empt before this. */
+  onGivesWay(until: number): void;
+  /** False: the kernel refused. */
+  sendBeat(from: number, to: number, beat: Datagram, at: number): boolean;
+  /** How long the reference takes to answer; null: it does not. */
+  ping(from: number): number | null;
   onPut(node: number, flow: number, record: FlowRecord): void;
   onRemove(node: number, flow: number, cause: 'packet' | 'delete' | 'purge'): void;
   /** The table is not what it was: everything this node had may be gone. */
@@ -57,6 +67,10 @@ const HEARTBEAT_START_MS = [5, 60] as const;
 const DAEMON_START_MS = [80, 400] as const;
 /** Time from a message of the heartbeat to the daemon's answer, within which a node may act on what it was told last. */
 const TOLD_WITHIN_MS = 5;
+/** What reading a clock and calling the kernel take: well within the margin that peers add to a promise. */
+const PROMISE_SLACK_MS = 0.2;
+/** How long a node that was not heard leaves its peers alone (active.ts). */
+const UNHEARD_HOLD_DOWN_MS = 10_000;
 
 export class SimNode {
   readonly index: number;
@@ -64,6 +78,7 @@ export class SimNode {
   readonly kernel: Kernel;
   readonly heartbeat: SimHeartbeat;
   readonly daemonProcess: SimProcess;
+  readonly beatThread: SimProcess;
   readonly transitions: Transition[] = [];
   /** What this node did that it must never do, whatever the others do. */
   readonly sins: string[] = [];
@@ -81,12 +96,18 @@ export class SimNode {
   daemonHeldDown = 0;
   /** Told to give way until somebody asks: does not pre-empt, and need not. */
   isHeldDown = false;
+  /** Lost its role in a way that costs it the right to pre-empt for a while. */
+  givesWayUntil = 0;
+  /** When it gave way to one whose lease was the older belief, though it had heard that from its beats. */
+  yieldedToStale: number | null = null;
   private readonly parts: NodeParts;
   private readonly link: Link;
   private instance = 0n;
   /** Random words of the stream instance of this daemon: the same again after a restored snapshot. */
   private streamSeed = 0;
   private handedOverBy: number | null = null;
+  /** What its last beat promised, and when that was (local). */
+  promise: { ms: number; sentAt: number } | null = null;
   private isPolling = false;
   private isStopping = false;
   private isWanted = true;
@@ -100,6 +121,7 @@ export class SimNode {
     this.clock = new NodeClock(agenda, shape.startsAt[index] ?? 0, rate);
     const heartbeatProcess = new SimProcess(agenda, this.clock, random);
     this.daemonProcess = new SimProcess(agenda, this.clock, random);
+    this.beatThread = new SimProcess(agenda, this.clock, random, REALTIME);
     this.kernel = new Kernel({
       node: index,
       now: () => this.clock.local(this.trueNow()),
@@ -114,10 +136,15 @@ export class SimNode {
       },
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
+      onRenewed: (deadline) => this.watchPromise(deadline),
       mutant,
     });
     this.heartbeat = new SimHeartbeat({
       process: heartbeatProcess,
+      beatThread: this.beatThread,
+      beats: () => this.beatParts(),
+      ping: () => hooks.ping(index),
+      echo: (at) => hooks.echo(index, at),
       config: () => heartbeatConfig(shape, index, this.instance),
       leases: this.kernel.leasePort(),
       address: addressOf(index),
@@ -151,9 +178,25 @@ export class SimNode {
     return this.isPowered && this.kernel.isLeaseFresh;
   }
 
+  /** It claims, or claimed at this time, because a promise was not kept. */
+  isSilenceBelieved(at: number): boolean {
+    return this.transitions.some(
+      (transition) => transition.to === 'active' && transition.reason === 'peerSilent' && Math.abs(transition.at - at) < 1,
+    );
+  }
+
   /** Nothing has to be started or joined. */
   get isIdle(): boolean {
     return this.isPowered && !this.isStopping && this.link.isConnected && this.heartbeat.process.isAlive;
+  }
+
+  get role(): string {
+    return this.heartbeat.status()?.routers[0]?.role ?? 'none';
+  }
+
+  /** It has told its heartbeat so, which is nobody's successor otherwise. */
+  get maySucceed(): boolean {
+    return this.daemon?.unsyncedSince === null;
   }
 
   get isFrozen(): boolean {
@@ -162,6 +205,7 @@ export class SimNode {
 
   /** Time of the instruction that runs now on this machine. */
   private trueNow(): number {
+    // The beat thread has no time of its own: it stops between its steps only.
     return Math.max(this.parts.agenda.now, this.heartbeat?.process.time() ?? 0);
   }
 
@@ -184,6 +228,7 @@ export class SimNode {
   powerOff(): void {
     if (!this.isPowered) return;
     this.isPowered = false;
+    this.promise = null;
     this.endProcesses();
     this.parts.hooks.streams().machineGone(this.index);
     this.kernel.clear();
@@ -237,6 +282,7 @@ export class SimNode {
   killHeartbeat(): void {
     this.heartbeat.kill();
     this.isHeldDown = false;
+    this.givesWayUntil = 0;
     this.unlink();
   }
 
@@ -245,6 +291,11 @@ export class SimNode {
     this.isHeldDown = false;
     this.heartbeat.start();
     this.linkSoon();
+  }
+
+  setLink(isUp: boolean): void {
+    this.isLinkUp = isUp;
+    this.heartbeat.linkChanged();
   }
 
   /** What the daemon does when nobody answers on the heartbeat's socket. */
@@ -273,7 +324,19 @@ export class SimNode {
       this.transitions.push({ at, to: message.to, reason: message.reason });
       this.parts.hooks.note(this.index, `${message.from} -> ${message.to} (${message.reason})`, at);
       if (message.reason === 'preempt') this.watchPreemption(at);
-    } else if (message.type === 'log') this.parts.hooks.note(this.index, `${message.event} ${JSON.stringify(message.fields)}`, at);
+      if (message.reason === 'betterActive' && message.from === 'active' && this.parts.hooks.isLedByStale(this.index))
+        this.yieldedToStale ??= at;
+      if (message.reason === 'unheard') this.givesWay(at + UNHEARD_HOLD_DOWN_MS);
+    } else if (message.type === 'log') {
+      if (message.event === 'flapDamped') this.givesWay(at + Number(message.fields.holdMs));
+      this.parts.hooks.note(this.index, `${message.event} ${JSON.stringify(message.fields)}`, at);
+    }
+  }
+
+  /** Does not pre-empt before this. */
+  private givesWay(until: number): void {
+    this.givesWayUntil = Math.max(this.givesWayUntil, until);
+    this.parts.hooks.onGivesWay(until);
   }
 
   private watchPreemption(at: number): void {
@@ -289,10 +352,28 @@ export class SimNode {
     return stalls.reduce((last, stall) => Math.max(last, stall.to), 0);
   }
 
+  private beatParts(): ReturnType<ConstructorParameters<typeof SimHeartbeat>[0]['beats']> {
+    const { agenda, random, mutant, hooks } = this.parts;
+    const leases = this.kernel.beatLeases();
+    const send = (peer: number, beat: Datagram, at: number): boolean => hooks.sendBeat(this.index, peer - 1, beat, at);
+    const onBeat = (promiseMs: number, sentAt: number): void => {
+      this.promise = { ms: promiseMs, sentAt };
+    };
+    return { agenda, random, clock: this.clock, leases, send, onBeat, mutant };
+  }
+
   private sendVrrp(packet: Buffer, destination: string, at: number): void {
     if (this.sendFails) return;
     this.watchSend(at);
     this.parts.hooks.sendVrrp(this.index, packet, destination, at);
+  }
+
+  /** Peers that hear nothing for the length of a promise take over. */
+  private watchPromise(deadline: number): void {
+    if (this.promise === null || this.promise.ms === 0 || this.heartbeat.process.stallChance > 0) return;
+    const beyondMs = deadline - this.promise.sentAt - this.promise.ms;
+    if (beyondMs > PROMISE_SLACK_MS)
+      this.sins.push(`held a lease ${beyondMs.toFixed(3)} ms longer than promised at ${this.trueNow().toFixed(3)} ms`);
   }
 
   /** After its lease has ended a node may say anything but that it is active. */
@@ -331,6 +412,7 @@ export class SimNode {
       store: this.store(),
       transport: hooks.streams().transport(this.index),
       random: () => words.next(),
+      beatKey: beatKeyOf(this.instance),
       isServerUp: (server) => hooks.isServerUp(server),
       toHeartbeat: (message) => this.daemon === daemon && this.link.toHeartbeat(message),
       isAlive: () => this.daemon === daemon,

@@ -21,9 +21,10 @@ export class PacketNetwork {
   private readonly agenda: Agenda;
   private readonly random: Random;
 
-  constructor(size: number, agenda: Agenda, random: Random) {
-    this.isCut = square(size, false);
-    this.isLinkDown = new Array<boolean>(size).fill(false);
+  /** `links`: another network that uses the same cables. */
+  constructor(size: number, agenda: Agenda, random: Random, links?: Pick<PacketNetwork, 'isCut' | 'isLinkDown'>) {
+    this.isCut = links?.isCut ?? square(size, false);
+    this.isLinkDown = links?.isLinkDown ?? new Array<boolean>(size).fill(false);
     this.agenda = agenda;
     this.random = random;
   }

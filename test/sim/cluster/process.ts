@@ -14,9 +14,14 @@ export interface Stall {
 }
 
 /** Lateness of timers: mostly a scheduling delay, sometimes a loaded machine's. */
-const LATE_MS = 0.2;
-const VERY_LATE_MS = 1.5;
-const VERY_LATE_CHANCE = 0.02;
+export interface Lateness {
+  usualMs: number;
+  rareMs: number;
+  rareChance: number;
+}
+const MAIN_THREAD: Lateness = { usualMs: 0.2, rareMs: 1.5, rareChance: 0.02 };
+/** Of a thread with a real-time priority. */
+export const REALTIME: Lateness = { usualMs: 0.08, rareMs: 0.5, rareChance: 0.005 };
 
 export class SimProcess {
   readonly stalls: Stall[] = [];
@@ -27,13 +32,15 @@ export class SimProcess {
   private readonly agenda: Agenda;
   private readonly machineClock: NodeClock;
   private readonly random: Random;
+  private readonly lateness: Lateness;
   /** Grows with every start: timers of a dead process are void. */
   private incarnation = 0;
   private busyUntil = 0;
   private isInside = false;
 
-  constructor(agenda: Agenda, machineClock: NodeClock, random: Random) {
+  constructor(agenda: Agenda, machineClock: NodeClock, random: Random, lateness = MAIN_THREAD) {
     this.agenda = agenda;
+    this.lateness = lateness;
     this.machineClock = machineClock;
     this.random = random;
   }
@@ -95,31 +102,35 @@ export class SimProcess {
     });
   }
 
+  /** A timer of the machine's clock: never early, mostly a little late. */
+  at(at: number, fire: () => void): () => void {
+    const { incarnation, machineClock, agenda, random } = this;
+    const { usualMs, rareMs, rareChance } = this.lateness;
+    let isCancelled = false;
+    const lateMs = random.between(0, random.chance(rareChance) ? rareMs : usualMs);
+    const due = (): void => {
+      if (isCancelled || incarnation !== this.incarnation) return;
+      // The machine stood still meanwhile, so its clock does not show this yet.
+      if (machineClock.local(agenda.now) < at) return void agenda.add(machineClock.trueTimeOf(at) + lateMs, due);
+      this.run(() => {
+        if (!isCancelled) fire();
+      });
+    };
+    agenda.add(Math.max(machineClock.trueTimeOf(at), this.time()) + lateMs, due);
+    return () => {
+      isCancelled = true;
+    };
+  }
+
   clock(): Clock {
-    const { incarnation } = this;
-    const { machineClock, agenda, random } = this;
+    const { machineClock, random } = this;
     return {
       now: () => {
         if (this.stallChance > 0 && this.isInside && random.chance(this.stallChance)) this.stall();
         return machineClock.local(this.time()) as Monotonic;
       },
       wallMs: () => machineClock.local(this.time()) + machineClock.wallOffsetMs,
-      at: (at, fire) => {
-        let isCancelled = false;
-        const lateMs = random.chance(VERY_LATE_CHANCE) ? random.between(0, VERY_LATE_MS) : random.between(0, LATE_MS);
-        const due = (): void => {
-          if (isCancelled || incarnation !== this.incarnation) return;
-          // The machine stood still meanwhile, so its clock does not show this yet.
-          if (machineClock.local(agenda.now) < at) return void agenda.add(machineClock.trueTimeOf(at) + lateMs, due);
-          this.run(() => {
-            if (!isCancelled) fire();
-          });
-        };
-        agenda.add(Math.max(machineClock.trueTimeOf(at), this.time()) + lateMs, due);
-        return () => {
-          isCancelled = true;
-        };
-      },
+      at: (at, fire) => this.at(at, fire),
     };
   }
 

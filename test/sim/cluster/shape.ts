@@ -1,5 +1,5 @@
 /** What a run is made of before anything goes wrong: drawn from the seed, the same for every replay. */
-import type { HeartbeatConfig } from '../../../src/vrrp/heartbeat-api.js';
+import type { BeatSettings, HeartbeatConfig } from '../../../src/vrrp/heartbeat-api.js';
 import type { Random } from '../random.js';
 
 /** Far enough apart that skew exceeds delay and timer lateness together even at adverts of 10 ms. */
@@ -28,12 +28,44 @@ export interface Shape {
   startsAt: number[];
   flowsPerSecond: number;
   faults: number;
+  /** Where beats go, beside the advertisements; none: a plain VRRP cluster. */
+  paths: readonly BeatPath[];
+  fast: BeatSettings['fast'];
+  /** A reference address is asked when nobody is heard. */
+  hasReference: boolean;
+  /** The gateway is asked to prove a take-over. */
+  verifies: boolean;
 }
+
+/** The network of the advertisements, and that of the replication. */
+export type BeatPath = 'wire' | 'back';
+
+const PATHS: readonly (readonly BeatPath[])[] = [
+  [],
+  [],
+  [],
+  ['wire'],
+  ['back'],
+  ['back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+  ['wire', 'back'],
+];
+/** Of the beats of fast liveness; a lease lives for four. */
+const FAST_MS = [2, 4, 8, 8, 10];
+const FAST_BEATS = 4;
+const BEAT_SHARE = 0.5;
+const BEAT_LEAST_MS = 2;
+const BEAT_MOST_MS = 500;
 
 export function drawShape(seed: number, random: Random): Shape {
   const nodes = random.pick([2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5]);
   const intervalMs = random.pick([10, 100, 100, 100, 100, 100, 1000]);
   const isTight = random.chance(0.15);
+  const paths = random.pick(PATHS);
+  const isFast = paths.length > 0 && intervalMs >= 100 && random.chance(nodes === 2 ? 0.2 : 0.1);
+  const fastMs = random.pick(FAST_MS);
   return {
     seed,
     nodes,
@@ -49,12 +81,36 @@ export function drawShape(seed: number, random: Random): Shape {
     startsAt: Array.from({ length: nodes }, () => random.between(1000, 100_000)),
     flowsPerSecond: random.pick([2, 4, 8]),
     faults: random.below(8),
+    paths,
+    fast: isFast ? { intervalMs: fastMs, lifeMs: FAST_BEATS * fastMs } : null,
+    hasReference: paths.length > 0 && random.chance(0.25),
+    verifies: random.chance(0.5),
   };
 }
 
 export const nameOf = (index: number): string => `n${index + 1}`;
 export const addressOf = (index: number): string => `10.0.0.${index + 1}`;
+export const backAddressOf = (index: number): string => `10.1.0.${index + 1}`;
+/** What a machine signs its beats with: made anew with each start of the machine. */
+export const beatKeyOf = (instance: bigint): string => instance.toString(16).padStart(32, '0');
 export const priorityOf = (index: number): number => PRIORITIES[index] ?? 1;
+
+function beatSettings(shape: Shape, index: number, instance: bigint): BeatSettings | null {
+  if (shape.paths.length === 0) return null;
+  const addressesOf = (node: number): string[] => shape.paths.map((path) => (path === 'wire' ? addressOf(node) : backAddressOf(node)));
+  const others = Array.from({ length: shape.nodes }, (_, node) => node).filter((node) => node !== index);
+  return {
+    nodeId: index + 1,
+    cluster: '1',
+    key: beatKeyOf(instance),
+    port: 1,
+    paths: addressesOf(index),
+    peers: others.map((node) => ({ node: nameOf(node), id: node + 1, addresses: addressesOf(node), advertAddresses: [addressOf(node)] })),
+    intervalMs: Math.min(BEAT_MOST_MS, Math.max(BEAT_LEAST_MS, BEAT_SHARE * shape.intervalMs)),
+    fast: shape.fast,
+    references: shape.hasReference ? ['10.0.0.254'] : [],
+  };
+}
 
 export function heartbeatConfig(shape: Shape, index: number, instance: bigint): HeartbeatConfig {
   const { intervalMs, preempt, preemptDelayMs } = shape;
@@ -66,7 +122,7 @@ export function heartbeatConfig(shape: Shape, index: number, instance: bigint): 
     socketPath: '',
     drainMs: DRAIN_MS,
     realtimePriority: 0,
-    beats: null,
+    beats: beatSettings(shape, index, instance),
     groups: [
       {
         name: ROUTER,

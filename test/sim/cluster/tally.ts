@@ -16,6 +16,8 @@ export interface Tally {
   flows: number;
   served: number;
   drained: number;
+  reasons: Record<string, number>;
+  met: Verdict['met'];
   failures: Failure[];
 }
 
@@ -42,13 +44,18 @@ export const emptyTally = (): Tally => ({
   flows: 0,
   served: 0,
   drained: 0,
+  reasons: {},
+  met: { cutOff: 0, unheard: 0 },
   failures: [],
 });
 
+function add(sums: Record<string, number>, more: Record<string, number>): void {
+  for (const [key, value] of Object.entries(more)) sums[key] = (sums[key] ?? 0) + value;
+}
+
 export function count(tally: Tally, verdict: Verdict): void {
   tally.seeds += 1;
-  for (const key of EXCUSES) tally.excused[key] += verdict.excused[key];
-  for (const key of LOSSES) tally.lost[key] += verdict.lost[key];
+  for (const key of ['excused', 'lost', 'reasons', 'met'] as const) add(tally[key], verdict[key]);
   tally.takeOvers += verdict.takeOvers;
   tally.flows += verdict.flows;
   tally.served += verdict.served;
@@ -59,8 +66,7 @@ export function count(tally: Tally, verdict: Verdict): void {
 export function merge(tallies: readonly Tally[]): Tally {
   const total = emptyTally();
   for (const tally of tallies) {
-    for (const key of EXCUSES) total.excused[key] += tally.excused[key];
-    for (const key of LOSSES) total.lost[key] += tally.lost[key];
+    for (const key of ['excused', 'lost', 'reasons', 'met'] as const) add(total[key], tally[key]);
     for (const key of ['seeds', 'takeOvers', 'flows', 'served', 'drained'] as const) total[key] += tally[key];
     total.failures.push(...tally.failures);
   }

@@ -4,6 +4,7 @@
 
 import { Agenda } from '../agenda.js';
 import { Random } from '../random.js';
+import type { Datagram } from './beat-peers.js';
 import { isSettled } from './checks.js';
 import { Clients } from './clients.js';
 import { drawFaults, type Fault } from './faults.js';
@@ -12,6 +13,7 @@ import { SimNode } from './node.js';
 import { PacketNetwork } from './packets.js';
 import { addressOf, drawShape, SERVERS, type Shape } from './shape.js';
 import { StreamNetwork } from './streams.js';
+import { Watch } from './watch.js';
 
 export interface SentAdvert {
   at: number;
@@ -22,6 +24,17 @@ export interface SentAdvert {
   arrived: number[];
   /** By node: lost or late by a fault, not merely under way. */
   isDisturbed: boolean[];
+}
+
+/** A beat that carried a promise. */
+export interface SentPromise {
+  at: number;
+  sequence: number;
+  ms: number;
+  /** By node: when it first arrived in a socket, on any path. */
+  arrived: number[];
+  /** By node: paths on which no fault met it. */
+  undisturbed: number[];
 }
 
 export interface RunOptions {
@@ -52,6 +65,9 @@ const NOTICED_AFTER_MS = 1500;
 /** After a holder has changed (or there were two), its predecessor's last records are still on their way; only then may the tables differ unnoticed. */
 const TRUSTED_AFTER_MS = 4000;
 
+/** A thread has to be punctual for five seconds before a promise is given. */
+const FAST_FROM_MS = 6000;
+
 const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2500 : intervalMs < 1000 ? 5000 : 20_000);
 
 export class World {
@@ -59,6 +75,13 @@ export class World {
   readonly agenda = new Agenda();
   readonly nodes: SimNode[] = [];
   readonly wire: PacketNetwork;
+  /** Beats beside the replication. */
+  readonly back: PacketNetwork;
+  /** Beats with a promise, by sender. */
+  readonly promises: SentPromise[][];
+  /** Whose way to the reference (and gateway) is cut; `isReferenceDown`: it is not there for anybody. */
+  readonly isReferenceCut: boolean[];
+  isReferenceDown = false;
   readonly streams: StreamNetwork;
   readonly clients: Clients;
   readonly faults: Fault[];
@@ -74,6 +97,7 @@ export class World {
   readonly looks: { at: number; holders: number[] }[] = [];
   readonly mutant: Mutant | null;
   hasStalls = false;
+  readonly watch: Watch;
   /** Nodes that were in sync according to a holder, and lacked something. */
   readonly untrue: string[] = [];
   private readonly options: RunOptions;
@@ -89,11 +113,13 @@ export class World {
     const shape = drawShape(seed, new Random(seed ^ 0x5bd1e995));
     this.shape = shape;
     const { agenda, random } = this;
-    this.faultsFrom = 1200 + 8 * shape.intervalMs;
+    this.faultsFrom = 1200 + 8 * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
     this.faultsEnd = this.faultsFrom + faultSpan(shape.intervalMs);
     this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
     this.end = this.settledAt + this.quietMs;
     this.sent = Array.from({ length: shape.nodes }, () => []);
+    this.promises = Array.from({ length: shape.nodes }, () => []);
+    this.isReferenceCut = new Array<boolean>(shape.nodes).fill(false);
     for (let index = 0; index < shape.nodes; index++) this.nodes.push(this.newNode(index));
     this.wire = new PacketNetwork(shape.nodes, agenda, random);
     this.streams = new StreamNetwork(
@@ -101,6 +127,7 @@ export class World {
       random,
       this.nodes.map((node) => node.daemonProcess),
     );
+    this.back = new PacketNetwork(shape.nodes, agenda, random, this.streams);
     this.clients = new Clients({
       shape,
       agenda,
@@ -112,6 +139,7 @@ export class World {
       serversChangedAt: () => this.serversChangedAt,
       note: (text) => this.note('--', text, agenda.now),
     });
+    this.watch = new Watch(this);
     this.faults = drawFaults(this, new Random(seed ^ 0x165667b1));
   }
 
@@ -121,6 +149,7 @@ export class World {
     for (const [index, fault] of this.faults.entries()) if (this.options.without?.has(index) !== true) this.plan(fault);
     agenda.add(this.faultsEnd, () => this.look());
     agenda.add(this.faultsFrom, () => this.watchTrust());
+    agenda.add(this.faultsFrom, () => this.watch.start());
     if (this.mutant === 'restless')
       for (let at = this.faultsFrom; at < this.end; at += 1500 + 5 * shape.intervalMs) agenda.add(at, () => this.tire());
     await agenda.runTurnsUntil(() => this.end);
@@ -197,6 +226,11 @@ export class World {
       hooks: {
         sendVrrp: (from, packet, destination, at) => this.sendVrrp(from, packet, destination, at),
         announce: (from, at) => this.announce(from, at),
+        echo: (from, at) => this.echo(from, at),
+        sendBeat: (from, to, beat, at) => this.sendBeat(from, to, beat, at),
+        ping: (from) => this.ping(from),
+        isLedByStale: (node) => this.isLedByStale(node),
+        onGivesWay: (until) => this.settleAfter(until),
         onPut: (node, flow) => this.clients.recordPut(node, flow),
         onRemove: (node, flow, cause) => {
           if (cause === 'purge') this.note(`n${node + 1}`, `purges flow ${flow}`, this.agenda.now);
@@ -214,6 +248,64 @@ export class World {
     this.agenda.add(at + this.random.between(0.05, 0.4), () => {
       if (this.nodes[from]?.isLinkUp === true) this.clients.announced(from);
     });
+  }
+
+  /** The gateway answers to the VIP; the answer comes back to the machine that asked. */
+  private echo(from: number, at: number): void {
+    const node = this.nodes[from];
+    if (node === undefined || this.ping(from) === null) return;
+    this.agenda.add(at + this.random.between(0.1, 0.6), () => {
+      if (this.ping(from) !== null && node.isAttached && !node.isFrozen) node.kernel.echoed();
+    });
+  }
+
+  private ping(from: number): number | null {
+    const isThere = !this.isReferenceDown && this.isReferenceCut[from] === false && this.nodes[from]?.isLinkUp === true;
+    return isThere || this.mutant === 'imaginesReferences' ? this.random.between(0.1, 1) : null;
+  }
+
+  private sendBeat(from: number, to: number, beat: Datagram, at: number): boolean {
+    const node = this.nodes[to];
+    const isWire = this.shape.paths[beat.path] === 'wire';
+    if (node === undefined || (isWire && this.nodes[from]?.sendFails === true)) return false;
+    const promise = beat.promiseUs > 0 ? this.promiseOf(from, beat, at) : null;
+    const isWell = (isWire ? this.wire : this.back).send(from, to, at, (arrivesAt) => {
+      if (!node.isPowered || (isWire && !node.isLinkUp) || node.heartbeat.channel === null) return;
+      if (promise !== null) promise.arrived[to] = Math.min(promise.arrived[to] ?? arrivesAt, arrivesAt);
+      node.heartbeat.channel.arrive(beat);
+    });
+    if (promise !== null && isWell) promise.undisturbed[to] = (promise.undisturbed[to] ?? 0) + 1;
+    return true;
+  }
+
+  private promiseOf(from: number, { sequence, promiseUs }: Datagram, at: number): SentPromise {
+    const promises = this.promises[from] as SentPromise[];
+    const last = promises.at(-1);
+    if (last?.sequence === sequence) return last;
+    const arrived = new Array<number>(this.nodes.length).fill(Number.POSITIVE_INFINITY);
+    const promise = { at, sequence, ms: promiseUs / 1000, arrived, undisturbed: new Array<number>(this.nodes.length).fill(0) };
+    promises.push(promise);
+    return promise;
+  }
+
+  /** A machine whose clock stood still, or went back, under a lease that is older than this node's, which hears its beats. */
+  private isLedByStale(index: number): boolean {
+    const node = this.nodes[index] as SimNode;
+    const since = node.kernel.holdings.at(-1)?.from ?? 0;
+    return this.nodes.some((stale) => {
+      const holding = stale.kernel.holdings.at(-1);
+      if (stale === node || !stale.holds || holding === undefined || holding.from > since) return false;
+      const wasFrozen = stale.frozen.some(({ from, to }) => from < since && to > since && to > from);
+      return wasFrozen && stale.heartbeat.process.isAlive && node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom);
+    });
+  }
+
+  /** Somebody has lost the right to pre-empt until then. */
+  private settleAfter(until: number): void {
+    const latest = until + SETTLE_LEAST_MS + SETTLE_INTERVALS * this.shape.intervalMs + this.shape.preemptDelayMs;
+    if (this.agenda.now > this.settledAt || latest <= this.settledAt) return;
+    this.settledAt = latest;
+    this.end = latest + this.quietMs;
   }
 
   private sendVrrp(from: number, packet: Buffer, destination: string, at: number): void {

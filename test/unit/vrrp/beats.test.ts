@@ -116,7 +116,10 @@ t.test('an election without beats is one by the RFC', async (t) => {
 });
 
 t.test('fast liveness: short leases first, then the promise; back in the other order', async (t) => {
-  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } }).pass(550);
+  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } });
+  t.equal(bench.beats.options?.intervalUs, 2000, 'a lease that was resumed needs quick beats at once');
+  bench.pass(550);
+  t.same(bench.beats.calls, ['interval 50000'], 'nobody believes in an old promise any more');
   bench.beats.hear([beat({ role: 'backup', priority: 50, term: 1 })]);
   bench.beats.calls.length = 0;
   bench.pass(5000);
@@ -153,6 +156,33 @@ t.test('fast liveness: the promise is taken back before the process lets go', as
   t.not(legacy, null);
   t.equal(bench.beats.isClosed, true);
   t.ok(bench.deadline > bench.agenda.now + 100, 'they are long again');
+});
+
+t.test('fast liveness: while a promise is out, an advert does not lengthen the lease, and is not sent without one', async (t) => {
+  const bench = talking({ fast: { intervalMs: 50, lifeMs: 200 } }).pass(550);
+  bench.beats.hear([beat({ role: 'backup', priority: 50, term: 1 })]);
+  bench.pass(5200);
+  bench.beats.areSent = false;
+  const ends = bench.deadline;
+  const before = bench.priorities().length;
+  bench.pass(150);
+  t.ok(bench.priorities().length > before, 'an advert was sent');
+  t.equal(bench.deadline, ends, 'the lease ends at the time that the beats gave it');
+  bench.pass(Math.max(0, ends - bench.agenda.now));
+  const last = bench.priorities().length;
+  bench.pass(120);
+  t.match(bench.status, { role: 'backup', reason: 'leaseLapsed' });
+  t.same([...new Set(bench.priorities().slice(last))], [0], 'and nothing says otherwise');
+});
+
+t.test('fast liveness: a resumed lease stays short until the promise of the process before it is forgotten', async (t) => {
+  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } }).pass(550);
+  t.ok(bench.deadline - bench.agenda.now > 100);
+  bench.restart();
+  bench.begin();
+  t.match(bench.status, { role: 'active', reason: 'resumed' });
+  t.ok(bench.deadline - bench.agenda.now <= 8);
+  t.equal(bench.beats.calls.at(-1), 'hold 0 8000', 'and beats renew it');
 });
 
 t.test('a lease that lapsed between two adverts ends the role', async (t) => {

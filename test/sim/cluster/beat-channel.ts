@@ -1,0 +1,295 @@
+/**
+ * The beat thread of one machine in virtual time, as native/l4/addon/beat-thread.cpp and beat-leases.cpp: takes orders, beats on a grid of
+ * its own, renews leases after each beat that was sent, drains its sockets before it judges any silence, and leaves news in a mailbox that
+ * keeps the last of each kind. It goes on while the main thread of its process stalls, and is stopped and starved on its own.
+ */
+import type { BeatEvent, BeatOptions, BeatPort } from '../../../src/vrrp/ports.js';
+import type { Agenda } from '../agenda.js';
+import type { Random } from '../random.js';
+import { BeatPeers, type Datagram } from './beat-peers.js';
+import type { Mutant } from './mutants.js';
+import type { NodeClock } from './node-clock.js';
+import type { SimProcess } from './process.js';
+
+export interface BeatLeases {
+  /** Renews up to this local time, shortening a longer lease; false: it has lapsed, or is another's. */
+  renewUntil(slot: number, until: number, drainMs: number, instance: bigint): boolean;
+  isOurs(slot: number, instance: bigint): boolean;
+}
+
+export interface ChannelParts {
+  agenda: Agenda;
+  random: Random;
+  clock: NodeClock;
+  thread: SimProcess;
+  main: SimProcess;
+  leases: BeatLeases;
+  options: BeatOptions;
+  onEvents: (events: BeatEvent[]) => void;
+  /** To one peer on one path at this true time; false: the kernel refused. */
+  send(peer: number, beat: Datagram, at: number): boolean;
+  /** A beat went out: what it promised, when by the local clock. */
+  onBeat(promiseMs: number, sentAt: number): void;
+  mutant: Mutant | null;
+}
+
+interface Terms {
+  number: number;
+  slots: number[];
+  lifeMs: number;
+  drainMs: number;
+  instance: bigint;
+  until: number;
+}
+
+const US = 1000;
+const NS = 1e6;
+/** From an order of the main thread to the wake of this one, and from its news to the main loop. */
+const WAKE_MS = [0.005, 0.06] as const;
+/** From a send to the call that renews. */
+const RENEW_MS = [0.003, 0.03] as const;
+/** Sequences begin at the wall clock; this keeps them positive when it was set back. */
+const SEQUENCE_BASE = 1e13;
+const TERM_AT = 16;
+const TERM_BYTES = 3;
+const ROLE_AT = 19;
+const ACTIVE = 3;
+const UNHEARD_AT = 22;
+
+export class BeatChannel implements BeatPort {
+  /** When the main thread was last told that a peer leads (true time), by peer. */
+  readonly heardActive = new Map<number, number>();
+  private readonly parts: ChannelParts;
+  private readonly peers: BeatPeers;
+  private readonly inbox: Datagram[] = [];
+  private orders: (() => void)[] = [];
+  private mailbox = new Map<string, { event: BeatEvent; terms: number }>();
+  private isCollecting = false;
+  private isOver = false;
+  private isBeating = false;
+  private payload: Buffer = Buffer.alloc(0);
+  private intervalUs: number;
+  private promiseUs = 0;
+  private sequence: number;
+  private beatAt = 0;
+  private isSaidNew = false;
+  /** When it means to wake (local); what is armed may be earlier. */
+  private planned = Number.POSITIVE_INFINITY;
+  private armed: { at: number; cancel: () => void } | null = null;
+  private terms: Terms = { number: 0, slots: [], lifeMs: 0, drainMs: 0, instance: 0n, until: 0 };
+  private lateMaxUs = 0;
+  private sent = 0;
+  private received = 0;
+
+  constructor(parts: ChannelParts) {
+    const { options, thread } = parts;
+    this.parts = parts;
+    this.intervalUs = options.intervalUs;
+    this.sequence = SEQUENCE_BASE + Math.floor(thread.clock().wallMs() * NS);
+    const ids = options.peers.map(({ id }) => id);
+    this.peers = new BeatPeers(ids, options.paths.length, {
+      heard: (peer, beat, isFirst) =>
+        this.post(`heard ${peer}`, { type: 'heard', peer, isFirst, ...news(beat, this.payload, parts.mutant) }),
+      silent: (peer, silentMs) => this.post(`silent ${peer}`, { type: 'silent', peer, silentUs: Math.floor(silentMs * US) }),
+      path: (peer, path, isHeard) => this.post(`path ${peer} ${path}`, { type: 'path', peer, path, isHeard }),
+    });
+  }
+
+  // --- orders of the main thread ------------------------------------------------------------------------------------------------------
+
+  say(payload: Buffer): void {
+    const said = Buffer.from(payload);
+    this.order(() => {
+      this.payload = said;
+      if (!this.isBeating) this.beatAt = this.now() + this.intervalUs / US;
+      this.isBeating = true;
+      this.isSaidNew = true;
+    });
+  }
+
+  setPeerKey(peerId: number, key: Buffer | null): void {
+    const text = key === null ? null : key.toString('hex');
+    this.order(() => this.peers.setKey(peerId, text));
+  }
+
+  setIntervalUs(us: number): void {
+    this.order(() => {
+      if (us !== this.intervalUs) this.beatAt = this.now() + us / US;
+      this.intervalUs = us;
+      this.isSaidNew = true;
+    });
+  }
+
+  promise(us: number): void {
+    this.order(() => {
+      this.promiseUs = us;
+      this.isSaidNew = true;
+    });
+  }
+
+  watch(peerId: number, silentAfterUs: number): void {
+    this.order(() => this.peers.watch(peerId, silentAfterUs / US, this.now()));
+  }
+
+  /** Under the thread's lock: there at once. */
+  hold(slots: number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void {
+    const { agenda, main } = this.parts;
+    const rest = { slots: [...slots], lifeMs: lifeUs / US, drainMs: Number(drainNs) / NS, instance, until: Number(untilNs) / NS };
+    const set = (): void => {
+      this.terms = { number: this.terms.number + 1, ...rest };
+    };
+    if (main.time() > agenda.now) agenda.add(main.time(), set);
+    else set();
+  }
+
+  stats(): ReturnType<BeatPort['stats']> {
+    const { lateMaxUs } = this;
+    this.lateMaxUs = 0;
+    return { sent: this.sent, received: this.received, sendErrors: 0, rejected: {}, lateMaxUs, realtime: true };
+  }
+
+  close(): void {
+    this.isOver = true;
+    this.armed?.cancel();
+  }
+
+  private order(change: () => void): void {
+    const { agenda, random, main, thread } = this.parts;
+    agenda.add(main.time() + random.between(...WAKE_MS), () => {
+      if (this.isOver) return;
+      this.orders.push(change);
+      thread.run(() => this.wake());
+    });
+  }
+
+  // --- thread -------------------------------------------------------------------------------------------------------------------------
+
+  private now(): number {
+    return this.parts.clock.local(this.parts.agenda.now);
+  }
+
+  /** A datagram is in the socket. */
+  arrive(beat: Datagram): void {
+    this.inbox.push(beat);
+    this.parts.thread.run(() => this.wake());
+  }
+
+  heardAt(peer: number): number | null {
+    return this.peers.heardAt(peer);
+  }
+
+  private wake(): void {
+    if (this.isOver) return;
+    const now = this.now();
+    const isLateJudge = this.parts.mutant === 'judgesBeforeReading';
+    if (now > this.planned && !isLateJudge) this.peers.wokeLate(now - this.planned, this.intervalUs / US, now);
+    if (isLateJudge) this.peers.judge(now);
+    for (const change of this.orders.splice(0)) change();
+    if (this.isSaidNew && this.isBeating) this.beat(now);
+    this.isSaidNew = false;
+    this.beatOnTime(now);
+    for (const beat of this.inbox.splice(0)) if (this.peers.receive(beat, now)) this.received += 1;
+    if (now >= this.planned) this.peers.judge(now);
+    this.arm();
+  }
+
+  private beatOnTime(now: number): void {
+    if (!this.isBeating || now < this.beatAt) return;
+    const intervalMs = this.intervalUs / US;
+    const lateMs = now - this.beatAt;
+    this.lateMaxUs = Math.max(this.lateMaxUs, Math.floor(lateMs * US));
+    this.beatAt += (Math.floor(lateMs / intervalMs) + 1) * intervalMs;
+    this.beat(now);
+  }
+
+  private beat(now: number): void {
+    const { options, agenda, thread, random, send, onBeat } = this.parts;
+    this.sequence += 1;
+    let accepted = 0;
+    let refused = 0;
+    const { sequence, intervalUs, promiseUs, payload } = this;
+    const key = options.key.toString('hex');
+    for (const path of options.paths.keys()) {
+      const beat: Datagram = { node: options.nodeId, path, key, sequence, instance: options.instance, intervalUs, promiseUs, payload };
+      for (const peer of options.peers) {
+        if (peer.addresses[path] === null) continue;
+        if (send(peer.id, beat, agenda.now)) accepted += 1;
+        else refused += 1;
+      }
+    }
+    const { slots } = this.terms;
+    if (accepted === 0 && refused > 0) {
+      if (slots.length > 0) this.look();
+      return;
+    }
+    this.sent += 1;
+    onBeat(promiseUs / US, now);
+    if (slots.length > 0) thread.later(random.between(...RENEW_MS), () => this.renew(now));
+  }
+
+  private renew(sentAt: number): void {
+    if (this.isOver) return;
+    const { slots, lifeMs, until, drainMs, instance } = this.terms;
+    const lifeEnds = this.parts.mutant === 'breaksItsPromise' ? until : Math.min(sentAt + lifeMs, until);
+    this.keep(slots.filter((slot) => this.parts.leases.renewUntil(slot, lifeEnds, drainMs, instance)));
+  }
+
+  private look(): void {
+    const { slots, instance } = this.terms;
+    this.keep(slots.filter((slot) => this.parts.leases.isOurs(slot, instance)));
+  }
+
+  private keep(left: number[]): void {
+    const { slots } = this.terms;
+    if (left.length === slots.length) return;
+    this.terms.slots = left;
+    for (const slot of slots) if (!left.includes(slot)) this.post(`lapsed ${slot}`, { type: 'lapsed', slot });
+  }
+
+  /** Moving the timer costs more than a wake that finds nothing: an earlier one stays. */
+  private arm(): void {
+    this.planned = Math.min(this.peers.nextDeadline(), this.isBeating ? this.beatAt : Number.POSITIVE_INFINITY);
+    if (this.planned === Number.POSITIVE_INFINITY || (this.armed !== null && this.armed.at <= this.planned)) return;
+    this.armed?.cancel();
+    const at = this.planned;
+    const cancel = this.parts.thread.at(at, () => {
+      this.armed = null;
+      this.wake();
+    });
+    this.armed = { at, cancel };
+  }
+
+  // --- mailbox ------------------------------------------------------------------------------------------------------------------------
+
+  private post(place: string, event: BeatEvent): void {
+    this.mailbox.delete(place);
+    this.mailbox.set(place, { event, terms: this.terms.number });
+    if (this.isCollecting) return;
+    this.isCollecting = true;
+    const { agenda, random, main } = this.parts;
+    agenda.add(agenda.now + random.between(...WAKE_MS), () => {
+      if (!this.isOver) main.run(() => this.collect());
+    });
+  }
+
+  private collect(): void {
+    this.isCollecting = false;
+    if (this.isOver) return;
+    const news = [...this.mailbox.values()].filter(({ event, terms }) => event.type !== 'lapsed' || terms === this.terms.number);
+    this.mailbox = new Map();
+    for (const { event } of news) {
+      if (event.type !== 'heard') continue;
+      if (((event.payload[ROLE_AT] ?? 0) & 3) === ACTIVE) this.heardActive.set(event.peer, this.parts.agenda.now);
+      else this.heardActive.delete(event.peer);
+    }
+    if (news.length > 0) this.parts.onEvents(news.map(({ event }) => event));
+  }
+}
+
+function news(beat: Datagram, own: Buffer, mutant: Mutant | null) {
+  const { instance, intervalUs, promiseUs, path } = beat;
+  const payload = Buffer.from(beat.payload);
+  if (mutant === 'sharesTerms') own.copy(payload, TERM_AT, TERM_AT, TERM_AT + TERM_BYTES);
+  if (mutant === 'hearsNoComplaint') payload.fill(0, UNHEARD_AT, UNHEARD_AT + 1);
+  return { instance, intervalUs, promiseUs, path, payload };
+}
