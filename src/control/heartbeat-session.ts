@@ -138,7 +138,7 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
       const before = roles.process().pid;
       await link.replace();
       await answers.until(() => roles.process().pid !== before, FIRST_STATUS_LIMIT_MS);
-      log.event('heartbeat.replaced', { before, pid: roles.process().pid });
+      log.event('heartbeat.replaced', { before, pid: roles.process().pid, reason: 'upgrade' });
     },
     leave: () => link.stop(),
     async end(reason) {

@@ -44,7 +44,7 @@ export const events = {
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
   'heartbeat.connected': { level: 'info', message: 'heartbeat is connected', fields: ['pid', 'realtime', 'adopted'] },
-  'heartbeat.replaced': { level: 'info', message: 'heartbeat goes on in a new process', fields: ['before', 'pid'] },
+  'heartbeat.replaced': { level: 'info', message: 'heartbeat goes on in a new process', fields: ['before', 'pid', 'reason'] },
   'heartbeat.lost': { level: 'warn', message: 'heartbeat is not connected', fields: ['reason'] },
 
   'peer.changed': { level: 'info', message: 'replication with a peer changed', fields: ['peer', 'state', 'connected', 'inSync', 'reason'] },
