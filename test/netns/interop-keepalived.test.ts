@@ -4,7 +4,7 @@
  */
 import t from 'tap';
 import { labIsImpossible, programsMissing } from '../support/lab/fixture.js';
-import { type Interop, testInterop } from '../support/lab/interop.js';
+import { greaterAddressWins, type Interop, otherOutranks, tandemOutranks } from '../support/lab/interop.js';
 import { KEEPALIVED_PROGRAMS, KeepalivedRouter } from '../support/lab/keepalived-router.js';
 
 const OTHER = 'lb2';
@@ -31,6 +31,12 @@ const KINDS: Record<string, Interop> = {
   'version 3, IPv6': keepalived({ family: 'ipv6', version: 3, advertMs: 100 }),
 };
 
-const impossible = labIsImpossible() ?? programsMissing(...KEEPALIVED_PROGRAMS, 'tshark');
+const impossible = labIsImpossible() ?? programsMissing(...KEEPALIVED_PROGRAMS);
 if (impossible !== null) t.plan(0, impossible);
-else testInterop(t, 'keepalived', KINDS);
+else {
+  for (const [name, interop] of Object.entries(KINDS)) {
+    t.test(`${name}: Tandem outranks`, (t) => tandemOutranks(t, interop));
+    t.test(`${name}: keepalived outranks`, (t) => otherOutranks(t, interop));
+    t.test(`${name}: a tie`, (t) => greaterAddressWins(t, interop));
+  }
+}
