@@ -23,6 +23,7 @@ import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
+import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
 import { flowStoreOf } from './flow-store.js';
@@ -35,7 +36,7 @@ import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { installPresence, removeAddresses } from './presence.js';
-import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
+import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
 import { loadPools, removeOtherLayouts, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { switchover } from './switchover.js';
@@ -309,11 +310,20 @@ class Node implements TandemNode {
           tracked,
         };
       },
-      onTransition: (message) => this.chronicle.transition(message),
+      onTransition: (message) => this.transition(message),
       onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
+
+  /** Before the heartbeat is told anew whether this node is in sync. */
+  private transition(message: TransitionMessage): void {
+    this.chronicle.transition(message);
+    if (!isTableOld(message)) return;
+    this.log.event('replication.tableOld', { router: message.router, reason: 'another node was active meanwhile' });
+    this.replication.resync(`${this.name} was active in the past`);
+  }
+
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,

@@ -84,5 +84,7 @@ export interface Replication {
   send(node: string, message: ControlMessage, timeoutMs: number): Promise<boolean>;
   /** Resolves when everything drained so far was acknowledged by the peer, or false after `timeoutMs`. */
   flush(node: string, timeoutMs: number): Promise<boolean>;
+  /** This node's table may be old in a way that no sequence number shows: out of sync with every peer until each has sent its own anew. */
+  resync(reason: string): void;
   peers(): PeerStatus[];
 }

@@ -50,6 +50,11 @@ export const events = {
   'peer.changed': { level: 'info', message: 'replication with a peer changed', fields: ['peer', 'state', 'connected', 'inSync', 'reason'] },
   'peer.incompatible': { level: 'error', message: 'a peer cannot be replicated with', fields: ['peer', 'reason'] },
   'replication.gap': { level: 'warn', message: 'records were lost on the way to a peer, resyncing', fields: ['peer', 'reason'] },
+  'replication.tableOld': {
+    level: 'warn',
+    message: 'this node was active in the past: its flow table is had anew from every peer',
+    fields: ['router', 'reason'],
+  },
   'replication.digestMismatch': { level: 'warn', message: 'flow tables differ, resyncing', fields: ['peer', 'reason'] },
 
   'server.up': { level: 'info', message: 'server is up', fields: ['pool', 'server', 'reason'] },

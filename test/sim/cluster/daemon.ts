@@ -12,6 +12,7 @@ import {
   hasPeerInSync,
   initialReadiness,
   isInSync,
+  isTableOld,
   type ReadinessState,
   reviewReadiness,
 } from '../../../src/control/readiness.js';
@@ -151,6 +152,7 @@ export class SimDaemon {
     if (message.type === 'status') this.roles.update(message);
     else if (message.type === 'transition') {
       this.roles.transition(message);
+      if (isTableOld(message)) this.replication.resync(`${nameOf(this.parts.index)} was active in the past`);
       this.tracked = '';
       this.refresh();
     } else return;
