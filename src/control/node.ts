@@ -3,6 +3,7 @@
  * pool-authority, and the machines behind replication, health and heartbeat); what happens here is wiring, in an order that matters:
  * tables before programs, programs before the heartbeat, everything before the first lease.
  */
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/model.js';
@@ -10,7 +11,7 @@ import { createHealthChecker, type HealthChecker } from '../health/checker.js';
 import { limit } from '../l4/abi.gen.js';
 import { createEngine, type L4Engine } from '../l4/engine.js';
 import { type DataPlane, loadNative } from '../l4/native.js';
-import type { ControlMessage, FlowStore, PeerStatus } from '../replication/api.js';
+import type { ControlMessage, PeerStatus } from '../replication/api.js';
 import { createGrpcTransport } from '../replication/grpc-transport.js';
 import { createReplication, type ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
@@ -23,12 +24,14 @@ import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
-import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
+import { type AdminServer, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
+import { flowStoreOf } from './flow-store.js';
+import { createHandOver, type HandOver } from './hand-over.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, ownInterfaces } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, createAttachmentWatch, ownInterfaces } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
@@ -37,7 +40,7 @@ import { installPresence, removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
 import { beatKey, bootInstance, clusterId, loadPools, removeOtherLayouts, replaceFile, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
-import { switchover } from './switchover.js';
+import { STEER_MS } from './stragglers.js';
 
 /** How often the heartbeat is asked for its status, and slow facts are looked at again. */
 const REVIEW_MS = 200;
@@ -74,11 +77,11 @@ class Node implements TandemNode {
   private readonly startedAtWallMs = systemClock.wallMs();
   private readonly peersView = createPeersView(systemClock);
   private readonly peers = new Map<string, PeerStatus>();
-  private readonly detached = new Set<string>();
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
   private dataPlane!: DataPlane;
   private interfaces: AttachedInterface[] = [];
+  private lookAtPrograms: () => void = () => undefined;
   private engine!: L4Engine;
   private health!: HealthChecker;
   private pools!: PoolKeeper;
@@ -86,6 +89,7 @@ class Node implements TandemNode {
   private heartbeat!: HeartbeatSession;
   private readonly chronicle: Chronicle;
   private tracker!: Tracker;
+  private handOver!: HandOver;
   private beatKey = '';
   private toldInterfaces = '';
   private admin!: AdminServer;
@@ -121,7 +125,10 @@ class Node implements TandemNode {
     this.heartbeat.start();
     this.health.start();
     await this.openDoors();
-    this.links.onChange(() => this.tellInterfaces());
+    this.links.onChange(() => {
+      this.tellInterfaces();
+      this.handOver.peersChanged();
+    });
     this.isUp = true;
     this.reviewAgain();
   }
@@ -152,6 +159,7 @@ class Node implements TandemNode {
       this.log.event('dataPlane.otherLayout', { directory, reason: 'its program would keep this one from the interfaces' });
     }
     this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
+    this.lookAtPrograms = createAttachmentWatch(this.dataPlane, this.interfaces, this.log);
     for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
       this.log.event('dataPlane.attached', { interface: name, mode, adopted });
       if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
@@ -205,7 +213,7 @@ class Node implements TandemNode {
       peers: cluster.nodes.filter((node) => node.name !== this.name),
       routers: this.engine.routerSlots(),
       queueRecords,
-      store: this.flowStore(),
+      store: flowStoreOf(this.dataPlane, this.engine),
       events: {
         onControl: (node, message) => this.heard(node, message),
         onPeerChange: (node, status) => this.peerChanged(node, status),
@@ -218,24 +226,8 @@ class Node implements TandemNode {
         tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
       }),
     });
+    this.handOver = this.createHandOver();
     await this.replication.start();
-  }
-
-  /** Replication is woken for flow events and shares the wake with whoever reads the notices. */
-  private flowStore(): FlowStore {
-    const { dataPlane, engine } = this;
-    return {
-      drain: (maxRecords, wantDigests) => dataPlane.drain(maxRecords, wantDigests),
-      watch: (wake) =>
-        dataPlane.watch(() => {
-          engine.handleNotices(dataPlane.drainNotices());
-          wake();
-        }),
-      apply: (records, mode, syncEpoch) => dataPlane.apply(records, mode, syncEpoch),
-      readFlows: (cursor, maxRecords) => dataPlane.readFlows(cursor, maxRecords),
-      purge: (cursor, maxRecords, syncEpoch, routers) => dataPlane.purge(cursor, maxRecords, syncEpoch, routers),
-      digests: () => dataPlane.digests(),
-    };
   }
 
   private heard(node: string, message: ControlMessage): void {
@@ -244,16 +236,21 @@ class Node implements TandemNode {
         this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
         return;
       case 'takeOver':
-        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason });
+        this.heartbeat.send(message);
         return;
       case 'nextHops':
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
+        else this.handOver.peersChanged();
         return;
       case 'interfaces':
       case 'beatKey':
         if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
+        this.handOver.peersChanged();
+        return;
+      default:
+        this.handOver.heard(node, message);
         return;
     }
   }
@@ -322,11 +319,35 @@ class Node implements TandemNode {
           tracked,
         };
       },
-      onTransition: (message) => this.chronicle.transition(message),
-      onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
+      onTransition: (message) => {
+        this.chronicle.transition(message);
+        this.handOver.transition(message);
+      },
+      onVerified: (router, afterMs) => {
+        this.chronicle.verified(router, afterMs);
+        this.handOver.verified(router);
+      },
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
+
+  private createHandOver(): HandOver {
+    return createHandOver({
+      config: this.config,
+      clock: systemClock,
+      log: this.log,
+      newId: randomUUID,
+      roles: this.heartbeat.roles,
+      fresh: () => this.heartbeat.fresh(),
+      replication: this.replication,
+      engine: this.engine,
+      peersView: this.peersView,
+      network: () => this.links.facts(),
+      toHeartbeat: (message) => this.heartbeat.send(message),
+      onEffect: (router, effect) => this.chronicle.handedOver(router, effect),
+    });
+  }
+
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,
@@ -387,20 +408,8 @@ class Node implements TandemNode {
       this.engine.setReady(true);
       this.log.event('daemon.ready', { reason: this.readiness.reason });
     }
-    this.lookAtLinks();
+    this.lookAtPrograms();
     this.heartbeat.refresh();
-  }
-
-  /** The heartbeat gives the lease up when the program is gone from an interface; here it is said. */
-  private lookAtLinks(): void {
-    for (const { name } of this.interfaces) {
-      const isAttached = this.dataPlane.isAttached(name);
-      if (!isAttached && !this.detached.has(name)) {
-        this.log.event('dataPlane.detached', { interface: name, reason: 'the XDP link is gone; restart the daemon to attach again' });
-        this.detached.add(name);
-      }
-      if (isAttached) this.detached.delete(name);
-    }
   }
 
   // --- doors --------------------------------------------------------------------------------------------------------------------------
@@ -413,7 +422,9 @@ class Node implements TandemNode {
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
         history: (filter) => this.chronicle.rows(filter),
-        switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
+        switchover: (request) => this.handOver.switchover({ ...request, reason: 'operator', settleMs: STEER_MS }),
+        drill: (request, isAbandoned) => this.handOver.drill(request, isAbandoned),
+        interruptDrill: () => this.handOver.interruptDrill(),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
     );
@@ -447,31 +458,18 @@ class Node implements TandemNode {
       pools: this.pools.current(),
       tracker: this.tracker,
       chronicle: this.chronicle.status(),
+      switchovers: this.handOver.status(),
       metricsAddress: this.metrics?.address ?? '',
     });
-  }
-
-  private async switchover(request: { router?: string; to?: string; reason: string }): Promise<CommandResult> {
-    const result = await switchover(
-      {
-        roles: this.heartbeat.roles,
-        replication: this.replication,
-        toHeartbeat: (message) => this.heartbeat.send(message),
-        waitForPeerToHold: (node, routers, limitMs) => this.peersView.waitToHold(node, routers, limitMs),
-      },
-      request,
-    );
-    const routers = request.router ?? 'all';
-    if (result.ok) this.log.event('switchover.done', { routers, to: request.to ?? 'peer in sync', reason: request.reason });
-    else this.log.event('switchover.refused', { routers, reason: result.message });
-    return result;
   }
 
   // --- end ----------------------------------------------------------------------------------------------------------------------------
 
   async stop(reason: string): Promise<void> {
-    if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
+    await this.handOver.endDrill();
+    if (this.heartbeat.roles.held().size > 0) await this.handOver.switchover({ reason: `stop: ${reason}`, waitMs: 0, settleMs: 0 });
     await this.heartbeat.end(reason);
+    this.handOver.stop();
     await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();

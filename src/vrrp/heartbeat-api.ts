@@ -111,8 +111,9 @@ export type ToHeartbeat =
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
-  /** Become active for these routers at once: the active node has handed over to us. */
-  | { type: 'takeOver'; routers: string[]; reason: string }
+  /** Become active for these routers at once: the active node has handed over to us. `terms`: of the leases it gave up, in the same order;
+   *  an order that comes after somebody had a later one is not obeyed. */
+  | { type: 'takeOver'; routers: string[]; reason: string; terms?: number[] }
   /** Send priority 0, release the leases, exit. */
   | { type: 'stop'; reason: string }
   /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. */
@@ -184,6 +185,10 @@ export interface RouterStatus {
   verifiedAfterMs: number | null;
   /** Number of the latest lease of this election that the node knows of, over all nodes. */
   term: number;
+  /** No pre-emption for so long; null: it is not held down. */
+  holdDownMs: number | null;
+  /** What the other nodes last said of themselves about this election. */
+  peers: readonly { node: string; role: RouterRole | 'claiming'; priority: number; isReachable: boolean; isEligible: boolean }[];
   counters: RouterCounters;
 }
 

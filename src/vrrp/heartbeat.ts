@@ -101,7 +101,7 @@ export class Heartbeat {
       case 'yield':
         return this.chosen(message.routers, (unit) => unit.feed({ type: 'yield', reason: message.reason, holdDownMs: message.holdDownMs }));
       case 'takeOver':
-        return this.chosen(message.routers, (unit) => unit.feed({ type: 'takeOver', reason: message.reason }));
+        return this.chosen(message.routers, (unit) => unit.feed({ type: 'takeOver', reason: message.reason, term: unit.termIn(message) }));
       case 'stop':
         return this.stop(message.reason);
       case 'reload':
