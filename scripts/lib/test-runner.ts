@@ -1,11 +1,11 @@
 /**
- * Runs the compiled tests: the pure suites side by side, then those with real kernels and processes one after the other, and adds up
- * their assertions. Called by scripts/test and scripts/check; the last line is `N passed, N failed, N skipped`.
+ * Runs the compiled tests, stage by stage: the pure suites side by side, then those with real kernels and processes, and adds up their
+ * assertions. Called by scripts/test and scripts/check; the last line is `N passed, N failed, N skipped`.
  */
 import { availableParallelism } from 'node:os';
 import { projectRoot } from '../../src/system/paths.js';
 import { type FileResult, runFile } from './test/run-file.js';
-import { findTests, selectTests, type TestFile } from './test/selection.js';
+import { findTests, SUITES, type Suite, selectTests, type TestFile } from './test/selection.js';
 
 const SLOWEST_SHOWN = 10;
 
@@ -31,9 +31,12 @@ async function runAll(files: TestFile[], isVerbose: boolean): Promise<FileResult
       results.push(result);
     }
   };
-  const pure = files.filter((file) => file.suite.isPure);
-  await Promise.all(Array.from({ length: availableParallelism() }, () => run(pure)));
-  await run(files.filter((file) => !file.suite.isPure));
+  const runStage = async (stage: number): Promise<void> => {
+    const lane = (name: Suite['lane']) => files.filter(({ suite }) => suite.stage === stage && suite.lane === name);
+    const pure = lane('pure');
+    await Promise.all([...Array.from({ length: availableParallelism() }, () => run(pure)), run(lane('kernel')), run(lane('interop'))]);
+  };
+  for (const stage of new Set(SUITES.map(({ stage }) => stage))) await runStage(stage);
   return results;
 }
 

@@ -1,5 +1,6 @@
 /**
- * The flow table as replication sees it. Replication is woken for flow events and shares the wake with whoever reads the notices.
+ * The data plane's flow table as replication sees it. Both read what the kernel says of flows: replication is woken for its events, and
+ * shares the wake with the engine, which reads the notices.
  */
 import type { L4Engine } from '../l4/engine.js';
 import type { DataPlane } from '../l4/native.js';

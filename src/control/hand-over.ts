@@ -16,9 +16,8 @@ import type { Roles } from './roles.js';
 import type { DrillReport, SwitchoverReport, SwitchoverStatus } from './status.js';
 import { createStragglers, type HandOverEffect } from './stragglers.js';
 import { type SwitchoverRequest, switchover } from './switchover.js';
+import { pollUntil } from './wait-until.js';
 
-/** How often something is asked again that others bring about. */
-const POLL_MS = 10;
 /** A hand-over that is under way ends first. */
 const DRILL_END_LIMIT_MS = 5000;
 /** Three advertisements, and a skew of up to one more. */
@@ -63,17 +62,7 @@ export function createHandOver(options: HandOverOptions): HandOver {
   let isUnderWay = false;
   let drillUnderWay: { sinceWallMs: number; isInterrupted: boolean; isEnding: boolean } | null = null;
 
-  const poll = (isTrue: () => boolean, limitMs: number): Promise<boolean> => {
-    const until = after(clock.now(), limitMs);
-    return new Promise((resolve) => {
-      const look = (): void => {
-        if (isTrue()) resolve(true);
-        else if (clock.now() >= until) resolve(false);
-        else clock.at(after(clock.now(), POLL_MS), look);
-      };
-      look();
-    });
-  };
+  const poll = (isTrue: () => boolean, limitMs: number): Promise<boolean> => pollUntil(clock, isTrue, limitMs);
   const holderOf = (router: string): string | null => peersView.holderOf(router);
   const placesOf = (node: string) => sharedSegments(config.dataPlane.interfaces, options.network(), peersView.interfaces().get(node) ?? []);
 

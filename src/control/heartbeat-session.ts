@@ -11,6 +11,8 @@ import { createWaiting } from './wait-until.js';
 
 /** A heartbeat answers within a scheduling delay; older numbers are shown after that. */
 const STATUS_LIMIT_MS = 100;
+/** A heartbeat that is there is adopted within milliseconds; one that has to be started first holds nothing yet. */
+export const FIRST_STATUS_LIMIT_MS = 500;
 /** A stopping node waits this long for its heartbeat to say goodbye. */
 const GOODBYE_LIMIT_MS = 1000;
 
@@ -42,6 +44,8 @@ export interface HeartbeatSession {
   refresh(): void;
   /** Resolves when the roles are fresh, or are not going to be. */
   fresh(): Promise<void>;
+  /** Resolves when it has said for the first time what it holds, or after a limit. */
+  firstStatus(): Promise<void>;
   /** Asks it to give everything up and end; resolves when it has, or after a limit. */
   end(reason: string): Promise<void>;
 }
@@ -123,6 +127,9 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     send: (message) => link.send(message),
     refresh,
     fresh,
+    async firstStatus() {
+      await answers.until(() => statuses > 0, FIRST_STATUS_LIMIT_MS);
+    },
     async end(reason) {
       if (link.send({ type: 'stop', reason })) await answers.until(() => hasStopped, GOODBYE_LIMIT_MS);
       link.stop();

@@ -7,6 +7,7 @@ import type { PlacedMac } from '../l4/steering.js';
 import type { PeerInterface } from '../replication/api.js';
 import { type Address, isInNetwork, isLinkLocal, parseAddress } from '../system/ip-address.js';
 import { type Link, linkNamed, type NetworkFacts, nextHopTo } from '../system/network-facts.js';
+import { turnOffVlanOffload } from '../system/vlan-offload.js';
 import type { Log } from '../telemetry/log.js';
 
 export interface AttachedInterface {
@@ -33,6 +34,11 @@ export function attachInterfaces(dataPlane: DataPlane, config: Config, facts: Ne
   });
 }
 
+export function sayAttached({ name, mode, adopted, fallbackReason }: AttachedInterface, log: Pick<Log, 'event'>): void {
+  log.event('dataPlane.attached', { interface: name, mode, adopted });
+  if (fallbackReason !== null) log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+}
+
 /** The heartbeat gives the lease up when the program is gone from an interface; here it is said, at each call, once. */
 export function createAttachmentWatch(
   dataPlane: Pick<DataPlane, 'isAttached'>,
@@ -50,6 +56,15 @@ export function createAttachmentWatch(
       if (isAttached) detached.delete(name);
     }
   };
+}
+
+/** Frames of a VLAN must not look like frames of the interface itself. */
+export async function showVlanTags(name: string, log: Pick<Log, 'event'>): Promise<void> {
+  const offload = await turnOffVlanOffload(name);
+  const reason = 'tags must be part of the frame: the data plane cannot see what the hardware took off';
+  if (offload.state === 'turnedOff')
+    log.event('network.settingChanged', { key: `${name} rx-vlan-offload`, before: 'on', after: 'off', reason });
+  if (offload.state === 'unknown') log.event('network.tagsHidden', { interface: name, reason: offload.reason });
 }
 
 /** Interfaces by which servers are reached: where no virtual router lives, most packets there are replies. */

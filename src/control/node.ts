@@ -31,7 +31,7 @@ import { createHandOver, type HandOver } from './hand-over.js';
 import { heartbeatConfig } from './heartbeat-config.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, createAttachmentWatch, ownInterfaces } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, createAttachmentWatch, ownInterfaces, sayAttached, showVlanTags } from './interfaces.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
@@ -120,9 +120,12 @@ class Node implements TandemNode {
     this.startPools();
     await this.attach();
     this.createHeartbeat();
-    await this.startReplication();
+    this.createReplication();
     this.startTracking();
     this.heartbeat.start();
+    // What this node holds goes to its peers from the first word on: a table that serves already would else be taken for nobody's.
+    if (this.engine.isReady()) await this.heartbeat.firstStatus();
+    await this.replication.start();
     this.health.start();
     await this.openDoors();
     this.links.onChange(() => {
@@ -160,13 +163,13 @@ class Node implements TandemNode {
     }
     this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
     this.lookAtPrograms = createAttachmentWatch(this.dataPlane, this.interfaces, this.log);
-    for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
-      this.log.event('dataPlane.attached', { interface: name, mode, adopted });
-      if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
+    for (const attached of this.interfaces) {
+      sayAttached(attached, this.log);
+      await showVlanTags(attached.name, this.log);
     }
     const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
     for (const { key, before, after: now } of raised) {
-      this.log.event('network.settingRaised', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
+      this.log.event('network.settingChanged', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
     }
   }
 
@@ -183,6 +186,7 @@ class Node implements TandemNode {
       config: this.config,
       saved: [...loadPools(this.stateDir), ...this.engine.generations()],
       healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
+      heldBy: (node) => this.peersView.heldBy(node),
       broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
       activate: (generations) => {
         this.engine.setGenerations(generations);
@@ -199,7 +203,7 @@ class Node implements TandemNode {
 
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
-  private async startReplication(): Promise<void> {
+  private createReplication(): void {
     const { cluster, digest } = this.config;
     const { port, tls, queueRecords } = cluster.replication;
     const own = cluster.nodes.find((node) => node.name === this.name);
@@ -227,22 +231,24 @@ class Node implements TandemNode {
       }),
     });
     this.handOver = this.createHandOver();
-    await this.replication.start();
   }
 
   private heard(node: string, message: ControlMessage): void {
     switch (message.type) {
       case 'pools':
-        this.pools.announced(message.generations, this.heartbeat.roles.held(), this.peersView.heldBy(node));
+        this.pools.announced(node, message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
-        this.heartbeat.send(message);
+        this.heartbeat.send({ ...message, atMs: systemClock.now() });
         return;
       case 'nextHops':
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
-        else this.handOver.peersChanged();
+        else {
+          this.pools.holdersChanged(this.heartbeat.roles.held());
+          this.handOver.peersChanged();
+        }
         return;
       case 'interfaces':
       case 'beatKey':
@@ -259,7 +265,10 @@ class Node implements TandemNode {
     const before = this.peers.get(node);
     this.peers.set(node, status);
     for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
-    if (!status.connected) this.peersView.lost(node);
+    if (!status.connected) {
+      this.peersView.lost(node);
+      this.pools.holdersChanged(this.heartbeat.roles.held());
+    }
     if (isNewlyReached(before, status)) this.greet(node);
     this.review();
   }
@@ -370,6 +379,7 @@ class Node implements TandemNode {
     const slots = this.engine.routerSlots().filter(({ name }) => held.has(name));
     this.engine.setHolding(slots.map(({ slot }) => slot));
     this.replication.setHolding(slots);
+    this.pools.holdersChanged(held);
     const generations = this.pools.decided(held);
     if (generations.length > 0) void this.replication.broadcast({ type: 'pools', generations }, 0);
     this.pools.review(held);

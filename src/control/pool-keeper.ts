@@ -15,6 +15,8 @@ export interface PoolKeeperOptions {
   saved: readonly PoolGeneration[];
   healthOf: HealthOf;
   broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;
+  /** Routers that this peer says it holds. */
+  heldBy(node: string): ReadonlySet<string>;
   activate(generations: PoolGeneration[]): void;
   save(generations: readonly PoolGeneration[]): void;
   onError(error: unknown): void;
@@ -27,7 +29,12 @@ export interface PoolKeeper {
    * A peer announced these. Pools that this node decides itself are left alone, and so are those that the peer does not decide (any more):
    * what it said as holder may have waited for a reconnect while another went on.
    */
-  announced(generations: readonly PoolGeneration[], heldRouters: ReadonlySet<string>, heldByPeer: ReadonlySet<string>): void;
+  announced(node: string, generations: readonly PoolGeneration[], heldRouters: ReadonlySet<string>): void;
+  /**
+   * This node or a peer began or ceased to hold something. Where two nodes held a router at once, each decided and the last word was
+   * taken up; what counts in the end is the word of the one that stays.
+   */
+  holdersChanged(heldRouters: ReadonlySet<string>): void;
   /** What a newly connected peer must know from this node. */
   decided(heldRouters: ReadonlySet<string>): PoolGeneration[];
   current(): PoolGeneration[];
@@ -49,6 +56,9 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
   }
   /** Announced to the peers that were there, not yet in force. */
   const announcing = new Map<string, PoolGeneration>();
+  /** By node, the one that spoke last at the end: what it announced since it holds what decides them. */
+  const said = new Map<string, ReadonlyMap<string, PoolGeneration>>();
+  let decides: ReadonlySet<string> = new Set();
   let queue: Promise<void> = Promise.resolve();
 
   const put = (changed: readonly PoolGeneration[]): void => {
@@ -64,8 +74,30 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
       return next === current ? [] : [next];
     });
 
+  const remember = (node: string, announced: readonly PoolGeneration[]): void => {
+    const before = said.get(node) ?? [];
+    said.delete(node);
+    said.set(node, new Map([...before, ...announced.map((generation) => [generation.pool, generation] as const)]));
+  };
+
+  const forgetWhatTheyDoNotHold = (): void => {
+    for (const [node, words] of said) {
+      const theirs = namesOf(decidedPools(config, options.heldBy(node)));
+      said.set(node, new Map([...words].filter(([pool]) => theirs.has(pool))));
+    }
+  };
+
+  /** The last word of a holder, unless what is in force is the word of one. */
+  const wordOn = (pool: string): PoolGeneration[] => {
+    const current = generations.get(pool);
+    const words = [...said.values()].flatMap((byPool) => byPool.get(pool) ?? []);
+    if (current === undefined || words.some((word) => adoptGeneration(current, word) === current)) return [];
+    return words.slice(-1);
+  };
+
   return {
     review(held) {
+      decides = namesOf(decidedPools(config, held));
       if (changes(held).length === 0) return;
       queue = queue
         .then(async () => {
@@ -73,22 +105,27 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
           if (changed.length === 0) return;
           for (const generation of changed) announcing.set(generation.pool, generation);
           await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS).finally(() => announcing.clear());
-          put(changed);
+          // Who is not the holder any more takes the word of the next one.
+          const still = changed.filter((generation) => decides.has(generation.pool));
+          if (still.length > 0) put(still);
         })
         .catch(options.onError);
     },
-    announced(announcements, held, heldByPeer) {
+    announced(node, announcements, held) {
       const own = namesOf(decidedPools(config, held));
-      const theirs = namesOf(decidedPools(config, heldByPeer));
-      const changed = announcements.filter((announcement) => {
-        const current = generations.get(announcement.pool);
-        return (
-          current !== undefined &&
-          theirs.has(announcement.pool) &&
-          !own.has(announcement.pool) &&
-          adoptGeneration(current, announcement) !== current
-        );
+      const theirs = namesOf(decidedPools(config, options.heldBy(node)));
+      const valid = announcements.filter(({ pool }) => theirs.has(pool) && generations.has(pool));
+      remember(node, valid);
+      const changed = valid.filter((announcement) => {
+        const current = generations.get(announcement.pool) as PoolGeneration;
+        return !own.has(announcement.pool) && adoptGeneration(current, announcement) !== current;
       });
+      if (changed.length > 0) put(changed);
+    },
+    holdersChanged(held) {
+      decides = namesOf(decidedPools(config, held));
+      forgetWhatTheyDoNotHold();
+      const changed = config.pools.flatMap(({ name }) => (decides.has(name) ? [] : wordOn(name)));
       if (changed.length > 0) put(changed);
     },
     decided: (held) => decidedPools(config, held).flatMap((pool) => announcing.get(pool.name) ?? generations.get(pool.name) ?? []),

@@ -3,6 +3,7 @@
  * changes it in place: it may hold hundreds of thousands of records and is touched for every batch. Pure.
  */
 import type { Monotonic } from '../system/clock.js';
+import type { ControlMessage } from './api.js';
 import type { SequencedFrame } from './frames.js';
 import { RECORD_BYTES } from './limits.js';
 
@@ -74,6 +75,13 @@ export function acknowledge(queue: OutQueue, sequence: number): void {
 export function rewind(queue: OutQueue): void {
   queue.next = queue.head;
   queue.bytesInFlight = 0;
+}
+
+/** Control messages that are of no use any more: their numbers are sent, not what they say. */
+export function expire(queue: OutQueue, isStale: (message: ControlMessage) => boolean, now: Monotonic): void {
+  for (const item of queue.items.slice(queue.head)) {
+    if (item.frame.type === 'control' && isStale(item.frame.message)) item.expiresAt = now;
+  }
 }
 
 /** True when a receiver that has everything up to `sequence` can go on with this queue. */

@@ -17,7 +17,7 @@ import {
   RETRY_MAX_MS,
   SILENCE_MS,
 } from './limits.js';
-import { acknowledge, clear, continues, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
+import { acknowledge, clear, continues, expire, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
 import {
   type Bulk,
   type Held,
@@ -243,6 +243,11 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
   enter(draft, { name: 'streaming', silentAt: later(now, SILENCE_MS), pingAt: later(now, PING_MS), hasGrace: false }, 'connected');
   const isKnown = frame.instance === s.config.own.instance;
   const isComplete = frame.complete || s.bulk !== null;
+  if (frame.sequence > s.sequence) {
+    // This machine went back in time (a restored snapshot): what it numbers from here on must be new to the peer.
+    s.gap ??= 'the peer has more than this stream ever sent';
+    s.sequence = frame.sequence;
+  }
   if (s.gap === null && !(isKnown && isComplete && continues(s.queue, frame.sequence, s.sequence))) {
     s.gap = isKnown ? 'the peer is not complete' : 'the peer does not know this stream';
   }
@@ -252,7 +257,9 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
     return;
   }
   rewind(s.queue);
-  // The receiving daemon forgets what a peer holds when the peer goes away.
+  // The receiving daemon forgets what a peer holds when the peer goes away; whoever announces pools does so anew to a peer that is reached
+  // again. What waited meanwhile may be the word of a holder that has long given up.
+  expire(s.queue, ({ type }) => type === 'holding' || type === 'pools', now);
   enqueue(draft, { type: 'control', sequence: 0, message: holdingMessage(s) });
   acked(draft, frame.sequence);
   if (frame.complete && s.bulk?.stage === 'sent' && frame.sequence >= s.bulk.endSequence) bulkDone(draft, s.bulk.id);

@@ -34,7 +34,12 @@ export const events = {
     fields: ['address', 'mac', 'interface', 'reason'],
   },
 
-  'network.settingRaised': { level: 'info', message: 'a kernel setting was raised', fields: ['key', 'before', 'after', 'reason'] },
+  'network.settingChanged': { level: 'info', message: 'a setting of the kernel was changed', fields: ['key', 'before', 'after', 'reason'] },
+  'network.tagsHidden': {
+    level: 'warn',
+    message: 'an interface may hide VLAN tags from the data plane: do not use VLANs on it',
+    fields: ['interface', 'reason'],
+  },
   'network.trouble': { level: 'warn', message: 'links or neighbours could not be followed for a moment', fields: ['reason'] },
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },

@@ -69,8 +69,8 @@ export function handOver(state: RouterState, reason: string, term: number | null
     const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
     return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
   }
-  // Faster than the order was the farewell.
-  if (state.kind === 'active') return { state, effects: [] };
+  // Faster than the order was the farewell: it was asked all the same, so it is not held down any more.
+  if (state.kind === 'active') return { state: { ...state, holdDownUntil: null }, effects: [] };
   return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverIgnored', fields: { role: state.kind } }] };
 }
 

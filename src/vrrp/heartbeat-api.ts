@@ -111,9 +111,10 @@ export type ToHeartbeat =
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; verifyTargets: VerifyTarget[]; tracked?: Tracked[] }
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
-  /** Become active for these routers at once: the active node has handed over to us. `terms`: of the leases it gave up, in the same order;
-   *  an order that comes after somebody had a later one is not obeyed. */
-  | { type: 'takeOver'; routers: string[]; reason: string; terms?: number[] }
+  /** Become active for these routers at once: the active node has handed over to us. `atMs`: when the daemon heard of it
+   *  (CLOCK_MONOTONIC), for a heartbeat that was stopped since may find somebody else in office. `terms`: of the leases given up, in the
+   *  same order; an order that comes after somebody had a later one is not obeyed. */
+  | { type: 'takeOver'; routers: string[]; reason: string; atMs?: number; terms?: number[] }
   /** Send priority 0, release the leases, exit. */
   | { type: 'stop'; reason: string }
   /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. */

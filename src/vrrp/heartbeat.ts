@@ -26,7 +26,7 @@ import { LeaseGuard } from './lease-guard.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { ReferenceWatch } from './reference-watch.js';
-import { earliest, plus } from './timing.js';
+import { earliest, plus, takeOverValidMs } from './timing.js';
 import { Wires } from './wires.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
@@ -101,7 +101,7 @@ export class Heartbeat {
       case 'yield':
         return this.chosen(message.routers, (unit) => unit.feed({ type: 'yield', reason: message.reason, holdDownMs: message.holdDownMs }));
       case 'takeOver':
-        return this.chosen(message.routers, (unit) => unit.feed({ type: 'takeOver', reason: message.reason, term: unit.termIn(message) }));
+        return this.takeOver(message);
       case 'stop':
         return this.stop(message.reason);
       case 'reload':
@@ -143,6 +143,15 @@ export class Heartbeat {
     this.beats = null;
     this.ports.report({ type: 'stopped' });
     this.options.onStopped();
+  }
+
+  private takeOver(order: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+    const { routers, reason, atMs } = order;
+    const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
+    this.chosen(routers, (unit) => {
+      if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });
+      else unit.feed({ type: 'takeOver', reason, term: unit.termIn(order) });
+    });
   }
 
   private track(message: Extract<ToHeartbeat, { type: 'track' }>): void {

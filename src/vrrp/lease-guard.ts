@@ -69,9 +69,11 @@ export class LeaseGuard {
     return { kind: 'ok', verifiedAt: this.verifiedIn(view) };
   }
 
-  /** `admitMs`: a planned hand-over goes on admitting new flows for stragglers. */
+  /** `admitMs`: a planned hand-over goes on admitting new flows for stragglers, and serves them as long. */
   release(slot: number, admitMs: number): void {
-    this.port.release(slot, this.drainNs, nanoseconds(admitMs), this.instance);
+    const admitNs = nanoseconds(admitMs);
+    const isShort = this.drainNs < admitNs;
+    this.port.release(slot, isShort ? admitNs : this.drainNs, admitNs, this.instance);
   }
 
   /** When the echo last came back under the present lease. */

@@ -31,6 +31,9 @@ export const leaseLifeMs = (leaseIntervalMs: number): number => MISSED_ADVERTS *
 
 export const lateWakeMs = (intervalMs: number): number => Math.max(LATE_WAKE_MIN_MS, intervalMs / 2);
 
+/** How old an order to take over may be: the one who gave it, and gave up for it, elects itself again after three intervals. */
+export const takeOverValidMs = (intervalMs: number): number => (MISSED_ADVERTS - 1) * intervalMs;
+
 /** The next beat of a rhythm that began at `previous`: keeps the mean interval exact although timers fire a little late, and starts
  *  anew after a stall instead of catching up in a burst. */
 export function nextBeat(previous: Monotonic, intervalMs: number, now: Monotonic): Monotonic {

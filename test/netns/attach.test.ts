@@ -181,6 +181,7 @@ else {
           `${node} says the mode`,
         );
         t.equal(interfaces.length, 2);
+        t.match(await cluster.lab.run(node, 'ethtool -k eth0'), /rx-vlan-offload: off/, `${node} sees VLAN tags`);
       }
       const { finish } = await traffic(cluster);
       await disturb(t, cluster);

@@ -35,6 +35,17 @@ export class Agenda {
     this.now = end;
   }
 
+  /** The same for code that goes on in promises: they run between the entries. */
+  async runTurnsUntil(end: () => number): Promise<void> {
+    for (let first = this.heap[0]; first !== undefined && first.at <= end(); first = this.heap[0]) {
+      this.removeFirst();
+      this.now = first.at;
+      first.act();
+      await null;
+    }
+    this.now = end();
+  }
+
   private removeFirst(): void {
     const last = this.heap.pop() as Entry;
     const { length } = this.heap;

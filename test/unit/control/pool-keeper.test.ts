@@ -19,7 +19,7 @@ const config = {
 const held = new Set(['front']);
 const none = new Set<string>();
 
-function setup(saved: PoolGeneration[] = []) {
+function setup(saved: PoolGeneration[] = [], heldBy: Record<string, ReadonlySet<string>> = { lb2: held }) {
   const steps: string[] = [];
   const health: Record<string, CheckedHealth> = {};
   let announce: () => void = () => undefined;
@@ -32,6 +32,7 @@ function setup(saved: PoolGeneration[] = []) {
         steps.push(`tell ${message.type === 'pools' ? message.generations[0]?.generation : message.type}`);
         announce = () => resolve(true);
       }),
+    heldBy: (node) => heldBy[node] ?? none,
     activate: (generations) => steps.push(`activate ${generations[0]?.generation}`),
     save: (generations) => steps.push(`save ${generations[0]?.generation}`),
     onError: (error) => steps.push(`error ${error}`),
@@ -67,17 +68,17 @@ t.test('an announcement is activated by others and ignored by the one who decide
     generation: 7,
     members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }],
   };
-  keeper.announced([told], held, held);
+  keeper.announced('lb2', [told], held);
   t.same(steps, []);
-  keeper.announced([told, { ...told, pool: 'unknown' }], none, held);
+  keeper.announced('lb2', [told, { ...told, pool: 'unknown' }], none);
   t.same(steps, ['activate 7', 'save 7']);
   t.same(keeper.decided(held), [told], 'a new holder goes on from it');
 });
 
 t.test('what a peer says that does not hold the lease is an old word', async (t) => {
-  const { keeper, steps } = setup();
+  const { keeper, steps } = setup([], {});
   const before = keeper.current();
-  keeper.announced([{ pool: 'web', generation: 7, members: [] }], none, none);
+  keeper.announced('lb2', [{ pool: 'web', generation: 7, members: [] }], none);
   t.same(steps, []);
   t.same(keeper.current(), before);
 });
@@ -102,4 +103,44 @@ t.test('the last generation is taken up after a restart', async (t) => {
     members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }],
   };
   t.same(setup([saved]).keeper.current(), [saved]);
+});
+
+t.test('two that held at once both decided: in the end the word of the one that stays is in force', async (t) => {
+  const heldBy: Record<string, ReadonlySet<string>> = { lb2: held, lb3: held };
+  const { keeper } = setup([], heldBy);
+  const word = (generation: number): PoolGeneration => ({ pool: 'web', generation, members: [] });
+  keeper.announced('lb2', [word(7)], none);
+  keeper.announced('lb3', [word(8)], none);
+  keeper.holdersChanged(none);
+  t.match(keeper.current(), [{ generation: 8 }], 'the last word, while both hold');
+  heldBy.lb3 = none;
+  keeper.holdersChanged(none);
+  t.match(keeper.current(), [{ generation: 7 }]);
+  heldBy.lb2 = none;
+  keeper.holdersChanged(none);
+  t.match(keeper.current(), [{ generation: 7 }], 'nobody holds: what was in force stays');
+  heldBy.lb3 = held;
+  keeper.holdersChanged(none);
+  t.match(keeper.current(), [{ generation: 7 }], 'what it said before it ceased to hold is forgotten');
+});
+
+t.test('what the other said while both held is taken up by the one that gives way', async (t) => {
+  const { keeper } = setup();
+  keeper.announced('lb2', [{ pool: 'web', generation: 7, members: [] }], held);
+  t.match(keeper.current(), [{ generation: 1 }]);
+  keeper.holdersChanged(held);
+  t.match(keeper.current(), [{ generation: 1 }]);
+  keeper.holdersChanged(none);
+  t.match(keeper.current(), [{ generation: 7 }]);
+});
+
+t.test('a change is not activated by a node that gave the lease up while it was announced', async (t) => {
+  const { keeper, steps, health, confirm } = setup();
+  health.be1 = 'down';
+  keeper.review(held);
+  await settle();
+  keeper.holdersChanged(none);
+  confirm();
+  await settle();
+  t.same(steps, ['tell 2']);
 });

@@ -327,6 +327,40 @@ for (const { what, resume, reason } of [
   });
 }
 
+t.test('a machine that went back in time numbers above what the peer has, and starts over', async (t) => {
+  const machine = new Machine().toHello();
+  machine.frame({ type: 'hello', hello: hello('lb2') });
+  machine.frame({ type: 'resume', instance: 'instance of lb1', sequence: 500, complete: true });
+  t.same(machine.told, ['changed', 'changed', 'send gap 501', 'send control 502', 'send bulkBegin 503', 'send bulkEnd 504']);
+  machine.frame({ type: 'ack', sequence: 504 });
+  machine.frame({ type: 'bulkDone', bulk: 1 });
+  t.ok(isLive(machine.state));
+
+  const later = new Machine().toLive();
+  later.feed({ type: 'closed', reason: 'broken' });
+  later.tickAt(1000);
+  later.feed({ type: 'opened' });
+  later.frame({ type: 'hello', hello: hello('lb2') });
+  later.frame({ type: 'resume', instance: 'instance of lb1', sequence: 90, complete: true });
+  t.same(later.told, ['changed', 'changed', 'send gap 91', 'send control 92', 'send bulkBegin 93', 'send bulkEnd 94']);
+  t.match(later.state.reason, /more than this stream ever sent/);
+});
+
+t.test('what was held and announced while apart is not said when it is over', async (t) => {
+  const machine = new Machine().toLive();
+  machine.feed({ type: 'closed', reason: 'broken' });
+  machine.feed({ type: 'holding', held: [{ slot: 0, name: 'front' }] });
+  machine.feed({ type: 'control', message: { type: 'pools', generations: [] }, expiresAt: NEVER });
+  machine.feed({ type: 'control', message: { type: 'nextHops', addresses: [] }, expiresAt: NEVER });
+  machine.feed({ type: 'holding', held: [] });
+  machine.tickAt(1000);
+  machine.feed({ type: 'opened' });
+  machine.frame({ type: 'hello', hello: hello('lb2') });
+  machine.frame({ type: 'resume', instance: 'instance of lb1', sequence: 4, complete: true });
+  t.same(machine.told, ['changed', 'send skip 5', 'send skip 6', 'send control 7', 'send skip 8', 'send control 9']);
+  t.match(machine.effects.at(-1), { frame: { message: { type: 'holding', routers: [] } } });
+});
+
 t.test('a full queue is emptied, said, and replaced by a bulk when the peer reads again', async (t) => {
   const machine = new Machine({ queueRecords: 10 }).toLive();
   machine.feed(records(6));

@@ -25,6 +25,6 @@ t.test('suites and parts of a path restrict', async (t) => {
 t.test('this file is found, and compiled where it is expected', async (t) => {
   t.match(
     findTests(projectRoot).find((one) => one.source === 'test/unit/scripts/selection.test.ts'),
-    { suite: { name: 'unit', isPure: true }, compiled: 'build/js/test/unit/scripts/selection.test.js' },
+    { suite: { name: 'unit', lane: 'pure' }, compiled: 'build/js/test/unit/scripts/selection.test.js' },
   );
 });

@@ -138,6 +138,18 @@ t.test('stop: lease gone, priority 0, told', (t) => {
   t.end();
 });
 
+t.test('an order to take over that was read too late is void', (t) => {
+  const bench = new Bench(router()).begin();
+  bench.receive(advert(200));
+  const { now } = bench.agenda;
+  bench.heartbeat.receive({ type: 'takeOver', routers: [], reason: 'switchover', atMs: now - 201 });
+  t.equal(bench.status.role, 'backup');
+  t.match(bench.reports.at(-1), { type: 'log', event: 'takeOverExpired', fields: { reason: 'switchover' } });
+  bench.heartbeat.receive({ type: 'takeOver', routers: [], reason: 'switchover', atMs: now - 199 });
+  t.equal(bench.status.role, 'active');
+  t.end();
+});
+
 t.test('reload changes in place what can change in place', (t) => {
   const bench = new Bench(router()).begin().pass(500);
   const { sinceWallMs } = bench.status;

@@ -15,6 +15,7 @@ class Kernel implements LeasePort {
   verified = 0;
   detached = '';
   calls: string[] = [];
+  released: { drainMs: number; admitMs: number } | null = null;
   readonly clock: Clock = { now: () => this.now as Monotonic, wallMs: () => this.now, at: () => () => undefined };
 
   private view(result: LeaseView['result']): LeaseView {
@@ -51,8 +52,9 @@ class Kernel implements LeasePort {
     return this.view('ok');
   }
 
-  release(): LeaseView {
+  release(_slot: number, drainNs: bigint, admitNs: bigint): LeaseView {
     this.enter('release');
+    this.released = { drainMs: Number(drainNs) / NS, admitMs: Number(admitNs) / NS };
     this.deadline = this.now;
     return this.view('ok');
   }
@@ -104,6 +106,16 @@ t.test('a lapsed lease is not renewed', (t) => {
   kernel.now = 1296;
   t.equal(guard.renew(0, at(1500), []).kind, 'lapsed');
   t.equal(guard.renew(0, at(1200), []).kind, 'lapsed', 'nor one whose end is past');
+  t.end();
+});
+
+t.test('flows that are admitted after a planned release are served as long, whatever the drain window', (t) => {
+  const kernel = new Kernel();
+  const guard = guardOf(kernel);
+  guard.release(0, 20);
+  t.same(kernel.released, { drainMs: 500, admitMs: 20 });
+  guard.release(0, 1016);
+  t.same(kernel.released, { drainMs: 1016, admitMs: 1016 });
   t.end();
 });
 

@@ -150,6 +150,17 @@ t.test('takeOver: not when somebody has had a later lease than the one that was 
   t.end();
 });
 
+t.test('takeOver: an order that comes after the fact ends the hold-down all the same', (t) => {
+  const router = active();
+  router.feed({ type: 'yield', reason: 'switchover', holdDownMs: Number.MAX_SAFE_INTEGER });
+  for (let passed = 0; passed < 1000 && router.state.kind !== 'active'; passed += 50) router.pass(50);
+  t.equal(router.state.kind, 'active', 'nobody else was there');
+  t.ok(router.state.holdDownUntil !== null);
+  t.same(router.feed({ type: 'takeOver', reason: 'switchover' }), []);
+  t.equal(router.state.holdDownUntil, null);
+  t.end();
+});
+
 t.test('a restarted process with its own fresh lease resumes with an advertisement', (t) => {
   const router = new Driver();
   const effects = router.feed({ type: 'start', leaseRemainingMs: 120 }).map(tell);

@@ -1,0 +1,71 @@
+/**
+ * Whole clusters under thousands of seeds, on all cores. `TANDEM_SIM_SEEDS=100000` runs more of them, `TANDEM_SIM_FIRST` begins elsewhere.
+ * One seed: `TANDEM_SIM_SEED=123 node build/js/test/sim/cluster.test.js` replays it and tells its story, without the faults that do not matter.
+ */
+import t from 'tap';
+import { EXCUSES } from './cluster/checks.js';
+import { runSeeds, runShares } from './cluster/fleet.js';
+import { MUTANTS, type Mutant } from './cluster/mutants.js';
+import { run, shrink, story } from './cluster/run.js';
+
+const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 10_000);
+const FIRST = Number(process.env.TANDEM_SIM_FIRST ?? 1);
+const only = process.env.TANDEM_SIM_SEED;
+/** Failing runs that are looked into. */
+const TOLD = 2;
+/** A mutant that does harm in so few runs that none of these shows it proves nothing about its check. */
+const MUTANT_SEEDS = 400;
+const NO_LIMIT = { timeout: 0 };
+t.setTimeout(0);
+
+const told = async (seed: number): Promise<string> => story({ seed, without: await shrink({ seed }) });
+
+if (only !== undefined) {
+  t.test(`seed ${only}`, NO_LIMIT, async (t) => {
+    const seed = Number(only);
+    const { verdict } = await run({ seed });
+    t.comment(verdict.violations.length > 0 ? await told(seed) : await story({ seed }));
+    t.same(verdict.violations, []);
+  });
+} else {
+  t.test('the same seed gives the same run', async (t) => {
+    for (const seed of [3, 8]) t.equal(await story({ seed }), await story({ seed }));
+  });
+
+  t.test('whole clusters', NO_LIMIT, async (t) => {
+    const tally = await runSeeds({ first: FIRST, seeds: SEEDS, mutant: null, maxFailures: 20 });
+    const { seeds, takeOvers, flows, served, drained, excused, lost, failures } = tally;
+    t.comment(`${seeds} seeds, ${takeOvers} take-overs, ${flows} flows, ${served} packets served, ${drained} of them without a lease`);
+    t.comment(`two leases at once, excused: ${JSON.stringify(excused)}`);
+    t.comment(`flows lost, excused: ${JSON.stringify(lost)}`);
+    for (const { seed } of failures.slice(0, TOLD)) t.fail(`seed ${seed}`, { story: await told(seed) });
+    t.same(
+      failures.map(({ seed, violations }) => `seed ${seed}: ${violations[0]}`),
+      [],
+      'runs that failed',
+    );
+    t.ok(takeOvers > 2 * seeds, 'the faults cause take-overs');
+    t.ok(drained > 0 && lost.notShared > 0, 'the clients meet drain windows, and flows that nobody else had');
+    if (SEEDS >= 5000)
+      for (const excuse of EXCUSES)
+        if (excuse !== 'sameInstant' && excuse !== 'handOver') t.ok(excused[excuse] > 0, `${excuse} is exercised`);
+  });
+
+  t.test('a node that is wrong on purpose is caught', NO_LIMIT, async (t) => {
+    const mutants = Object.keys(MUTANTS) as Mutant[];
+    const tallies = await runShares(mutants.map((mutant) => ({ first: 1, seeds: MUTANT_SEEDS, mutant, maxFailures: 4 })));
+    for (const [index, mutant] of mutants.entries()) {
+      const { text, caughtBy } = MUTANTS[mutant];
+      const violations = tallies[index]?.failures.flatMap((failure) => failure.violations) ?? [];
+      for (const check of caughtBy) {
+        t.ok(
+          violations.some((violation) => violation.startsWith(check)),
+          `${text}: caught by ${check}`,
+          { violations: violations.slice(0, 5) },
+        );
+      }
+      const first = tallies[index]?.failures[0]?.seed;
+      t.comment(`${mutant}: first caught with seed ${first}`);
+    }
+  });
+}

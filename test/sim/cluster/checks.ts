@@ -1,0 +1,214 @@
+/**
+ * What must hold in every run of a simulated cluster:
+ * (a) never two leases at once; (b) somebody is active soon after the faults, the best node later, and every packet is served then;
+ * (c) no shared flow is lost by a node that had it, and nobody believes a peer to be complete that is not; (d) no change without a fault;
+ * (e) all tables and pools are equal at the end and everybody knows it; (f) nothing is served beyond the drain window; (s) a node does
+ * nothing that is forbidden whatever the others do.
+ *
+ * Two leases at once are excused in exactly these cases, and counted:
+ * - `cutOff`: none of the advertisements that the holder sent within the life of a lease before the other acquired had reached the
+ *   acquirer, and all that were due were lost or held up by a fault. A lease lives from a successful send, and nobody can tell a sent
+ *   packet from a received one without an answer: separated healthy nodes look dead to each other.
+ * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
+ * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself.
+ * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
+ * - `frozen`: the clock of the first one's whole machine stood still or went back, so its lease ended later than the others could know.
+ */
+import { leaseLifeMs } from '../../../src/vrrp/timing.js';
+import type { Loss } from './clients.js';
+import type { Holding } from './kernel.js';
+import type { SimNode, Span } from './node.js';
+import { MAX_DELAY_MS } from './packets.js';
+import type { World } from './world.js';
+
+export type Excuse = 'cutOff' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
+export const EXCUSES: readonly Excuse[] = ['cutOff', 'sameInstant', 'handOver', 'stalled', 'frozen'];
+
+export interface Verdict {
+  seed: number;
+  violations: string[];
+  excused: Record<Excuse, number>;
+  lost: Record<Loss, number>;
+  takeOvers: number;
+  flows: number;
+  served: number;
+  drained: number;
+}
+
+/** Longest time from the last look into the socket to the lease in an undisturbed step (CLAIM_STALL_MS and a little). */
+const STEP_MS = 2.5;
+const EPSILON_MS = 1e-6;
+/** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
+const ACTIVE_WITHIN_MS = 6000;
+const ACTIVE_WITHIN_INTERVALS = 6;
+
+export function judge(world: World): Verdict {
+  const verdict: Verdict = {
+    seed: world.shape.seed,
+    violations: [],
+    excused: { cutOff: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
+    lost: world.clients.lost,
+    takeOvers: 0,
+    flows: world.clients.flows.size,
+    served: world.clients.served,
+    drained: world.clients.drained,
+  };
+  leases(world, verdict);
+  verdict.violations.push(...world.clients.violations, ...world.untrue.slice(0, 1));
+  for (const node of world.nodes) verdict.violations.push(...node.sins.map((sin) => `(s) ${node.name} ${sin}`));
+  verdict.violations.push(...afterwards(world), ...changes(world), ...differences(world));
+  return verdict;
+}
+
+// --- (a) ------------------------------------------------------------------------------------------------------------------------------
+
+function leases(world: World, verdict: Verdict): void {
+  const holdings = world.nodes.flatMap((node) => node.kernel.holdings).sort((a, b) => a.from - b.from);
+  verdict.takeOvers = holdings.length;
+  for (const [index, first] of holdings.entries()) {
+    for (const second of holdings.slice(index + 1)) {
+      if (second.from >= first.to) break;
+      if (second.node === first.node || overlapOf(world, first, second) <= EPSILON_MS) continue;
+      const excuse = excuseFor(world, first, second);
+      if (excuse === null) verdict.violations.push(overlapText(world, first, second));
+      else verdict.excused[excuse]++;
+    }
+  }
+}
+
+const nodeAt = (world: World, index: number): SimNode => world.nodes[index] as SimNode;
+
+/** Time during which both could act: a machine that stands still does nothing with its lease. */
+function overlapOf(world: World, first: Holding, second: Holding): number {
+  const common: Span = { from: second.from, to: Math.min(first.to, second.to) };
+  const still = [first, second].flatMap((holding) => nodeAt(world, holding.node).frozen);
+  const covered = still.reduce((sum, span) => sum + Math.max(0, Math.min(span.to, common.to) - Math.max(span.from, common.from)), 0);
+  return common.to - common.from - covered;
+}
+
+function overlapText(world: World, first: Holding, second: Holding): string {
+  const [a, b] = [nodeAt(world, first.node).name, nodeAt(world, second.node).name];
+  return `(a) ${a} and ${b} both held a lease for ${overlapOf(world, first, second).toFixed(3)} ms from ${second.from.toFixed(3)} ms`;
+}
+
+function excuseFor(world: World, first: Holding, second: Holding): Excuse | null {
+  const lifeMs = leaseLifeMs(world.shape.intervalMs);
+  if (wasFrozen(world, first, second)) return 'frozen';
+  const adverts = (world.sent[first.node] ?? []).filter(
+    (advert) =>
+      advert.isAddressed[second.node] === true &&
+      advert.priority > 0 &&
+      advert.at > Math.max(first.from - STEP_MS, second.from - lifeMs) &&
+      advert.at < second.from,
+  );
+  const stops = nodeAt(world, second.node).heartbeat.process.stalls.filter((stall) => stall.isInside && stall.to > second.from - STEP_MS);
+  const wasUnread = (at: number): boolean => stops.some((stop) => at >= stop.from - STEP_MS && at <= stop.to);
+  const hasArrived = adverts.some((advert) => {
+    const at = advert.arrived[second.node] ?? Number.POSITIVE_INFINITY;
+    return at < second.from - STEP_MS && !wasUnread(at);
+  });
+  const overdue = adverts.filter((advert) => advert.at < second.from - MAX_DELAY_MS);
+  const isDisturbed = overdue.length > 0 && overdue.every((advert) => advert.isDisturbed[second.node] === true);
+  if (!hasArrived && isDisturbed) return 'cutOff';
+  const overlapMs = Math.min(first.to, second.to) - second.from;
+  const hasJustBegun = second.from - first.from < MAX_DELAY_MS + STEP_MS;
+  if (!hasArrived && hasJustBegun && overlapMs < MAX_DELAY_MS + STEP_MS) return 'sameInstant';
+  const wasStopped = [first, second].some(({ node }) =>
+    nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
+  );
+  if (!hasArrived && wasStopped && world.hasStalls) return 'stalled';
+  return isThirdParty(first, second) ? 'handOver' : null;
+}
+
+/** The one that was told to take over, and one that neither gave up for it nor was told. */
+const isThirdParty = (first: Holding, second: Holding): boolean =>
+  (first.handedOverBy !== null && first.handedOverBy !== second.node) ||
+  (second.handedOverBy !== null && second.handedOverBy !== first.node);
+
+/** The clock of one of them stood still or went back during the other's patience or its own lease. */
+function wasFrozen(world: World, first: Holding, second: Holding): boolean {
+  const lifeMs = leaseLifeMs(world.shape.intervalMs);
+  const end = Math.min(first.to, second.to);
+  return [first, second].some((holding) =>
+    nodeAt(world, holding.node).frozen.some(
+      (span) =>
+        span.from < end && span.to > second.from - lifeMs - world.shape.intervalMs && end <= span.to + lifeMs + world.shape.intervalMs,
+    ),
+  );
+}
+
+// --- (b) ------------------------------------------------------------------------------------------------------------------------------
+
+function afterwards(world: World): string[] {
+  const { intervalMs, preempt } = world.shape;
+  const activeFrom = world.faultsEnd + ACTIVE_WITHIN_MS + ACTIVE_WITHIN_INTERVALS * intervalMs;
+  for (const { at, holders } of world.looks) {
+    if (at < activeFrom) continue;
+    const isSettled = at >= world.settledAt;
+    if (holders.length === 0) return [`(b) at ${at.toFixed(1)} ms, long after the last fault, nobody is active`];
+    if (!isSettled) continue;
+    if (holders.length > 1) return [`(b) at ${at.toFixed(1)} ms, long after the last fault, ${holders.length} nodes hold a lease`];
+    const [holder] = holders;
+    const best = bestOf(world, holder);
+    if (preempt && holder !== best) return [`(b) at ${at.toFixed(1)} ms n${(holder ?? 0) + 1} is active instead of n${(best ?? 0) + 1}`];
+  }
+  return [];
+}
+
+/** The node of highest priority that was not told to give way. */
+const bestOf = (world: World, holder: number | undefined): number | undefined =>
+  world.nodes.find((node) => !node.isHeldDown || node.index === holder)?.index;
+
+/** Everything is as it should be. */
+export function isSettled(world: World): boolean {
+  const [holder, ...others] = world.nodes.filter((node) => node.holds);
+  if (holder === undefined || others.length > 0) return false;
+  if (world.shape.preempt && holder.index !== bestOf(world, holder.index)) return false;
+  return world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0);
+}
+
+// --- (d) ------------------------------------------------------------------------------------------------------------------------------
+
+function changes(world: World): string[] {
+  return world.nodes.flatMap((node) => {
+    const late = node.transitions.find((transition) => transition.at > world.settledAt);
+    return late === undefined ? [] : [`(d) ${node.name} became ${late.to} (${late.reason}) at ${late.at.toFixed(1)} ms without a fault`];
+  });
+}
+
+// --- (e) ------------------------------------------------------------------------------------------------------------------------------
+
+function differences(world: World): string[] {
+  const holder = world.nodes.find((node) => node.holds);
+  if (holder === undefined) return [];
+  const expected = holder.kernel.table.content();
+  const [digest] = holder.kernel.table.digests();
+  return world.nodes.flatMap((node) => {
+    if (node === holder) return [];
+    const found: string[] = [];
+    const content = node.kernel.table.content();
+    const missing = [...expected].find(([flow, record]) => content.get(flow)?.generation !== record.generation);
+    if (missing !== undefined) found.push(`(e) ${node.name} lacks flow ${missing[0]} that ${holder.name} has at the end`);
+    const surplus = [...content.keys()].find((flow) => !expected.has(flow));
+    if (surplus !== undefined) found.push(`(e) ${node.name} has flow ${surplus} that ${holder.name} has not at the end`);
+    if (found.length === 0 && node.kernel.table.digests()[0]?.digest !== digest?.digest) found.push(`(e) ${node.name} has another digest`);
+    return [...found, ...doubts(node), ...pools(node, holder)];
+  });
+}
+
+function doubts(node: SimNode): string[] {
+  const { daemon } = node;
+  if (daemon === null) return [`(e) ${node.name} has no daemon at the end`];
+  return daemon.replication
+    .peers()
+    .filter((peer) => !peer.inSync || !peer.receivedInSync || peer.queuedRecords > 0)
+    .map(
+      (peer) =>
+        `(e) ${node.name} about ${peer.node}: ${peer.state}, sends in sync ${peer.inSync}, receives ${peer.receivedInSync} (${peer.reason})`,
+    );
+}
+
+function pools(node: SimNode, holder: SimNode): string[] {
+  const isEqual = JSON.stringify(node.generation()) === JSON.stringify(holder.generation());
+  return isEqual ? [] : [`(e) ${node.name} and ${holder.name} have different generations of the pool`];
+}

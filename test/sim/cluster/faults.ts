@@ -1,0 +1,250 @@
+/** What goes wrong in a run: drawn from the seed as a list, so that a failing run can be tried again without one or the other. */
+import type { Random } from '../random.js';
+import type { SimNode } from './node.js';
+import type { World } from './world.js';
+
+export interface Fault {
+  from: number;
+  to: number;
+  text: string;
+  begin(): void;
+  finish(): void;
+}
+
+interface Draw {
+  world: World;
+  random: Random;
+  node: SimNode;
+  other: SimNode;
+  from: number;
+  to: number;
+}
+
+type Kind = (draw: Draw) => Pick<Fault, 'text' | 'begin' | 'finish'>;
+
+const nothing = (): void => undefined;
+
+const toggle = (text: string, set: (isOn: boolean) => void): ReturnType<Kind> => ({
+  text,
+  begin: () => set(true),
+  finish: () => set(false),
+});
+
+/** Counted, because several faults may want the same. */
+const hold = (text: string, target: Record<string, number>, key: string, begin: () => void, release: () => void): ReturnType<Kind> => ({
+  text,
+  begin: () => {
+    target[key] = (target[key] ?? 0) + 1;
+    begin();
+  },
+  finish: () => {
+    target[key] = (target[key] ?? 0) - 1;
+    if (target[key] === 0) release();
+  },
+});
+
+const cut = (isCut: boolean[][], a: number, b: number, isBoth: boolean) => (isOn: boolean) => {
+  (isCut[a] as boolean[])[b] = isOn;
+  if (isBoth) (isCut[b] as boolean[])[a] = isOn;
+};
+
+const arrow = ({ node, other }: Draw, isBoth: boolean): string => `${node.name} ${isBoth ? '<' : ''}-> ${other.name}`;
+
+const counters = (node: SimNode): Record<string, number> => node as unknown as Record<string, number>;
+
+const wireCut =
+  (isBoth: boolean): Kind =>
+  (draw) =>
+    toggle(`VRRP cut ${arrow(draw, isBoth)}`, cut(draw.world.wire.isCut, draw.node.index, draw.other.index, isBoth));
+
+const linkCut: Kind = (draw) =>
+  toggle(`replication cut ${arrow(draw, true)}`, cut(draw.world.streams.isCut, draw.node.index, draw.other.index, true));
+
+/** One node against all others, on one or both networks. */
+const isolation: Kind = ({ world, node, random }) => {
+  const isWire = random.chance(0.7);
+  const isStreams = !isWire || random.chance(0.5);
+  const text = `${node.name} is cut off (${[isWire ? 'VRRP' : '', isStreams ? 'replication' : ''].filter(Boolean).join(' and ')})`;
+  return toggle(text, (isOn) => {
+    for (const peer of world.nodes) {
+      if (peer === node) continue;
+      if (isWire) cut(world.wire.isCut, node.index, peer.index, true)(isOn);
+      if (isStreams) cut(world.streams.isCut, node.index, peer.index, true)(isOn);
+    }
+  });
+};
+
+const loss: Kind = ({ world, random }) => {
+  const share = random.between(0.1, 0.6);
+  return toggle(`VRRP loses ${(share * 100).toFixed(0)} %`, (isOn) => {
+    world.wire.loss = isOn ? share : 0;
+  });
+};
+
+const duplicates: Kind = ({ world }) =>
+  toggle('VRRP duplicates packets', (isOn) => {
+    world.wire.duplicates = isOn ? 0.3 : 0;
+  });
+
+const slowness: Kind = ({ world, random }) => {
+  const slowMs = world.shape.intervalMs * random.between(0.1, 2);
+  return toggle(`VRRP delays up to ${slowMs.toFixed(1)} ms`, (isOn) => {
+    world.wire.slowMs = isOn ? slowMs : 0;
+  });
+};
+
+const slowStreams: Kind = ({ world, random }) => {
+  const slowMs = random.between(5, 150);
+  return toggle(`replication delays up to ${slowMs.toFixed(0)} ms`, (isOn) => {
+    world.streams.slowMs = isOn ? slowMs : 0;
+  });
+};
+
+const streamBreak: Kind = ({ world }) => ({ text: 'a replication stream breaks', begin: () => world.streams.breakOne(), finish: nothing });
+
+const power: Kind = ({ node }) => ({ text: `${node.name} loses power`, begin: () => node.powerOff(), finish: () => node.powerOn() });
+
+const heartbeatDeath: Kind = ({ node }) => ({ text: `${node.name} heartbeat killed`, begin: () => node.killHeartbeat(), finish: nothing });
+
+const heartbeatGone: Kind = ({ node }) =>
+  hold(
+    `${node.name} heartbeat killed and kept down`,
+    counters(node),
+    'heartbeatHeldDown',
+    () => node.killHeartbeat(),
+    () => node.reviveHeartbeat(),
+  );
+
+const daemonGone: Kind = ({ node }) =>
+  hold(
+    `${node.name} daemon killed`,
+    counters(node),
+    'daemonHeldDown',
+    () => node.killDaemon(),
+    () => node.startDaemon(),
+  );
+
+const bothGone: Kind = (draw) => {
+  const parts = [daemonGone(draw), heartbeatGone(draw)];
+  return {
+    text: `${draw.node.name} heartbeat and daemon killed`,
+    begin: () => parts.forEach((part) => void part.begin()),
+    finish: () => parts.reverse().forEach((part) => void part.finish()),
+  };
+};
+
+const pausedHeartbeat: Kind = ({ node, to }) => ({
+  text: `${node.name} heartbeat stopped`,
+  begin: () => node.heartbeat.process.pause(to),
+  finish: nothing,
+});
+
+const pausedDaemon: Kind = ({ node, to }) => ({
+  text: `${node.name} daemon stopped`,
+  begin: () => node.daemonProcess.pause(to),
+  finish: nothing,
+});
+
+const pausedMachine: Kind = ({ node, to }) => ({
+  text: `${node.name} paused, clock and all`,
+  begin: () => node.freeze(to),
+  finish: nothing,
+});
+
+const snapshot: Kind = ({ node }) => ({
+  text: `${node.name} snapshot taken, later restored`,
+  begin: () => node.takeSnapshot(),
+  finish: () => node.restoreSnapshot(),
+});
+
+const wallClock: Kind = ({ node, random }) => {
+  const jumpMs = random.between(-3.6e6, 3.6e6);
+  return {
+    text: `${node.name} wall clock jumps ${jumpMs.toFixed(0)} ms`,
+    begin: () => (node.clock.wallOffsetMs += jumpMs),
+    finish: nothing,
+  };
+};
+
+const starvation: Kind = ({ world, node, random }) => {
+  const { process } = node.heartbeat;
+  world.hasStalls = true;
+  const stallMs = world.shape.intervalMs * random.between(0.1, 4);
+  return toggle(`${node.name} heartbeat is starved inside its steps`, (isOn) => {
+    process.stallChance = isOn ? 0.03 : 0;
+    process.stallMs = stallMs;
+  });
+};
+
+const failedSends: Kind = ({ node }) => toggle(`${node.name} cannot send adverts`, (isOn) => (node.sendFails = isOn));
+
+const noCarrier: Kind = ({ world, node }) =>
+  toggle(`${node.name} has no carrier`, (isOn) => {
+    node.isLinkUp = !isOn;
+    world.wire.isLinkDown[node.index] = isOn;
+  });
+
+const detached: Kind = ({ node }) => toggle(`${node.name} program detached`, (isOn) => (node.isAttached = !isOn));
+
+const switchover: Kind = ({ world, random }) => {
+  const isTwice = random.chance(0.2);
+  const go = (): void => {
+    world.nodes.find((node) => node.holds)?.switchover();
+  };
+  return { text: `switchover${isTwice ? ', twice' : ''}`, begin: go, finish: isTwice ? go : nothing };
+};
+
+const gracefulStop: Kind = ({ node }) => ({
+  text: `${node.name} stopped by the operator`,
+  begin: () => void node.stopGracefully(),
+  finish: () => node.startAgain(),
+});
+
+const serverDown: Kind = ({ world, random }) => {
+  const server = random.below(world.isServerUp.length);
+  return toggle(`server ${server} is down`, (isOn) => world.setServer(server, !isOn));
+};
+
+const KINDS: readonly Kind[] = [
+  wireCut(true),
+  wireCut(false),
+  linkCut,
+  isolation,
+  loss,
+  duplicates,
+  slowness,
+  slowStreams,
+  streamBreak,
+  power,
+  power,
+  heartbeatDeath,
+  heartbeatGone,
+  daemonGone,
+  bothGone,
+  pausedHeartbeat,
+  pausedHeartbeat,
+  pausedDaemon,
+  pausedMachine,
+  snapshot,
+  wallClock,
+  starvation,
+  failedSends,
+  noCarrier,
+  detached,
+  switchover,
+  switchover,
+  gracefulStop,
+  serverDown,
+];
+
+export function drawFaults(world: World, random: Random): Fault[] {
+  const { faultsFrom, faultsEnd, shape } = world;
+  return Array.from({ length: shape.faults }, () => {
+    const from = random.between(faultsFrom, faultsEnd - 2 * shape.intervalMs);
+    const longest = random.pick([3 * shape.intervalMs, 10 * shape.intervalMs, 1500, faultsEnd - from]);
+    const to = Math.min(faultsEnd, from + random.between(0.2 * shape.intervalMs, longest));
+    const node = random.pick(world.nodes);
+    const other = random.pick(world.nodes.filter((candidate) => candidate !== node));
+    return { from, to, ...random.pick(KINDS)({ world, random, node, other, from, to }) };
+  });
+}

@@ -1,0 +1,241 @@
+/**
+ * The data plane of one machine: the lease, the flow table, the ready flag and what a packet to the VIP meets there. It goes on while every
+ * process of the machine is stopped, and is pinned: only the end of the machine ends it. Its times are those of the machine's clock.
+ */
+import type { PoolGeneration } from '../../../src/l4/api.js';
+import type { LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
+import { FlowTable, mix, type TableHooks, type TableSnapshot } from './flow-table.js';
+import type { Mutant } from './mutants.js';
+
+const NS = 1e6;
+/** As in the data plane's settings: how long the previous generation of a pool places flows that have no record. */
+const SECOND_CHANCE_MS = 2000;
+const FOREVER_MS = 1e9;
+
+/** A time (true) during which a node held the lease; `to` moves with each renewal. */
+export interface Holding {
+  node: number;
+  from: number;
+  to: number;
+  /** Became active because its daemon was told to, by whom. */
+  handedOverBy: number | null;
+}
+
+export type Refusal = 'notActive' | 'notReady' | 'noRecord' | 'drained';
+export type Outcome = { server: number; isFresh: boolean; isNew: boolean } | Refusal;
+
+export interface PacketOfFlow {
+  flow: number;
+  kind: 'first' | 'next' | 'last';
+  /** Placed by a scheduler whose choice nobody can derive again. */
+  isPinned: boolean;
+}
+
+interface Lease {
+  deadline: number;
+  drainUntil: number;
+  admitUntil: number;
+  started: number;
+  instance: bigint;
+}
+
+interface Placement {
+  current: number[];
+  previous: number[];
+  since: number;
+}
+
+export interface KernelSnapshot {
+  local: number;
+  lease: Lease;
+  table: TableSnapshot;
+  isReady: boolean;
+  placement: Placement;
+  generations: PoolGeneration[];
+}
+
+export interface KernelParts {
+  node: number;
+  /** Local time of an instruction that runs now. */
+  now(): number;
+  toTrue(local: number): number;
+  trueNow(): number;
+  newGeneration(): number;
+  ringRecords: number;
+  hooks: TableHooks;
+  isAttached(): boolean;
+  handedOverBy(): number | null;
+  mutant: Mutant | null;
+}
+
+const noLease = (): Lease => ({ deadline: 0, drainUntil: 0, admitUntil: 0, started: 0, instance: 0n });
+
+export class Kernel {
+  readonly table: FlowTable;
+  readonly holdings: Holding[] = [];
+  lease = noLease();
+  isReady = false;
+  /** What the engine was told last: it is read back by a restarted daemon. */
+  generations: PoolGeneration[] = [];
+  private placement: Placement = { current: [], previous: [], since: 0 };
+  private readonly parts: KernelParts;
+  private nextPinned = 0;
+
+  constructor(parts: KernelParts) {
+    this.parts = parts;
+    this.table = new FlowTable(parts.ringRecords, parts.hooks);
+  }
+
+  get isLeaseFresh(): boolean {
+    return this.lease.deadline > this.parts.now();
+  }
+
+  setGenerations(generations: readonly PoolGeneration[]): void {
+    const [pool] = generations;
+    if (pool === undefined) return;
+    this.generations = [pool];
+    const current = pool.members.flatMap((member, index) => (member.alive ? [index] : []));
+    this.placement = { current, previous: this.placement.current, since: this.parts.now() };
+  }
+
+  packet({ flow, kind, isPinned }: PacketOfFlow): Outcome {
+    const now = this.parts.now();
+    const isFresh = this.lease.deadline > now;
+    const record = this.table.get(flow);
+    if (record !== null) {
+      if (!isFresh && now >= this.lease.drainUntil) return 'drained';
+      if (kind === 'last') this.table.end(flow);
+      else if (kind === 'next') this.table.touch(flow);
+      return { server: record.server, isFresh, isNew: false };
+    }
+    if (!isFresh && now >= this.lease.admitUntil) return 'notActive';
+    if (!this.isReady) return 'notReady';
+    if (kind !== 'first' && isPinned) return 'noRecord';
+    const server = kind === 'first' ? this.schedule(flow, isPinned) : this.place(flow, now);
+    if (server === null || kind === 'last') return 'noRecord';
+    this.table.open(flow, this.parts.newGeneration(), server);
+    return { server, isFresh, isNew: true };
+  }
+
+  private schedule(flow: number, isPinned: boolean): number | null {
+    const { current } = this.placement;
+    if (!isPinned) return hashed(flow, current);
+    this.nextPinned += 1;
+    return current[this.nextPinned % Math.max(1, current.length)] ?? null;
+  }
+
+  private place(flow: number, now: number): number | null {
+    const { current, previous, since } = this.placement;
+    const second = now < since + SECOND_CHANCE_MS ? hashed(flow, previous) : null;
+    return second ?? hashed(flow, current);
+  }
+
+  /** The machine lost its power. */
+  clear(): void {
+    this.endLease();
+    this.lease = noLease();
+    this.isReady = false;
+    this.table.clear();
+    this.generations = [];
+    this.placement = { current: [], previous: [], since: 0 };
+  }
+
+  snapshot(): KernelSnapshot {
+    const { lease, isReady, placement, generations } = this;
+    return { local: this.parts.now(), lease: { ...lease }, table: this.table.snapshot(), isReady, placement, generations };
+  }
+
+  /** The clock has been set back already. */
+  restore(snapshot: KernelSnapshot): void {
+    this.endLease();
+    this.table.clear();
+    this.table.restore(snapshot.table);
+    this.lease = { ...snapshot.lease };
+    this.isReady = snapshot.isReady;
+    this.placement = snapshot.placement;
+    this.generations = snapshot.generations;
+    if (this.isLeaseFresh) this.hold(this.lease.deadline, null);
+  }
+
+  /** The clock stood still: the lease ends later than it seemed. */
+  clockChanged(): void {
+    const holding = this.holdings.at(-1);
+    if (holding !== undefined && this.lease.deadline > this.parts.now()) holding.to = this.parts.toTrue(this.lease.deadline);
+  }
+
+  private hold(deadline: number, handedOverBy: number | null): void {
+    const from = this.parts.trueNow();
+    this.holdings.push({ node: this.parts.node, from, to: this.parts.toTrue(deadline), handedOverBy });
+  }
+
+  private endLease(): void {
+    const holding = this.holdings.at(-1);
+    const now = this.parts.trueNow();
+    if (holding !== undefined && holding.to > now) holding.to = Math.max(holding.from, now);
+  }
+
+  private view(result: LeaseView['result']): LeaseView {
+    const { deadline, drainUntil, started, instance } = this.lease;
+    const ns = (ms: number): bigint => BigInt(Math.round(Math.min(ms, FOREVER_MS) * NS));
+    const times = { nowNs: ns(this.parts.now()), deadlineNs: ns(deadline), drainUntilNs: ns(drainUntil), startedNs: ns(started) };
+    return { result, ...times, instance, verifiedNs: 0n };
+  }
+
+  private refusal(instance: bigint): LeaseView['result'] {
+    if (this.parts.now() >= this.lease.deadline) return 'lapsed';
+    return instance === this.lease.instance ? 'ok' : 'foreign';
+  }
+
+  private drainMs(drainNs: bigint): number {
+    return this.parts.mutant === 'drainsForever' ? Number.POSITIVE_INFINITY : Number(drainNs) / NS;
+  }
+
+  leasePort(): LeasePort {
+    return {
+      acquire: (_slot, durationNs, drainNs, instance) => {
+        const now = this.parts.now();
+        this.endLease();
+        const deadline = now + Number(durationNs) / NS;
+        this.lease = { deadline, drainUntil: deadline + this.drainMs(drainNs), admitUntil: 0, started: now, instance };
+        this.hold(deadline, this.parts.handedOverBy());
+        return this.view('ok');
+      },
+      renew: (_slot, durationNs, drainNs, instance) => {
+        const refusal = this.refusal(instance);
+        if (refusal !== 'ok') return this.view(refusal);
+        this.lease.deadline = this.parts.now() + Number(durationNs) / NS;
+        this.lease.drainUntil = this.lease.deadline + this.drainMs(drainNs);
+        const holding = this.holdings.at(-1);
+        if (holding !== undefined) holding.to = this.parts.toTrue(this.lease.deadline);
+        return this.view('ok');
+      },
+      release: (_slot, drainNs, admitNs, instance) => {
+        const refusal = this.refusal(instance);
+        if (refusal !== 'ok') return this.view(refusal);
+        if (this.parts.mutant === 'keepsReleasedLease') return this.view('ok');
+        const now = this.parts.now();
+        this.endLease();
+        this.lease.deadline = now;
+        this.lease.drainUntil = now + this.drainMs(drainNs);
+        this.lease.admitUntil = now + Number(admitNs) / NS;
+        return this.view('ok');
+      },
+      read: () => this.view('ok'),
+      isAttached: () => this.parts.isAttached(),
+    };
+  }
+}
+
+/** Highest random weight: like the tables of the engine, equal on every node, and stable where the alive set changes. */
+function hashed(flow: number, alive: readonly number[]): number | null {
+  let best: number | null = null;
+  let weight = Number.NEGATIVE_INFINITY;
+  for (const server of alive) {
+    const own = mix(flow, server + 1);
+    if (own > weight) {
+      best = server;
+      weight = own;
+    }
+  }
+  return best;
+}

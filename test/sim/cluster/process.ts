@@ -1,0 +1,134 @@
+/**
+ * One process on a machine: its code runs only while neither the process is stopped nor the machine paused; whatever happens meanwhile
+ * waits. A stall inside of a step is a reading of the clock after which the code goes on later than the agenda says.
+ */
+import type { Clock, Monotonic } from '../../../src/system/clock.js';
+import type { Agenda } from '../agenda.js';
+import type { Random } from '../random.js';
+import type { NodeClock } from './node-clock.js';
+
+export interface Stall {
+  from: number;
+  to: number;
+  isInside: boolean;
+}
+
+/** Lateness of timers: mostly a scheduling delay, sometimes a loaded machine's. */
+const LATE_MS = 0.2;
+const VERY_LATE_MS = 1.5;
+const VERY_LATE_CHANCE = 0.02;
+
+export class SimProcess {
+  readonly stalls: Stall[] = [];
+  isAlive = false;
+  /** Probability that any reading of the clock is followed by a stop. */
+  stallChance = 0;
+  stallMs = 0;
+  private readonly agenda: Agenda;
+  private readonly machineClock: NodeClock;
+  private readonly random: Random;
+  /** Grows with every start: timers of a dead process are void. */
+  private incarnation = 0;
+  private busyUntil = 0;
+  private isInside = false;
+
+  constructor(agenda: Agenda, machineClock: NodeClock, random: Random) {
+    this.agenda = agenda;
+    this.machineClock = machineClock;
+    this.random = random;
+  }
+
+  start(): void {
+    this.incarnation++;
+    this.isAlive = true;
+    this.busyUntil = 0;
+  }
+
+  kill(): void {
+    this.incarnation++;
+    this.isAlive = false;
+  }
+
+  /** SIGSTOP until then. */
+  pause(until: number): void {
+    if (!this.isAlive) return;
+    this.stalls.push({ from: this.agenda.now, to: until, isInside: false });
+    this.busyUntil = Math.max(this.busyUntil, until);
+  }
+
+  /** True time at which its code can run next. */
+  get runsFrom(): number {
+    return Math.max(this.busyUntil, this.machineClock.runsFrom);
+  }
+
+  get isRunning(): boolean {
+    return this.isAlive && this.runsFrom <= this.agenda.now;
+  }
+
+  /** The true time at which its present instruction runs. */
+  time(): number {
+    return Math.max(this.agenda.now, this.isInside ? this.busyUntil : 0);
+  }
+
+  /** Runs code of this process now, or when it can run again, or never if it dies before. */
+  run(act: () => void): void {
+    if (!this.isAlive) return;
+    const { incarnation } = this;
+    if (this.runsFrom > this.agenda.now) {
+      this.agenda.add(this.runsFrom, () => {
+        if (incarnation === this.incarnation) this.run(act);
+      });
+      return;
+    }
+    if (this.isInside) return act();
+    this.isInside = true;
+    this.busyUntil = this.agenda.now;
+    act();
+    this.isInside = false;
+  }
+
+  /** Runs code of this process after a delay in true time. */
+  later(delayMs: number, act: () => void): void {
+    const { incarnation } = this;
+    this.agenda.add(this.time() + delayMs, () => {
+      if (incarnation === this.incarnation) this.run(act);
+    });
+  }
+
+  clock(): Clock {
+    const { incarnation } = this;
+    const { machineClock, agenda, random } = this;
+    return {
+      now: () => {
+        if (this.stallChance > 0 && this.isInside && random.chance(this.stallChance)) this.stall();
+        return machineClock.local(this.time()) as Monotonic;
+      },
+      wallMs: () => machineClock.local(this.time()) + machineClock.wallOffsetMs,
+      at: (at, fire) => {
+        let isCancelled = false;
+        const lateMs = random.chance(VERY_LATE_CHANCE) ? random.between(0, VERY_LATE_MS) : random.between(0, LATE_MS);
+        const due = (): void => {
+          if (isCancelled || incarnation !== this.incarnation) return;
+          // The machine stood still meanwhile, so its clock does not show this yet.
+          if (machineClock.local(agenda.now) < at) return void agenda.add(machineClock.trueTimeOf(at) + lateMs, due);
+          this.run(() => {
+            if (!isCancelled) fire();
+          });
+        };
+        agenda.add(Math.max(machineClock.trueTimeOf(at), this.time()) + lateMs, due);
+        return () => {
+          isCancelled = true;
+        };
+      },
+    };
+  }
+
+  private stall(): void {
+    const from = this.time();
+    const to = from + random(this.random, this.stallMs);
+    this.stalls.push({ from, to, isInside: true });
+    this.busyUntil = to;
+  }
+}
+
+const random = (source: Random, most: number): number => source.between(0.1, Math.max(0.1, most));

@@ -1,0 +1,96 @@
+/** What a run is made of before anything goes wrong: drawn from the seed, the same for every replay. */
+import type { HeartbeatConfig } from '../../../src/vrrp/heartbeat-api.js';
+import type { Random } from '../random.js';
+
+/** Far enough apart that skew exceeds delay and timer lateness together even at adverts of 10 ms. */
+const PRIORITIES = [250, 200, 150, 100, 50];
+export const DRAIN_MS = 500;
+export const ROUTER = 'front';
+export const POOL = 'web';
+export const SERVERS = 4;
+const MAX_DRIFT_PPM = 200;
+
+export interface Shape {
+  seed: number;
+  nodes: number;
+  intervalMs: number;
+  preempt: boolean;
+  preemptDelayMs: number;
+  isUnicast: boolean;
+  /** Events the kernel's ring holds. */
+  ringRecords: number;
+  /** Records a daemon queues for a peer. */
+  queueRecords: number;
+  chunkRecords: number;
+  windowBytes: number;
+  /** Local milliseconds per true one, by node. */
+  rates: number[];
+  startsAt: number[];
+  flowsPerSecond: number;
+  faults: number;
+}
+
+export function drawShape(seed: number, random: Random): Shape {
+  const nodes = random.pick([2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5]);
+  const intervalMs = random.pick([10, 100, 100, 100, 100, 100, 1000]);
+  const isTight = random.chance(0.15);
+  return {
+    seed,
+    nodes,
+    intervalMs,
+    preempt: random.chance(0.8),
+    preemptDelayMs: random.chance(0.2) ? 3 * intervalMs : 0,
+    isUnicast: random.chance(0.2),
+    ringRecords: isTight ? 12 : 10_000,
+    queueRecords: random.chance(0.15) ? 20 : 5000,
+    chunkRecords: random.pick([8, 64, 1000]),
+    windowBytes: random.chance(0.2) ? 600 : 200_000,
+    rates: Array.from({ length: nodes }, () => 1 + random.between(-MAX_DRIFT_PPM, MAX_DRIFT_PPM) / 1e6),
+    startsAt: Array.from({ length: nodes }, () => random.between(1000, 100_000)),
+    flowsPerSecond: random.pick([2, 4, 8]),
+    faults: random.below(8),
+  };
+}
+
+export const nameOf = (index: number): string => `n${index + 1}`;
+export const addressOf = (index: number): string => `10.0.0.${index + 1}`;
+export const priorityOf = (index: number): number => PRIORITIES[index] ?? 1;
+
+export function heartbeatConfig(shape: Shape, index: number, instance: bigint): HeartbeatConfig {
+  const { intervalMs, preempt, preemptDelayMs } = shape;
+  const addresses = Array.from({ length: shape.nodes }, (_, node) => addressOf(node));
+  return {
+    node: nameOf(index),
+    instance: String(instance),
+    pinDir: '',
+    socketPath: '',
+    drainMs: DRAIN_MS,
+    realtimePriority: 0,
+    beats: null,
+    groups: [
+      {
+        name: ROUTER,
+        priority: priorityOf(index),
+        advertIntervalMs: intervalMs,
+        leaseIntervalMs: intervalMs,
+        preempt,
+        preemptDelayMs,
+        announce: { repeat: 2, repeatGapMs: Math.min(100, intervalMs), refreshMs: 5000 },
+        trackedInterfaces: [],
+        members: [
+          {
+            name: ROUTER,
+            vrid: 51,
+            slot: 0,
+            interface: 'eth0',
+            sourceAddress: addressOf(index),
+            addresses: ['10.0.0.100'],
+            announced: [{ address: '10.0.0.100', interface: 'eth0' }],
+            dataInterfaces: ['eth0'],
+            unicastPeers: shape.isUnicast ? addresses.filter((address) => address !== addressOf(index)) : [],
+          },
+        ],
+      },
+    ],
+  };
+}

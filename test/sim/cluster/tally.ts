@@ -1,0 +1,68 @@
+/** What many runs add up to: sums of what was excused and what happened, and the runs that failed. */
+import { EXCUSES, type Excuse, type Verdict } from './checks.js';
+import type { Loss } from './clients.js';
+import type { Mutant } from './mutants.js';
+
+export interface Failure {
+  seed: number;
+  violations: string[];
+}
+
+export interface Tally {
+  seeds: number;
+  excused: Record<Excuse, number>;
+  lost: Record<Loss, number>;
+  takeOvers: number;
+  flows: number;
+  served: number;
+  drained: number;
+  failures: Failure[];
+}
+
+/** A share of the seeds, for one worker. */
+export interface Share {
+  first: number;
+  seeds: number;
+  step: number;
+  mutant: Mutant | null;
+  /** Enough is enough. */
+  maxFailures: number;
+}
+
+export const LOSSES: readonly Loss[] = ['notShared', 'notHere', 'wentBack', 'serversChanged'];
+
+const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
+  Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+
+export const emptyTally = (): Tally => ({
+  seeds: 0,
+  excused: zeros(EXCUSES),
+  lost: zeros(LOSSES),
+  takeOvers: 0,
+  flows: 0,
+  served: 0,
+  drained: 0,
+  failures: [],
+});
+
+export function count(tally: Tally, verdict: Verdict): void {
+  tally.seeds += 1;
+  for (const key of EXCUSES) tally.excused[key] += verdict.excused[key];
+  for (const key of LOSSES) tally.lost[key] += verdict.lost[key];
+  tally.takeOvers += verdict.takeOvers;
+  tally.flows += verdict.flows;
+  tally.served += verdict.served;
+  tally.drained += verdict.drained;
+  if (verdict.violations.length > 0) tally.failures.push({ seed: verdict.seed, violations: verdict.violations });
+}
+
+export function merge(tallies: readonly Tally[]): Tally {
+  const total = emptyTally();
+  for (const tally of tallies) {
+    for (const key of EXCUSES) total.excused[key] += tally.excused[key];
+    for (const key of LOSSES) total.lost[key] += tally.lost[key];
+    for (const key of ['seeds', 'takeOvers', 'flows', 'served', 'drained'] as const) total[key] += tally[key];
+    total.failures.push(...tally.failures);
+  }
+  return total;
+}

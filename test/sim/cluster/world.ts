@@ -1,0 +1,246 @@
+/**
+ * A whole cluster in virtual time, built from a seed: machines, the wire of the adverts, the replication link, clients, and what goes wrong.
+ */
+
+import { Agenda } from '../agenda.js';
+import { Random } from '../random.js';
+import { isSettled } from './checks.js';
+import { Clients } from './clients.js';
+import { drawFaults, type Fault } from './faults.js';
+import type { Mutant } from './mutants.js';
+import { SimNode } from './node.js';
+import { PacketNetwork } from './packets.js';
+import { addressOf, drawShape, SERVERS, type Shape } from './shape.js';
+import { StreamNetwork } from './streams.js';
+
+export interface SentAdvert {
+  at: number;
+  priority: number;
+  /** By node: was meant for it. */
+  isAddressed: boolean[];
+  /** By node: when it arrived in the socket; infinite: lost. */
+  arrived: number[];
+  /** By node: lost or late by a fault, not merely under way. */
+  isDisturbed: boolean[];
+}
+
+export interface RunOptions {
+  seed: number;
+  mutant?: Mutant | null;
+  withTranscript?: boolean;
+  /** Positions in the list of faults that are left out. */
+  without?: ReadonlySet<number>;
+}
+
+/** Behind an IPv4 header without options. */
+const PRIORITY_AT = 22;
+/** From the end of the faults until the best node is active and everything is in sync: reconnect (2 s back-off, 1 s to dial), a bulk held
+ *  up by a table that must be kept (3 s), a readiness that waits for an absent peer (3 s), digests that differ twice and the gap between
+ *  two such resyncs (7 s), and an election. */
+const SETTLE_MS = 16_000;
+const SETTLE_INTERVALS = 12;
+const QUIET_MS = 2500;
+const QUIET_INTERVALS = 12;
+/** Nothing new is opened at the end, so that what was opened reaches everybody. */
+const LAST_OPEN_MS = 1200;
+/** What a hand-over, a lapse or a late daemon may still bring. */
+const SETTLE_LEAST_MS = 1500;
+const LOOK_MS = 50;
+const TRUST_MS = 250;
+/** A peer that lost everything without a word is missed after this. */
+const NOTICED_AFTER_MS = 1500;
+/** After a holder has changed (or there were two), its predecessor's last records are still on their way; only then may the tables differ unnoticed. */
+const TRUSTED_AFTER_MS = 4000;
+
+const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2500 : intervalMs < 1000 ? 5000 : 20_000);
+
+export class World {
+  readonly shape: Shape;
+  readonly agenda = new Agenda();
+  readonly nodes: SimNode[] = [];
+  readonly wire: PacketNetwork;
+  readonly streams: StreamNetwork;
+  readonly clients: Clients;
+  readonly faults: Fault[];
+  readonly sent: SentAdvert[][];
+  readonly isServerUp = new Array<boolean>(SERVERS).fill(true);
+  readonly transcript: string[] = [];
+  readonly faultsFrom: number;
+  readonly faultsEnd: number;
+  /** From here on nothing may change: as soon as everything is as it should be, and in any case after a bound. */
+  settledAt: number;
+  end: number;
+  /** Who held the lease at each look after the faults. */
+  readonly looks: { at: number; holders: number[] }[] = [];
+  readonly mutant: Mutant | null;
+  hasStalls = false;
+  /** Nodes that were in sync according to a holder, and lacked something. */
+  readonly untrue: string[] = [];
+  private readonly options: RunOptions;
+  private readonly random: Random;
+  private generations = 0;
+  private serversChangedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: RunOptions) {
+    const { seed } = options;
+    this.options = options;
+    this.mutant = options.mutant ?? null;
+    this.random = new Random(seed);
+    const shape = drawShape(seed, new Random(seed ^ 0x5bd1e995));
+    this.shape = shape;
+    const { agenda, random } = this;
+    this.faultsFrom = 1200 + 8 * shape.intervalMs;
+    this.faultsEnd = this.faultsFrom + faultSpan(shape.intervalMs);
+    this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
+    this.end = this.settledAt + this.quietMs;
+    this.sent = Array.from({ length: shape.nodes }, () => []);
+    for (let index = 0; index < shape.nodes; index++) this.nodes.push(this.newNode(index));
+    this.wire = new PacketNetwork(shape.nodes, agenda, random);
+    this.streams = new StreamNetwork(
+      agenda,
+      random,
+      this.nodes.map((node) => node.daemonProcess),
+    );
+    this.clients = new Clients({
+      shape,
+      agenda,
+      random: new Random(seed ^ 0x27d4eb2f),
+      nodes: this.nodes,
+      openUntil: () => this.end - LAST_OPEN_MS,
+      settledAt: () => this.settledAt,
+      end: () => this.end,
+      serversChangedAt: () => this.serversChangedAt,
+      note: (text) => this.note('--', text, agenda.now),
+    });
+    this.faults = drawFaults(this, new Random(seed ^ 0x165667b1));
+  }
+
+  async run(): Promise<void> {
+    const { agenda, random, shape } = this;
+    for (const node of this.nodes) agenda.add(random.between(0, 300), () => node.powerOn());
+    for (const [index, fault] of this.faults.entries()) if (this.options.without?.has(index) !== true) this.plan(fault);
+    agenda.add(this.faultsEnd, () => this.look());
+    agenda.add(this.faultsFrom, () => this.watchTrust());
+    if (this.mutant === 'restless')
+      for (let at = this.faultsFrom; at < this.end; at += 1500 + 5 * shape.intervalMs) agenda.add(at, () => this.tire());
+    await agenda.runTurnsUntil(() => this.end);
+  }
+
+  setServer(server: number, isUp: boolean): void {
+    this.isServerUp[server] = isUp;
+    this.serversChangedAt = this.agenda.now;
+    for (const node of this.nodes) node.serversChanged();
+  }
+
+  private plan(fault: Fault): void {
+    const { agenda } = this;
+    agenda.add(fault.from, () => {
+      this.note('--', `fault: ${fault.text}`, agenda.now);
+      fault.begin();
+    });
+    agenda.add(fault.to, () => {
+      this.note('--', `ends: ${fault.text}`, agenda.now);
+      fault.finish();
+    });
+  }
+
+  private look(): void {
+    const holders = this.nodes.filter((node) => node.holds).map((node) => node.index);
+    this.looks.push({ at: this.agenda.now, holders });
+    if (this.agenda.now < this.settledAt && this.agenda.now >= this.faultsEnd + SETTLE_LEAST_MS && isSettled(this)) {
+      this.settledAt = this.agenda.now;
+      this.end = this.settledAt + this.quietMs;
+    }
+    this.agenda.add(this.agenda.now + LOOK_MS, () => this.look());
+  }
+
+  private get quietMs(): number {
+    return QUIET_MS + QUIET_INTERVALS * this.shape.intervalMs;
+  }
+
+  /** Whoever the holder believes to be complete has what the holder has. */
+  private watchTrust(): void {
+    this.agenda.add(this.agenda.now + TRUST_MS, () => this.watchTrust());
+    const trustedFrom = this.agenda.now - TRUSTED_AFTER_MS;
+    for (const holder of this.nodes) {
+      const others = this.nodes.filter((node) => node !== holder);
+      if ((holder.kernel.holdings.at(-1)?.from ?? 0) > trustedFrom) continue;
+      if (others.some((node) => (node.kernel.holdings.at(-1)?.to ?? 0) > trustedFrom)) continue;
+      const daemon = holder.daemon;
+      if (!holder.holds || holder.isFrozen || daemon === null || !daemon.roles.held().has('front') || holder.kernel.table.waiting > 0)
+        continue;
+      for (const status of daemon.replication.peers()) {
+        const peer = this.nodes.find((node) => node.name === status.node);
+        if (peer === undefined || !status.inSync || status.lagMs > 0 || status.ackedSequence !== status.sentSequence) continue;
+        if (this.agenda.now - peer.tableLostAt < NOTICED_AFTER_MS || !peer.isPowered) continue;
+        if (holder.kernel.table.isEqualTo(peer.kernel.table)) continue;
+        const missing = holder.kernel.table.flows().find((flow) => peer.kernel.table.get(flow) === null);
+        if (missing !== undefined)
+          this.untrue.push(
+            `(c) ${holder.name} believes ${peer.name} to be complete, which lacks flow ${missing}, at ${this.agenda.now.toFixed(0)} ms`,
+          );
+      }
+    }
+  }
+
+  private tire(): void {
+    for (const node of this.nodes) if (node.holds) node.heartbeat.receive({ type: 'yield', routers: [], reason: 'tired', holdDownMs: 0 });
+  }
+
+  private newNode(index: number): SimNode {
+    return new SimNode({
+      index,
+      shape: this.shape,
+      agenda: this.agenda,
+      random: this.random,
+      mutant: this.mutant,
+      hooks: {
+        sendVrrp: (from, packet, destination, at) => this.sendVrrp(from, packet, destination, at),
+        announce: (from, at) => this.announce(from, at),
+        onPut: (node, flow) => this.clients.recordPut(node, flow),
+        onRemove: (node, flow, cause) => {
+          if (cause === 'purge') this.note(`n${node + 1}`, `purges flow ${flow}`, this.agenda.now);
+        },
+        onTableLost: (node) => this.clients.tableLost(node),
+        newGeneration: () => ++this.generations,
+        isServerUp: (server) => this.isServerUp[server] === true,
+        streams: () => this.streams,
+        note: (node, text, at) => this.note(`n${node + 1}`, text, at),
+      },
+    });
+  }
+
+  private announce(from: number, at: number): void {
+    this.agenda.add(at + this.random.between(0.05, 0.4), () => {
+      if (this.nodes[from]?.isLinkUp === true) this.clients.announced(from);
+    });
+  }
+
+  private sendVrrp(from: number, packet: Buffer, destination: string, at: number): void {
+    const { nodes } = this;
+    const sent: SentAdvert = {
+      at,
+      priority: packet.readUInt8(PRIORITY_AT),
+      isAddressed: new Array<boolean>(nodes.length).fill(false),
+      arrived: new Array<number>(nodes.length).fill(Number.POSITIVE_INFINITY),
+      isDisturbed: new Array<boolean>(nodes.length).fill(false),
+    };
+    for (const node of nodes) {
+      const to = node.index;
+      if (to === from || (!destination.startsWith('224.') && destination !== addressOf(to))) continue;
+      sent.isAddressed[to] = true;
+      const isWell = this.wire.send(from, to, at, (arrivesAt) => {
+        if (node.heartbeat.deliver(packet)) sent.arrived[to] = Math.min(sent.arrived[to] ?? arrivesAt, arrivesAt);
+        else sent.isDisturbed[to] = true;
+      });
+      if (!isWell) sent.isDisturbed[to] = true;
+    }
+    this.sent[from]?.push(sent);
+    if (this.options.withTranscript)
+      this.note(`n${from + 1}`, `sends ${sent.priority} to ${destination}${sent.isDisturbed.includes(true) ? ' (disturbed)' : ''}`, at);
+  }
+
+  private note(who: string, text: string, at: number): void {
+    if (this.options.withTranscript) this.transcript.push(`${at.toFixed(3).padStart(12)} ms  ${who}  ${text}`);
+  }
+}
