@@ -67,8 +67,21 @@ export const events = {
   'notify.output': { level: 'info', message: 'a hook said something', fields: ['hook', 'trigger', 'output'] },
   'notify.failed': { level: 'warn', message: 'a hook failed', fields: ['hook', 'trigger', 'reason'] },
   'notify.dropped': { level: 'warn', message: 'a hook is too slow, the oldest document was dropped', fields: ['hook', 'reason'] },
-  'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'reason'] },
+  'router.steering': {
+    level: 'info',
+    message: 'stragglers go on to the successor',
+    fields: ['router', 'successor', 'interfaces', 'reason'],
+  },
+  'router.handedOver': {
+    level: 'info',
+    message: 'what a lost role did to packets',
+    fields: ['router', 'successor', 'steered', 'lost', 'reason'],
+  },
+  'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'lost', 'reason'] },
   'switchover.refused': { level: 'warn', message: 'switchover was refused', fields: ['routers', 'reason'] },
+  'switchover.returned': { level: 'error', message: 'the successor did not take over', fields: ['routers', 'reason'] },
+  'drill.done': { level: 'info', message: 'drill is done', fields: ['routers', 'node', 'there', 'back', 'reason'] },
+  'drill.failed': { level: 'error', message: 'drill found something wrong', fields: ['routers', 'node', 'there', 'back', 'reason'] },
 
   'admin.error': { level: 'warn', message: 'admin request failed', fields: ['reason'] },
   'metrics.error': { level: 'warn', message: 'metrics request failed', fields: ['reason'] },

@@ -61,7 +61,11 @@ export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, 
 }
 
 /** A planned hand-over: the one that was active has given up its lease before it asked us, so nothing is waited for. */
-export function handOver(state: RouterState, reason: string, now: Monotonic): Step {
+export function handOver(state: RouterState, reason: string, term: number | null, now: Monotonic): Step {
+  // An order that was long under way: somebody has had the lease since, perhaps the one that sent it.
+  if (term !== null && state.term > term && state.kind !== 'active') {
+    return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }] };
+  }
   if (state.kind === 'backup' || state.kind === 'claiming') {
     const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
     return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };

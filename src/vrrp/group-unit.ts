@@ -132,6 +132,13 @@ export class GroupUnit {
     if (heard !== null) this.feed({ type: 'advert', advert: heard });
   }
 
+  /** Of the order to take over: the term that it names for this election. */
+  termIn({ routers, terms }: { routers: readonly string[]; terms?: readonly number[] }): number | null {
+    const names = this.members.map(({ config }) => config.name);
+    const told = routers.flatMap((name, index) => (names.includes(name) ? (terms?.[index] ?? []) : []));
+    return told.length === 0 ? null : Math.max(...told);
+  }
+
   canVerify(): boolean {
     return this.members.some((member) => member.targets().length > 0);
   }
@@ -355,6 +362,8 @@ export class GroupUnit {
       verified: active?.verification.status ?? 'notApplicable',
       verifiedAfterMs: active?.verification.afterMs ?? null,
       term: state.term,
+      holdDownMs: state.holdDownUntil !== null && state.holdDownUntil > now ? state.holdDownUntil - now : null,
+      peers: state.peers.map(({ node, role, priority, isReachable, isEligible }) => ({ node, role, priority, isReachable, isEligible })),
       counters: member.counters,
     }));
   }

@@ -190,11 +190,12 @@ export class Heartbeat {
     this.closeBeats();
   }
 
-  private takeOver({ routers, reason, atMs }: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+  private takeOver(order: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+    const { routers, reason, atMs } = order;
     const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
     this.chosen(routers, (unit) => {
       if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });
-      else unit.feed({ type: 'takeOver', reason });
+      else unit.feed({ type: 'takeOver', reason, term: unit.termIn(order) });
     });
   }
 

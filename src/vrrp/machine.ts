@@ -68,7 +68,7 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'yield':
       return yieldTo(state, event.reason, event.holdDownMs, now);
     case 'takeOver':
-      return handOver(state, event.reason, now);
+      return handOver(state, event.reason, event.term ?? null, now);
     case 'peer':
       return peerSpoke(state, event.peer, now);
     case 'peerSilent':

@@ -184,7 +184,8 @@ export type RouterEvent =
   | { type: 'leaseLapsed' }
   | { type: 'verified'; at: Monotonic }
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; canVerify: boolean }
-  | { type: 'takeOver'; reason: string }
+  /** `term`: of the lease that was given up for us; absent: not told. */
+  | { type: 'takeOver'; reason: string; term?: number | null }
   | { type: 'yield'; reason: string; holdDownMs: number }
   | { type: 'link'; isUp: boolean; reason: string }
   | { type: 'fault'; reason: string | null }
@@ -218,6 +219,7 @@ export type LogEvent =
   | 'sendFailed'
   | 'leaseRefused'
   | 'takeOverIgnored'
+  | 'takeOverLate'
   | 'verifyFailed'
   | 'verified'
   | 'unheardActive'

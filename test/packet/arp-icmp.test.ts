@@ -56,10 +56,12 @@ await inSandbox(import.meta.url, async () => {
     proves({ positive: ['F5'] }, (test) =>
       withWorld({}, interfaces, (world) => {
         world.leases.release(0, 60n * SECOND_NS, 60n * SECOND_NS, INSTANCE);
-        test.match(world.send(request()), { verdict: 'DROP', drops: { notActive: 1 } });
+        test.match(world.send(request()), { verdict: 'DROP', drops: { notForUs: 1 } });
         test.match(world.send(icmpFrame({ from: client, to: vip(0), type: 8 })), { verdict: 'DROP', drops: { notActive: 1 } });
+        const echo = icmpFrame({ from: client, to: vip(0), type: 0, id: limit.verifyEchoId });
+        test.match(world.send(echo), { verdict: 'DROP', drops: { notForUs: 1 } }, 'the answer to the successor is no packet of a client');
         world.leases.acquire(0, 0n, 60n * SECOND_NS, INSTANCE);
-        test.match(world.send(request()), { verdict: 'DROP', drops: { notActive: 1 } });
+        test.match(world.send(request()), { verdict: 'DROP', drops: { notForUs: 1 } });
       }),
     ),
   );

@@ -133,6 +133,8 @@ await inSandbox(import.meta.url, async () => {
           for (const [what, frame] of [...others, ['ping', ping()] as const]) {
             test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } }, what);
           }
+          const echo = icmp(ECHO_REPLY, { id: limit.verifyEchoId });
+          test.match(world.send(echo), { verdict: 'DROP', drops: { notForUs: 1 } }, 'the answer to the successor');
         }
       }),
     ),

@@ -114,12 +114,12 @@ await inSandbox(import.meta.url, async () => {
       withWorld({}, interfaces, (world) => {
         world.release(ROUTER6, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
         for (const frame of [ask(), probe(), ask({ to: VIP6, toMac: frontMac }), ask({ target: VIP6_LINK_LOCAL })]) {
-          test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } });
+          test.match(world.send(frame), { verdict: 'DROP', drops: { notForUs: 1 } });
         }
         world.steer(ROUTER6, 'front', routerMac);
-        test.match(world.send(ask({ to: VIP6, toMac: frontMac })), { verdict: 'DROP', drops: { notActive: 1 } }, 'never steered');
+        test.match(world.send(ask({ to: VIP6, toMac: frontMac })), { verdict: 'DROP', drops: { notForUs: 1 } }, 'never steered');
         world.router(ROUTER6, { virtualMac: null, accept: true });
-        test.match(world.send(ask()), { verdict: 'DROP', drops: { notActive: 1 } }, 'accepting or not');
+        test.match(world.send(ask()), { verdict: 'DROP', drops: { notForUs: 1 } }, 'accepting or not');
       }),
     ),
   );

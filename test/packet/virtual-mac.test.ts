@@ -118,7 +118,7 @@ await inSandbox(import.meta.url, async () => {
           ask(VIRTUAL_MAC),
         ];
         for (const frame of frames) test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } });
-        test.match(world.send(ask(BROADCAST_MAC)), { verdict: 'DROP', drops: { notActive: 1 } });
+        test.match(world.send(ask(BROADCAST_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
       }),
     ),
   );
@@ -130,7 +130,7 @@ await inSandbox(import.meta.url, async () => {
       test.equal(world.send(tcpFrame({ from: client, to: virtual(80), flags: 'A' })).verdict, 'REDIRECT');
       const fresh = tcpFrame({ from: { ...client, port: 40001 }, to: virtual(80), flags: 'S' });
       test.match(world.send(fresh), { verdict: 'DROP', drops: { notActive: 1 } });
-      test.match(world.send(ask(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notActive: 1 } });
+      test.match(world.send(ask(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
     }),
   );
 
