@@ -139,6 +139,8 @@ function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
   const challenged: RouterEffect = { type: 'log', level: 'warn', event: 'challenged', fields: { node: peer.node } };
   const counted: RouterEffect = { type: 'count', counter: 'oneWay' };
   if (!state.conditions.canVerify) {
+    // Left for it a moment ago, and leads again because its successor was not heard either: to leave once more would help nobody.
+    if (state.holdDownUntil !== null && now < state.holdDownUntil) return { state, effects: [counted, challenged] };
     const left = challengeFailed(state, now);
     return { state: left.state, effects: [counted, challenged, ...left.effects] };
   }

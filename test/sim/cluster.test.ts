@@ -1,5 +1,5 @@
 /**
- * Whole clusters under thousands of seeds, on all cores. `TANDEM_SIM_SEEDS=100000` runs more of them, `TANDEM_SIM_FIRST` begins elsewhere.
+ * Whole clusters under thousands of seeds, on all cores. `TANDEM_SIM_SEEDS=10000` runs more of them, `TANDEM_SIM_FIRST` begins elsewhere.
  * One seed: `TANDEM_SIM_SEED=123 node build/js/test/sim/cluster.test.js` replays it and tells its story, without the faults that do not matter.
  */
 import t from 'tap';
@@ -8,7 +8,7 @@ import { runSeeds, runShares } from './cluster/fleet.js';
 import { MUTANTS, type Mutant } from './cluster/mutants.js';
 import { run, shrink, story } from './cluster/run.js';
 
-const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 10_000);
+const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 3000);
 const FIRST = Number(process.env.TANDEM_SIM_FIRST ?? 1);
 const only = process.env.TANDEM_SIM_SEED;
 /** Of transitions: each way to a role, and out of it. */
@@ -16,6 +16,8 @@ const REASONS =
   'activeSilent alone betterActive cutOff detached leaseLapsed linkDown operator peerSilent preempt priorityZero resumed staleTerm stop told unheard'.split(
     ' ',
   );
+/** In so many seeds each kind of excuse and transition has to occur. */
+const EVERYTHING_SEEDS = 5000;
 /** Failing runs that are looked into. */
 const TOLD = 2;
 /** A mutant that does harm in so few runs that none of these shows it proves nothing about its check. */
@@ -53,7 +55,7 @@ if (only !== undefined) {
     t.ok(drained > 0 && lost.notShared > 0, 'the clients meet drain windows, and flows that nobody else had');
     t.comment(`transitions: ${JSON.stringify(tally.reasons)}`);
     t.comment(`looks at a node that had given up: ${JSON.stringify(tally.met)}`);
-    if (SEEDS >= 5000) {
+    if (SEEDS >= EVERYTHING_SEEDS) {
       for (const reason of REASONS) t.ok((tally.reasons[reason] ?? 0) > 0, `${reason} is exercised`);
       for (const excuse of EXCUSES)
         if (excuse !== 'sameInstant' && excuse !== 'handOver') t.ok(excused[excuse] > 0, `${excuse} is exercised`);
@@ -62,7 +64,9 @@ if (only !== undefined) {
 
   t.test('a node that is wrong on purpose is caught', NO_LIMIT, async (t) => {
     const mutants = Object.keys(MUTANTS) as Mutant[];
-    const tallies = await runShares(mutants.map((mutant) => ({ first: 1, seeds: MUTANT_SEEDS, mutant, maxFailures: 4 })));
+    const tallies = await runShares(
+      mutants.map((mutant) => ({ first: 1, seeds: MUTANT_SEEDS, mutant, maxFailures: Number.POSITIVE_INFINITY })),
+    );
     for (const [index, mutant] of mutants.entries()) {
       const { text, caughtBy } = MUTANTS[mutant];
       const violations = tallies[index]?.failures.flatMap((failure) => failure.violations) ?? [];

@@ -21,7 +21,8 @@
 import { leaseLifeMs } from '../../../src/vrrp/timing.js';
 import type { Loss } from './clients.js';
 import type { Holding } from './kernel.js';
-import type { SimNode, Span } from './node.js';
+import type { SimNode } from './node.js';
+import type { Span } from './node-parts.js';
 import { MAX_DELAY_MS } from './packets.js';
 import type { Watch } from './watch.js';
 import type { World } from './world.js';

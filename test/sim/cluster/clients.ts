@@ -6,7 +6,7 @@ import { HAND_OVER_GRACE_MS } from '../../../src/vrrp/active.js';
 import { skewMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
-import type { Kernel, Outcome, PacketOfFlow } from './kernel.js';
+import { type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
 import type { SimNode } from './node.js';
 import { DRAIN_MS, type Shape } from './shape.js';
 
@@ -58,6 +58,8 @@ const NOTICE_CHANCE = 0.8;
 const PATIENCE = 60;
 /** More than drift and rounding make of a drain window. */
 const DRAIN_SLACK_MS = 2;
+/** From a change of a server until it is noticed, announced and in force everywhere. */
+const CHANGE_MS = 600;
 const TRAVEL_MS = [0.05, 0.4] as const;
 
 export class Clients {
@@ -200,7 +202,8 @@ export class Clients {
   private misplaced(flow: Flow, node: SimNode, server: number): void {
     const before = flow.server;
     flow.server = server;
-    if (this.parts.serversChangedAt() >= flow.openedAt) {
+    // Without a record a packet may have been placed before the change or after it; the earlier placement has the first word for a while.
+    if (this.parts.serversChangedAt() + CHANGE_MS + SECOND_CHANCE_MS >= flow.openedAt) {
       this.lost.serversChanged += 1;
       return;
     }

@@ -10,7 +10,7 @@ import type { Mutant } from './mutants.js';
 
 const NS = 1e6;
 /** As in the data plane's settings: how long the previous generation of a pool places flows that have no record. */
-const SECOND_CHANCE_MS = 2000;
+export const SECOND_CHANCE_MS = 2000;
 const FOREVER_MS = 1e9;
 
 /** A time (true) during which a node held the lease; `to` moves with each renewal. */
@@ -68,6 +68,8 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
+  /** At this true time. */
+  at(trueAt: number, act: () => void): void;
   /** A lease that was held goes on until then (local). */
   onRenewed(deadline: number): void;
   mutant: Mutant | null;
@@ -179,6 +181,16 @@ export class Kernel {
     if (holding !== undefined && holding.to > now) holding.to = Math.max(holding.from, now);
   }
 
+  /** A process that stalls releases later than the agenda says; until then the beat thread may renew. */
+  private endAlsoWhatIsRenewed(): void {
+    const { started } = this.lease;
+    this.parts.at(this.parts.trueNow(), () => {
+      if (this.lease.started !== started || !this.isLeaseFresh) return;
+      this.endLease();
+      this.lease.deadline = this.parts.now();
+    });
+  }
+
   private view(result: LeaseView['result']): LeaseView {
     const { deadline, drainUntil, started, instance, verified } = this.lease;
     const ns = (ms: number): bigint => BigInt(Math.round(Math.min(ms, FOREVER_MS) * NS));
@@ -247,6 +259,7 @@ export class Kernel {
         return this.view('ok');
       },
       release: (_slot, drainNs, admitNs, instance) => {
+        if (instance === this.lease.instance) this.endAlsoWhatIsRenewed();
         const refusal = this.refusal(instance);
         if (refusal !== 'ok') return this.view(refusal);
         if (this.parts.mutant === 'keepsReleasedLease') return this.view('ok');

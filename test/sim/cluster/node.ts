@@ -3,64 +3,19 @@
  * unless a fault still holds it down: the heartbeat by its daemon, the daemon by the service manager.
  */
 import type { PoolGeneration } from '../../../src/l4/api.js';
-import type { FlowStore } from '../../../src/replication/api.js';
+import { LAPSE_HOLD_DOWN_MS } from '../../../src/vrrp/active.js';
 import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
 import { takeOverValidMs } from '../../../src/vrrp/timing.js';
-import type { Agenda } from '../agenda.js';
-import type { Random } from '../random.js';
 import type { Datagram } from './beat-peers.js';
 import { SimDaemon } from './daemon.js';
-import type { FlowRecord } from './flow-table.js';
+import { storeFor, WordSource } from './daemon-parts.js';
 import { SimHeartbeat } from './heartbeat.js';
 import { Kernel, type KernelSnapshot } from './kernel.js';
 import { Link } from './link.js';
-import type { Mutant } from './mutants.js';
 import { NodeClock } from './node-clock.js';
+import type { NodeParts, Span, Transition } from './node-parts.js';
 import { REALTIME, SimProcess } from './process.js';
-import { addressOf, beatKeyOf, heartbeatConfig, nameOf, priorityOf, ROUTER, type Shape } from './shape.js';
-import type { StreamNetwork } from './streams.js';
-
-export interface Transition {
-  at: number;
-  to: string;
-  reason: string;
-}
-
-export interface Span {
-  from: number;
-  to: number;
-}
-
-export interface NodeHooks {
-  sendVrrp(from: number, packet: Buffer, destination: string, at: number): void;
-  announce(from: number, at: number): void;
-  echo(from: number, at: number): void;
-  /** Another that leads since before this one, and is known here to do so. */
-  isLedByStale(node: number): boolean;
-  /** A node does not pre-empt before this. */
-  onGivesWay(until: number): void;
-  /** False: the kernel refused. */
-  sendBeat(from: number, to: number, beat: Datagram, at: number): boolean;
-  /** How long the reference takes to answer; null: it does not. */
-  ping(from: number): number | null;
-  onPut(node: number, flow: number, record: FlowRecord): void;
-  onRemove(node: number, flow: number, cause: 'packet' | 'delete' | 'purge'): void;
-  /** The table is not what it was: everything this node had may be gone. */
-  onTableLost(node: number): void;
-  newGeneration(): number;
-  isServerUp(server: number): boolean;
-  streams(): StreamNetwork;
-  note(node: number, text: string, at: number): void;
-}
-
-export interface NodeParts {
-  index: number;
-  shape: Shape;
-  agenda: Agenda;
-  random: Random;
-  mutant: Mutant | null;
-  hooks: NodeHooks;
-}
+import { addressOf, beatKeyOf, heartbeatConfig, nameOf, priorityOf, ROUTER } from './shape.js';
 
 /** Start of a heartbeat: from a spare, or from nothing. */
 const HEARTBEAT_START_MS = [5, 60] as const;
@@ -136,6 +91,9 @@ export class SimNode {
       },
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
+      at: (trueAt, act) => {
+        if (trueAt > agenda.now) agenda.add(trueAt, act);
+      },
       onRenewed: (deadline) => this.watchPromise(deadline),
       mutant,
     });
@@ -326,6 +284,7 @@ export class SimNode {
       if (message.reason === 'preempt') this.watchPreemption(at);
       if (message.reason === 'betterActive' && message.from === 'active' && this.parts.hooks.isLedByStale(this.index))
         this.yieldedToStale ??= at;
+      if (message.reason === 'leaseLapsed' || message.reason === 'staleTerm') this.givesWay(at + LAPSE_HOLD_DOWN_MS);
       if (message.reason === 'unheard') this.givesWay(at + UNHEARD_HOLD_DOWN_MS);
     } else if (message.type === 'log') {
       if (message.event === 'flapDamped') this.givesWay(at + Number(message.fields.holdMs));
@@ -409,7 +368,7 @@ export class SimNode {
       shape,
       clock: daemonProcess.clock(),
       kernel: this.kernel,
-      store: this.store(),
+      store: storeFor(this.kernel.table, mutant),
       transport: hooks.streams().transport(this.index),
       random: () => words.next(),
       beatKey: beatKeyOf(this.instance),
@@ -464,20 +423,6 @@ export class SimNode {
     if (this.daemonProcess.isRunning) void this.daemon?.switchover({ reason: `operator by ${this.index + 1}` });
   }
 
-  private store(): FlowStore {
-    const { table } = this.kernel;
-    switch (this.parts.mutant) {
-      case 'losesRecords':
-        return { ...bound(table), apply: forgetful(table) };
-      case 'purgesTooMuch':
-        return { ...bound(table), purge: (cursor, most, _epoch, routers) => table.purge(cursor, most, -1, routers) };
-      case 'neverPurges':
-        return { ...bound(table), purge: () => ({ scanned: 0, purged: 0, cursor: null }) };
-      default:
-        return table;
-    }
-  }
-
   private pollSoon(): void {
     if (this.isPolling) return;
     this.isPolling = true;
@@ -518,38 +463,4 @@ export class SimNode {
     this.heartbeat.outbox.detach(this.read);
     if (this.daemonProcess.isAlive) this.reviveHeartbeat();
   }
-}
-
-/** The words a daemon draws: the instance of its stream first. */
-class WordSource {
-  private state: number;
-
-  constructor(seed: number) {
-    this.state = seed;
-  }
-
-  next(): number {
-    this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0;
-    return this.state / 2 ** 32;
-  }
-}
-
-type Table = Kernel['table'];
-
-const bound = (table: Table): FlowStore => ({
-  drain: table.drain.bind(table),
-  watch: table.watch.bind(table),
-  apply: table.apply.bind(table),
-  readFlows: table.readFlows.bind(table),
-  purge: table.purge.bind(table),
-  digests: table.digests.bind(table),
-});
-
-/** Every tenth batch of live records is acknowledged and not applied. */
-function forgetful(table: Table): Table['apply'] {
-  let batches = 0;
-  return (records, mode, epoch) => {
-    batches += 1;
-    return table.apply(batches % 10 === 0 && mode === 'live' ? Buffer.alloc(0) : records, mode, epoch);
-  };
 }

@@ -59,6 +59,9 @@ const BEAT_SHARE = 0.5;
 const BEAT_LEAST_MS = 2;
 const BEAT_MOST_MS = 500;
 
+/** Its own generator: what happens in a run does not change what it is made of. */
+export const shapeSeed = (seed: number): number => seed ^ 0x5bd1e995;
+
 export function drawShape(seed: number, random: Random): Shape {
   const nodes = random.pick([2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5]);
   const intervalMs = random.pick([10, 100, 100, 100, 100, 100, 1000]);

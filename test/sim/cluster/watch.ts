@@ -94,6 +94,8 @@ export class Watch {
   /** Its advertisements do not arrive at a peer that could lead, while the beats of both do. */
   private waitsInVain(peer: SimNode, holder: SimNode): boolean {
     const { wire, back, streams, nodes } = this.world;
+    // One that has just lost the role, and leads all the same, does so because nobody else could.
+    if (holder.isHeldDown || holder.givesWayUntil > this.world.agenda.now) return false;
     const isWireCut = wire.isCut[holder.index]?.[peer.index] === true && holder.isLinkUp && peer.isLinkUp;
     if (!isWireCut || !holder.holds || !isRunning(holder) || !isRunning(peer)) return false;
     const isBackWell = [holder, peer].every((a) => [holder, peer].every((b) => streams.isCut[a.index]?.[b.index] !== true));

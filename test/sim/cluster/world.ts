@@ -11,7 +11,7 @@ import { drawFaults, type Fault } from './faults.js';
 import type { Mutant } from './mutants.js';
 import { SimNode } from './node.js';
 import { PacketNetwork } from './packets.js';
-import { addressOf, drawShape, SERVERS, type Shape } from './shape.js';
+import { addressOf, drawShape, SERVERS, type Shape, shapeSeed } from './shape.js';
 import { StreamNetwork } from './streams.js';
 import { Watch } from './watch.js';
 
@@ -110,7 +110,7 @@ export class World {
     this.options = options;
     this.mutant = options.mutant ?? null;
     this.random = new Random(seed);
-    const shape = drawShape(seed, new Random(seed ^ 0x5bd1e995));
+    const shape = drawShape(seed, new Random(shapeSeed(seed)));
     this.shape = shape;
     const { agenda, random } = this;
     this.faultsFrom = 1200 + 8 * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);

@@ -120,6 +120,10 @@ t.test('an active node that a peer does not hear has to prove that it is heard',
   t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);
   t.ok((unproved.state.holdDownUntil ?? 0) > unproved.now + 9000, 'and it does not come back at once');
 
+  const again = active();
+  again.state = { ...again.state, holdDownUntil: (again.now + 5000) as Monotonic };
+  t.same(says(again, { hearsUs: false }), ['count:oneWay', 'log:challenged'], 'its successor was not heard either: it stays');
+
   const proved = active();
   proved.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: true });
   proved.feed({ type: 'verified', at: proved.now as Monotonic });
