@@ -336,7 +336,7 @@ enum tandem_drop {
   TANDEM_DROP_MALFORMED = 0,      /* truncated or contradictory headers */
   TANDEM_DROP_FRAGMENT = 1,       /* fragment to a VIP or from a server */
   TANDEM_DROP_TTL = 2,            /* TTL would reach 0 */
-  TANDEM_DROP_NOT_ACTIVE = 3,     /* no fresh lease: new flow, ARP, Neighbour Solicitation, ping, or to the virtual MAC */
+  TANDEM_DROP_NOT_ACTIVE = 3,     /* no fresh lease: new flow, ping, or to the virtual MAC */
   TANDEM_DROP_DRAINED = 4,        /* has a record, but the drain window is over */
   TANDEM_DROP_NOT_READY = 5,      /* the flow table is not ready yet */
   TANDEM_DROP_NO_SERVICE = 6,     /* to a VIP, but nothing listens there */
@@ -347,7 +347,8 @@ enum tandem_drop {
   TANDEM_DROP_REPLY_CLASH = 11,   /* another flow already uses this client port towards the same server */
   TANDEM_DROP_REFUSED = 12,       /* server gone, pool option `drop` */
   TANDEM_DROP_ICMP_ERROR = 13,    /* ICMP other than echo to a VIP */
-  TANDEM_DROP_NOT_FOR_US = 14,    /* a VIP packet with another node's MAC (flooded by the switch), or sent to a group */
+  TANDEM_DROP_NOT_FOR_US = 14,    /* a VIP packet with another node's MAC (flooded by the switch), or sent to a group; without a lease also ARP, ND and
+                                   * answers to the echo that verifies a take-over */
   TANDEM_DROP_EVENT_LOST = 15,    /* not a packet: a flow event that found the ring full; replication resyncs */
   TANDEM_DROP_NO_ROOM = 16,       /* an answer was longer than the question and the driver left no room behind it */
   TANDEM_DROP_REASONS = 17,

@@ -1,5 +1,5 @@
 /**
- * The heartbeat process: `heartbeat --state-dir DIR [--spare]`. Wiring only; imports little, because every millisecond before the first
+ * The heartbeat process: `heartbeat --state-dir DIR [--spare | --replace]`. Wiring only; imports little, because every millisecond before the first
  * advertisement counts against the lease when it is restarted.
  *
  * Ignores SIGHUP and SIGPIPE, stops gracefully on SIGTERM and SIGINT, and outlives the daemon.
@@ -7,17 +7,23 @@
 import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
+import { deserialize, serialize, setFlagsFromString } from 'node:v8';
 import { limit } from '../l4/abi.gen.js';
 import { loadNative, type NativeL4 } from '../l4/native.js';
 import { pingOnce } from '../system/echo-probe.js';
 import { familyOfText } from '../system/ip-address.js';
-import { type LineConnection, listenLines } from '../system/line-socket.js';
+import { connectLines, type LineConnection, listenLines } from '../system/line-socket.js';
 import { preciseClock, sinceProcessStartMs } from '../system/precise-clock.js';
 import { openVrrpSocket, type VrrpSocket, type VrrpSocketOptions } from '../system/vrrp-socket.js';
 import { Heartbeat } from '../vrrp/heartbeat.js';
 import type { FromHeartbeat, HeartbeatConfig, ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import { type FromPredecessor, LEGACY_SHAPE, type Legacy, type ToPredecessor } from '../vrrp/legacy.js';
 import { Outbox } from '../vrrp/outbox.js';
 import type { InterfaceView } from '../vrrp/ports.js';
+import { rehearse } from '../vrrp/rehearsal.js';
+
+/** Before the start of one that did not wait as a spare: what matters most, in some 20 ms. */
+const COLD_REHEARSALS = 2;
 
 /** Everything for the daemon, which prints it. */
 const report = new Outbox();
@@ -64,16 +70,31 @@ function watchLinks(onChange: () => void): () => void {
   }
 }
 
+/** For a process that would go on in our place; the server is closed when it is told. */
+function replace(message: ToPredecessor, heartbeat: Heartbeat, answer: (message: FromPredecessor) => void): void {
+  if (message.abi !== limit.abiVersion) {
+    const reason = `its data plane has layout ${message.abi}, the one that forwards here has layout ${limit.abiVersion}`;
+    return answer({ type: 'refused', reason });
+  }
+  heartbeat.retire((legacy) => answer({ type: 'replaced', legacy: serialize(legacy).toString('base64') }));
+}
+
 function serve(config: HeartbeatConfig, heartbeat: Heartbeat): { close(): void } {
   const readers = new Map<LineConnection, (message: FromHeartbeat) => void>();
-  return listenLines(config.socketPath, {
+  const server = listenLines(config.socketPath, {
     onConnect(connection) {
       const read = (message: FromHeartbeat): void => connection.send(message);
       readers.set(connection, read);
       connection.send(heartbeat.status());
       report.attach(read, preciseClock.wallMs());
     },
-    onMessage: (_connection, message) => heartbeat.receive(message as ToHeartbeat),
+    onMessage(connection, message) {
+      if ((message as ToPredecessor).type !== 'replace') return heartbeat.receive(message as ToHeartbeat);
+      replace(message as ToPredecessor, heartbeat, (answer) => {
+        connection.send(answer);
+        if (answer.type === 'replaced') server.close();
+      });
+    },
     onClose(connection) {
       const read = readers.get(connection);
       if (read !== undefined) report.detach(read);
@@ -81,13 +102,15 @@ function serve(config: HeartbeatConfig, heartbeat: Heartbeat): { close(): void }
     },
     onError: (error) => log('error', 'socketFailed', { path: config.socketPath, error: error.message }),
   });
+  return server;
 }
 
 function log(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown>): void {
   report.push({ type: 'log', level, event, fields, atWallMs: preciseClock.wallMs() });
 }
 
-function main(): void {
+/** A heartbeat that has not begun yet; `listen` opens its socket for the daemon. */
+function create(): { config: HeartbeatConfig; heartbeat: Heartbeat; listen(): void } {
   process.title = 'tandem-heartbeat';
   const stateDir = path.resolve(stateDirOf(process.argv.slice(2)));
   const configFile = path.join(stateDir, 'heartbeat.json');
@@ -118,10 +141,46 @@ function main(): void {
   process.on('SIGHUP', () => log('info', 'signalIgnored', { signal: 'SIGHUP' }));
   process.on('SIGTERM', () => heartbeat.stop('signal'));
   process.on('SIGINT', () => heartbeat.stop('signal'));
+  const listen = (): void => {
+    server = serve(config, heartbeat);
+    if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
+    log('info', 'started', { sinceProcessStartMs: Math.round(sinceProcessStartMs()) });
+  };
+  return { config, heartbeat, listen };
+}
+
+function main(): void {
+  const { heartbeat, listen } = create();
   heartbeat.start();
-  server = serve(config, heartbeat);
-  if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
-  log('info', 'started', { sinceProcessStartMs: Math.round(sinceProcessStartMs()) });
+  listen();
+}
+
+/** Goes on in the place of the heartbeat that runs: everything is loaded and open before that one is asked to let go. */
+function takeOver(): void {
+  const { config, heartbeat, listen } = create();
+  heartbeat.prepare();
+  let hasBegun = false;
+  const begin = (legacy: Legacy | null): void => {
+    if (hasBegun) return;
+    hasBegun = true;
+    heartbeat.start(legacy?.shape === LEGACY_SHAPE ? legacy : null);
+  };
+  connectLines(config.socketPath, {
+    onConnect: (connection) => connection.send({ type: 'replace', abi: limit.abiVersion } satisfies ToPredecessor),
+    onMessage(message) {
+      const answer = message as FromPredecessor | FromHeartbeat;
+      if (answer.type === 'replaced') begin(deserialize(Buffer.from(answer.legacy, 'base64')) as Legacy);
+      if (answer.type === 'refused') {
+        process.stderr.write(`${answer.reason}\n`);
+        process.exit(1);
+      }
+    },
+    // Its socket is gone from the file system now. One that was not there, or died meanwhile, has left its leases.
+    onClose() {
+      begin(null);
+      listen();
+    },
+  });
 }
 
 /**
@@ -130,6 +189,7 @@ function main(): void {
 function waitForNeed(): void {
   process.title = 'tandem-heartbeat spare';
   loadNative();
+  rehearse();
   process.on('SIGHUP', () => undefined);
   process.stdin.once('data', () => {
     process.stdin.destroy();
@@ -138,5 +198,11 @@ function waitForNeed(): void {
   process.stdin.once('end', () => process.exit(0));
 }
 
+// What was compiled for a take-over stays compiled, however long nobody takes over.
+setFlagsFromString('--no-flush-bytecode');
 if (process.argv.includes('--spare')) waitForNeed();
-else main();
+else {
+  rehearse(COLD_REHEARSALS);
+  if (process.argv.includes('--replace')) takeOver();
+  else main();
+}

@@ -61,6 +61,10 @@ const status = await runCli(process.argv.slice(2), {
   err: (text) => process.stderr.write(`${text}\n`),
   colors: pc.createColors(usesColors()),
   actions,
+  onInterrupt(listener) {
+    process.on('SIGINT', listener);
+    return () => process.off('SIGINT', listener);
+  },
 });
 // Standard output to a pipe, a file or a terminal is written at once on Linux, so nothing is cut off here.
 process.exit(status);

@@ -9,18 +9,21 @@ import { CliError } from './context.js';
 export const DEFAULT_STATE_DIR = '/var/lib/tandem';
 const SOCKET_NAME = 'admin.sock';
 const HEARTBEAT_SOCKET_NAME = 'heartbeat.sock';
-/** A switchover flushes, yields and waits for the peer: a few seconds at most. */
-const ANSWER_LIMIT_MS = 15_000;
+/** A switchover that waits for nobody flushes, yields and counts stragglers: a few seconds at most. */
+export const ANSWER_LIMIT_MS = 15_000;
 
 export interface AdminClient {
   get<T>(path: string): Promise<T>;
-  post<T>(path: string, body: unknown): Promise<T>;
+  /** `limitMs`: for what takes longer by its nature. */
+  post<T>(path: string, body: unknown, limitMs?: number): Promise<T>;
+  delete<T>(path: string): Promise<T>;
 }
 
 export function adminClient(stateDir: string): AdminClient {
   return {
     get: (path) => ask(stateDir, 'GET', path, undefined),
-    post: (path, body) => ask(stateDir, 'POST', path, body),
+    post: (path, body, limitMs = ANSWER_LIMIT_MS) => ask(stateDir, 'POST', path, body, limitMs),
+    delete: (path) => ask(stateDir, 'DELETE', path, undefined),
   };
 }
 
@@ -39,12 +42,12 @@ const isListening = (socketPath: string): Promise<boolean> =>
     socket.on('error', () => resolve(false));
   });
 
-function ask<T>(stateDir: string, method: string, path: string, body: unknown): Promise<T> {
+function ask<T>(stateDir: string, method: string, path: string, body: unknown, limitMs = ANSWER_LIMIT_MS): Promise<T> {
   const socketPath = join(stateDir, SOCKET_NAME);
   return new Promise((resolve, reject) => {
     const text = body === undefined ? '' : JSON.stringify(body);
     const headers = text === '' ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) };
-    const outgoing = request({ socketPath, method, path, headers, timeout: ANSWER_LIMIT_MS }, (response) => {
+    const outgoing = request({ socketPath, method, path, headers, timeout: limitMs }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', (error) => reject(unanswered(stateDir, error)));
@@ -56,7 +59,7 @@ function ask<T>(stateDir: string, method: string, path: string, body: unknown): 
         }
       });
     });
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer for ${ANSWER_LIMIT_MS / 1000} s`)));
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`no answer for ${limitMs / 1000} s`)));
     outgoing.on('error', (error) => reject(unanswered(stateDir, error)));
     outgoing.end(text);
   });

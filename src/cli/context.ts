@@ -41,6 +41,8 @@ export interface CliContext {
   err(text: string): void;
   colors: Colors;
   actions: CliActions;
+  /** Calls the listener on Ctrl-C instead of ending; returns what restores that. */
+  onInterrupt(listener: () => void): () => void;
   /** The exit status of the command that ran. */
   exit(status: number): void;
 }

@@ -33,7 +33,7 @@ export function addHistoryCommand(program: Command, context: CliContext): void {
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nSILENCE: how long the last router that was heard had said nothing. CLAIM: from the decision to the lease. ANNOUNCE: from there to the first\ngratuitous ARP. VERIFIED: when the take-over was seen on the wire.\n\nExamples:\n  tandem history\n  tandem history --router front --since 1d\n  tandem history --since 2026-01-31 --json',
+      '\nSILENCE: how long the last router that was heard had said nothing. CLAIM: from the decision to the lease. ANNOUNCE: from there to the first\ngratuitous ARP. VERIFIED: when the take-over was seen on the wire. FLOWS: connections in the table.\nSTEERED: frames that still came here after the role was lost, and were passed on; LOST: frames dropped meanwhile for lack of a lease.\n\nExamples:\n  tandem history\n  tandem history --router front --since 1d\n  tandem history --since 2026-01-31 --json',
     )
     .action(async (options: HistoryOptions) => {
       const rows = await adminClient(options.stateDir).get<HistoryRow[]>(`/v1/history?${query(options, context.wallMs())}`);
@@ -60,9 +60,14 @@ function query({ router, since, limit }: HistoryOptions, nowMs: number): string 
 /** Parts of a millisecond matter in a take-over. */
 const ms = (value: number | null): string => (value === null ? '-' : `${value < 10 ? value.toFixed(2) : Math.round(value)}ms`);
 
+function reasonText({ reason, successor, tracked }: HistoryRow): string {
+  const notes = [...(successor === null ? [] : [`to ${successor}`]), ...tracked];
+  return notes.length === 0 ? reason : `${reason} (${notes.join('; ')})`;
+}
+
 export function historyText(rows: readonly HistoryRow[], { colors }: Pick<CliContext, 'colors'>): string {
   if (rows.length === 0) return 'No changes of role.';
-  const titles = ['WHEN', 'ROUTER', 'CHANGE', 'SILENCE', 'CLAIM', 'ANNOUNCE', 'VERIFIED', 'PRIORITY', 'FLOWS', 'REASON'];
+  const titles = ['WHEN', 'ROUTER', 'CHANGE', 'SILENCE', 'CLAIM', 'ANNOUNCE', 'VERIFIED', 'PRIORITY', 'FLOWS', 'STEERED', 'LOST', 'REASON'];
   const left = new Set(['WHEN', 'ROUTER', 'CHANGE', 'REASON']);
   return table(
     titles.map((title) => ({ title, align: left.has(title) ? 'left' : 'right' })),
@@ -76,7 +81,9 @@ export function historyText(rows: readonly HistoryRow[], { colors }: Pick<CliCon
       ms(row.verifiedAfterMs),
       row.priority === null ? '-' : String(row.priority),
       row.flows === null ? '-' : count(row.flows),
-      row.tracked.length === 0 ? row.reason : `${row.reason} (${row.tracked.join('; ')})`,
+      row.steered === null ? '-' : count(row.steered),
+      row.lost === null ? '-' : count(row.lost),
+      reasonText(row),
     ]),
     colors.dim,
   );

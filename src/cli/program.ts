@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { addCheckCommand } from './check.js';
 import { addCompletionCommand } from './completion.js';
 import { type CliContext, CliError, EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from './context.js';
+import { addDrillCommand } from './drill.js';
 import { addFlowsCommand } from './flows.js';
 import { addHistoryCommand } from './history.js';
 import { addPkiCommand } from './pki.js';
@@ -13,6 +14,7 @@ import { addServersCommand } from './servers.js';
 import { addStatusCommand } from './status.js';
 import { addSwitchoverCommand } from './switchover.js';
 import { addUnloadCommand } from './unload.js';
+import { addUpgradeCommand } from './upgrade.js';
 
 export function buildProgram(context: CliContext): Command {
   const program = new Command('tandem');
@@ -40,6 +42,8 @@ export function buildProgram(context: CliContext): Command {
   addServersCommand(program, context);
   addHistoryCommand(program, context);
   addSwitchoverCommand(program, context);
+  addDrillCommand(program, context);
+  addUpgradeCommand(program, context);
   addPkiCommand(program, context);
   addUnloadCommand(program, context);
   addCompletionCommand(program, context);

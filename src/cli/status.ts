@@ -33,6 +33,7 @@ export function statusText(status: NodeStatus, transitions: readonly TransitionR
   const sections = [
     headText(status, look),
     section('Virtual routers', routersTable(status, look), look),
+    ...handOverText(status, look),
     ...(status.tracking.some((each) => each.objects.length > 0) ? [section('Tracking', trackingTable(status, look), look)] : []),
     section('Peers', status.peers.length === 0 ? '  none' : peersTable(status, look), look),
     section('Services', status.services.length === 0 ? '  none' : servicesTable(status, look), look),
@@ -107,6 +108,27 @@ function routersTable(status: NodeStatus, look: Look): string {
     look.colors.dim,
   );
 }
+
+/** The last planned hand-over from here, and a rehearsal that is under way. */
+function handOverText({ switchovers, routers }: NodeStatus, { colors, wallMs }: Look): string[] {
+  const lines: string[] = [];
+  const { last, drillSinceWallMs } = switchovers;
+  if (drillSinceWallMs !== null) lines.push(colors.yellow(`  a drill is under way since ${span(wallMs() - drillSinceWallMs)}`));
+  if (last !== null) {
+    const steered = last.routers.reduce((sum, row) => sum + row.steered, 0);
+    const figures = last.ok ? `; ${count(steered)} packets passed on, ${count(last.lost)} lost` : '';
+    lines.push(
+      `  last ${span(wallMs() - last.atWallMs)} ago (${last.reason}): ${last.ok ? last.message : colors.red(last.message)}${figures}`,
+    );
+  }
+  const held = routers.filter(({ role, holdDownMs }) => role !== 'active' && holdDownMs !== null);
+  for (const { name, holdDownMs } of held) lines.push(`  ${name} does not pre-empt ${holdDownText(holdDownMs ?? 0)}`);
+  return lines.length === 0 ? [] : [`${colors.bold('Planned hand-over')}\n${lines.join('\n')}`];
+}
+
+/** Longer than any that ends by itself. */
+const UNTIL_ASKED_MS = 86_400_000;
+const holdDownText = (ms: number): string => (ms > UNTIL_ASKED_MS ? 'until it is asked to take over' : `for ${span(ms)}`);
 
 /** The priority, and what tracking has made of it. */
 function priorityText(router: string, priority: number, { tracking }: NodeStatus, { colors }: Look): string {

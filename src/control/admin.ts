@@ -1,10 +1,11 @@
 /**
- * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the one command is switchover.
+ * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the
+ * commands are switchover, drill and upgrade.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HistoryFilter } from './history.js';
-import type { FlowRow, HistoryRow, NodeStatus, TransitionRow } from './status.js';
+import type { DrillReport, FlowRow, HistoryRow, NodeStatus, SwitchoverReport, TransitionRow } from './status.js';
 
 /** Bodies of commands are a few words; anything longer is a mistake. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -17,6 +18,17 @@ export interface FlowFilter {
   limit: number;
 }
 
+export interface SwitchoverBody {
+  router?: string;
+  to?: string;
+  /** How long a successor in sync is waited for. */
+  waitMs: number;
+}
+
+export interface DrillBody extends SwitchoverBody {
+  holdMs: number;
+}
+
 export interface CommandResult {
   ok: boolean;
   message: string;
@@ -27,7 +39,12 @@ export interface AdminActions {
   flows(filter: FlowFilter): Promise<FlowRow[]>;
   transitions(): TransitionRow[];
   history(filter: HistoryFilter): Promise<HistoryRow[]>;
-  switchover(request: { router?: string; to?: string }): Promise<CommandResult>;
+  switchover(request: SwitchoverBody): Promise<SwitchoverReport>;
+  /** `isAbandoned`: nobody waits for the answer any more. */
+  drill(request: DrillBody, isAbandoned: () => boolean): Promise<DrillReport>;
+  /** False: there is none. */
+  interruptDrill(): boolean;
+  upgrade(): Promise<CommandResult>;
 }
 
 export interface AdminServer {
@@ -73,11 +90,24 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
     case 'GET /v1/history':
       return reply(response, 200, await actions.history(historyFilter(url.searchParams)));
     case 'POST /v1/switchover': {
-      const body = switchoverRequest(await readBody(request));
-      if (body === null)
-        return reply(response, 400, { ok: false, message: 'expected a JSON object with optional strings "router" and "to"' });
-      return reply(response, 200, await actions.switchover(body));
+      const body = commandBody(await readBody(request));
+      if (body === null) return reply(response, 400, { ok: false, message: BODY_EXPECTED });
+      const { holdMs: _, ...rest } = body;
+      return reply(response, 200, await actions.switchover(rest));
     }
+    case 'POST /v1/drill': {
+      const body = commandBody(await readBody(request));
+      if (body === null) return reply(response, 400, { ok: false, message: BODY_EXPECTED });
+      let isAbandoned = false;
+      response.on('close', () => {
+        isAbandoned = true;
+      });
+      return reply(response, 200, await actions.drill(body, () => isAbandoned));
+    }
+    case 'DELETE /v1/drill':
+      return reply(response, 200, { ok: actions.interruptDrill() });
+    case 'POST /v1/upgrade':
+      return reply(response, 200, await actions.upgrade());
     default:
       return reply(response, 404, { ok: false, message: `no such request: ${route}` });
   }
@@ -105,7 +135,14 @@ function flowFilter(query: URLSearchParams): FlowFilter {
   return filter;
 }
 
-function switchoverRequest(text: string): { router?: string; to?: string } | null {
+const BODY_EXPECTED =
+  'expected a JSON object with optional strings "router" and "to", and optional numbers "waitMs" and "holdMs" of milliseconds, up to an hour';
+/** Whoever wants to wait longer asks again. */
+const MAX_WAIT_MS = 3_600_000;
+/** Long enough for monitoring to notice the rehearsal. */
+const DEFAULT_HOLD_MS = 5000;
+
+function commandBody(text: string): DrillBody | null {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text === '' ? '{}' : text);
@@ -113,11 +150,13 @@ function switchoverRequest(text: string): { router?: string; to?: string } | nul
     return null;
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
-  const { router, to } = parsed as Record<string, unknown>;
-  const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
-  if (!isText(router) || !isText(to)) return null;
-  return { ...(router === undefined ? {} : { router }), ...(to === undefined ? {} : { to }) };
+  const { router, to, waitMs = 0, holdMs = DEFAULT_HOLD_MS } = parsed as Record<string, unknown>;
+  if (!isText(router) || !isText(to) || !isWait(waitMs) || !isWait(holdMs)) return null;
+  return { ...(router === undefined ? {} : { router }), ...(to === undefined ? {} : { to }), waitMs, holdMs };
 }
+
+const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
+const isWait = (value: unknown): value is number => typeof value === 'number' && value >= 0 && value <= MAX_WAIT_MS;
 
 async function readBody(request: IncomingMessage): Promise<string> {
   let text = '';

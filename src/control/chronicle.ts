@@ -11,6 +11,7 @@ import { createHistory, type HistoryFilter, type TransitionContext } from './his
 import { openHistoryFile } from './history-file.js';
 import { createNotifier } from './notify.js';
 import type { HistoryRow, NotifyStatus } from './status.js';
+import type { HandOverEffect } from './stragglers.js';
 
 /** What a stopping node waits for: its last words on disk, and hooks that tell others that it goes. */
 const SETTLE_LIMIT_MS = 3000;
@@ -28,6 +29,7 @@ export interface Chronicle {
   started(version: string): void;
   transition(message: TransitionMessage): void;
   verified(router: string, afterMs: number): void;
+  handedOver(router: string, effect: HandOverEffect): void;
   tracked(change: TrackChange): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   status(): { history: { waiting: number; dropped: number }; notify: NotifyStatus[] };
@@ -58,6 +60,7 @@ export function createChronicle({ config, node, stateDir, clock, log, contextOf 
       history.verified(router, afterMs, clock.wallMs());
       notifier.tell({ event: 'verified', router, afterMs });
     },
+    handedOver: (router, effect) => history.handedOver(router, effect, clock.wallMs()),
     tracked({ router, kind, name, to, reason, isFirst }) {
       // What is well from the start is no news.
       if (!isFirst || to === 'down') notifier.tell({ event: 'track', router, kind, name, state: to, reason });

@@ -25,6 +25,8 @@ export interface DaemonOptions {
 const EXIT_OK = 0;
 const EXIT_FAILURE = 1;
 const EXIT_CONFIG = 2;
+/** Reason of an end in which nothing is given up. */
+const UPGRADE = 'upgrade';
 
 export async function runDaemon(options: DaemonOptions): Promise<number> {
   try {
@@ -49,7 +51,9 @@ async function checkAndServe(options: DaemonOptions): Promise<number> {
     if (await isRunning(stateDir)) throw new Error(`a daemon is already running with the state directory ${stateDir.path}`);
     const version = readVersion();
     sayStart(loaded.config, [...loaded.warnings, ...found], { version, stateDir: stateDir.path }, log);
-    await serve(createNode({ config: loaded.config, name: options.node, version, stateDir, links, log }), log);
+    const ends = nextEnd();
+    const node = createNode({ config: loaded.config, name: options.node, version, stateDir, links, log, onUpgrade: ends.onUpgrade });
+    await serve(node, ends.reason, log);
     return EXIT_OK;
   } finally {
     links.stop();
@@ -72,14 +76,13 @@ function sayStart(config: Config, warnings: readonly Problem[], facts: { version
   }
 }
 
-/** Runs the node until a signal or a failure ends it. */
-async function serve(node: TandemNode, log: Log): Promise<void> {
-  const signal = nextSignal();
+/** Runs the node until it is to end, or fails. */
+async function serve(node: TandemNode, end: Promise<string>, log: Log): Promise<void> {
   try {
     await node.start();
-    const reason = await signal;
+    const reason = await end;
     log.event('daemon.stopping', { reason });
-    await node.stop(reason);
+    await (reason === UPGRADE ? node.leave() : node.stop(reason));
     log.event('daemon.stopped', { reason });
   } catch (error) {
     log.event('daemon.failed', { reason: messageOf(error) });
@@ -88,11 +91,14 @@ async function serve(node: TandemNode, log: Log): Promise<void> {
 }
 
 /** A graceful stop is asked for by SIGTERM or, on a terminal, SIGINT. SIGHUP is not a reason to stop serving. */
-function nextSignal(): Promise<string> {
+function nextEnd(): { reason: Promise<string>; onUpgrade: () => void } {
+  let onUpgrade = (): void => undefined;
   process.on('SIGHUP', () => undefined);
-  return new Promise((resolve) => {
+  const reason = new Promise<string>((resolve) => {
     for (const name of ['SIGTERM', 'SIGINT'] as const) process.once(name, () => resolve(name));
+    onUpgrade = () => resolve(UPGRADE);
   });
+  return { reason, onUpgrade };
 }
 
 /** Does somebody answer on the admin socket? A file left by a dead daemon does not. */

@@ -46,6 +46,10 @@ export interface HeartbeatSession {
   fresh(): Promise<void>;
   /** Resolves when it has said for the first time what it holds, or after a limit. */
   firstStatus(): Promise<void>;
+  /** The program on disk goes on in its place. Rejects with the reason when it cannot. */
+  replace(): Promise<void>;
+  /** Lets go without ending it. */
+  leave(): void;
   /** Asks it to give everything up and end; resolves when it has, or after a limit. */
   end(reason: string): Promise<void>;
 }
@@ -130,6 +134,13 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     async firstStatus() {
       await answers.until(() => statuses > 0, FIRST_STATUS_LIMIT_MS);
     },
+    async replace() {
+      const before = roles.process().pid;
+      await link.replace();
+      await answers.until(() => roles.process().pid !== before, FIRST_STATUS_LIMIT_MS);
+      log.event('heartbeat.replaced', { before, pid: roles.process().pid, reason: 'upgrade' });
+    },
+    leave: () => link.stop(),
     async end(reason) {
       if (link.send({ type: 'stop', reason })) await answers.until(() => hasStopped, GOODBYE_LIMIT_MS);
       link.stop();

@@ -5,6 +5,7 @@
 import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
 import type { HistoryFile } from './history-file.js';
 import type { HistoryRow } from './status.js';
+import type { HandOverEffect } from './stragglers.js';
 
 /** What was so at the moment of a transition. */
 export interface TransitionContext {
@@ -24,6 +25,8 @@ export interface History {
   started(version: string, atWallMs: number): void;
   transition(message: TransitionMessage, context: TransitionContext): void;
   verified(router: string, afterMs: number, atWallMs: number): void;
+  /** What became of the frames of a role that was lost. */
+  handedOver(router: string, effect: HandOverEffect, atWallMs: number): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   counts(): { waiting: number; dropped: number };
   settled(): Promise<void>;
@@ -36,6 +39,7 @@ export function createHistory(file: HistoryFile): History {
       file.append({ event: 'transition', ...rest, ...context });
     },
     verified: (router, afterMs, atWallMs) => file.append({ event: 'verified', router, afterMs, atWallMs }),
+    handedOver: (router, effect, atWallMs) => file.append({ event: 'handedOver', router, ...effect, atWallMs }),
     async rows(filter) {
       return select(toRows(await file.read()), filter);
     },
@@ -52,8 +56,9 @@ const texts = (value: unknown): string[] => (Array.isArray(value) ? value.map(te
 /** Events as they were written, by whatever version; what cannot be understood is left out. */
 export function toRows(events: readonly unknown[]): HistoryRow[] {
   const rows: HistoryRow[] = [];
-  /** The row that a proof of a take-over belongs to. */
+  /** The rows that a proof of a take-over, and the effect of a loss, belong to. */
   const lastActive = new Map<string, HistoryRow>();
+  const lastLost = new Map<string, HistoryRow>();
   for (const event of events) {
     if (typeof event !== 'object' || event === null) continue;
     const fields = event as Fields;
@@ -62,10 +67,16 @@ export function toRows(events: readonly unknown[]): HistoryRow[] {
       if (row !== undefined) row.verifiedAfterMs = number(fields.afterMs);
       continue;
     }
+    if (fields.event === 'handedOver') {
+      const row = lastLost.get(text(fields.router));
+      if (row !== undefined) Object.assign(row, effectOf(fields));
+      continue;
+    }
     const row = fields.event === 'transition' ? transitionRow(fields) : fields.event === 'started' ? startRow(fields) : null;
     if (row === null) continue;
     rows.push(row);
     if (row.router !== null) {
+      if (row.from === 'active') lastLost.set(row.router, row);
       if (row.to === 'active') lastActive.set(row.router, row);
       else lastActive.delete(row.router);
     }
@@ -89,15 +100,24 @@ function transitionRow(fields: Fields): HistoryRow | null {
     priority: number(fields.priority),
     tracked: texts(fields.tracked),
     flows: number(fields.flows),
+    ...noEffect,
   };
 }
+
+const noEffect = { successor: null, steered: null, lost: null };
+
+const effectOf = (fields: Fields): Pick<HistoryRow, 'successor' | 'steered' | 'lost'> => ({
+  successor: typeof fields.successor === 'string' ? fields.successor : null,
+  steered: number(fields.steered),
+  lost: number(fields.lost),
+});
 
 function startRow(fields: Fields): HistoryRow | null {
   const atWallMs = number(fields.atWallMs);
   if (atWallMs === null) return null;
   const nothing = { heardMs: null, claimMs: null, announceMs: null, verifiedAfterMs: null, priority: null, tracked: [], flows: null };
   const reason = `daemon started, version ${text(fields.version)}`;
-  return { atWallMs, router: null, from: '', to: '', reason, ...nothing };
+  return { atWallMs, router: null, from: '', to: '', reason, ...nothing, ...noEffect };
 }
 
 /** The latest of those that are asked for, oldest first. */

@@ -3,47 +3,46 @@
  * pool-authority, and the machines behind replication, health and heartbeat); what happens here is wiring, in an order that matters:
  * tables before programs, programs before the heartbeat, everything before the first lease.
  */
-import { readFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/model.js';
 import { createHealthChecker, type HealthChecker } from '../health/checker.js';
-import { limit } from '../l4/abi.gen.js';
 import { createEngine, type L4Engine } from '../l4/engine.js';
 import { type DataPlane, loadNative } from '../l4/native.js';
 import type { ControlMessage, PeerStatus } from '../replication/api.js';
-import { createGrpcTransport } from '../replication/grpc-transport.js';
-import { createReplication, type ReplicationService } from '../replication/replication.js';
+import type { ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
 import { kernelPresence } from '../system/kernel-presence.js';
 import type { Links } from '../system/links.js';
 import { createNeighbours } from '../system/neighbours.js';
 import { bpfObjectPath } from '../system/paths.js';
-import { random } from '../system/random.js';
 import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
 import type { Tracker } from '../tracking/tracker.js';
+import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
 import { type AdminServer, type CommandResult, createAdminServer } from './admin.js';
 import { type Chronicle, createChronicle } from './chronicle.js';
-import { flowStoreOf } from './flow-store.js';
-import { heartbeatConfig } from './heartbeat-config.js';
+import { createHandOver, type HandOver } from './hand-over.js';
+import { writeHeartbeatConfig } from './heartbeat-file.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, ownInterfaces, showVlanTags } from './interfaces.js';
+import { type AttachedInterface, attachInterfaces, createAttachmentWatch, ownInterfaces, sayAttached, showVlanTags } from './interfaces.js';
+import { createNodeReplication } from './node-replication.js';
 import { createNodeTracking } from './node-tracking.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { installPresence, removeAddresses } from './presence.js';
-import { compiled, hasPeerInSync, initialReadiness, isInSync, type ReadinessState, reviewReadiness } from './readiness.js';
-import { beatKey, bootInstance, clusterId, loadPools, removeOtherLayouts, replaceFile, type StateDir, savePools } from './state-dir.js';
+import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
+import { loadPools, removeOtherLayouts, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
-import { switchover } from './switchover.js';
+import { STEER_MS } from './stragglers.js';
 
 /** How often the heartbeat is asked for its status, and slow facts are looked at again. */
 const REVIEW_MS = 200;
-/** Real-time priority of the heartbeat: above ordinary work, below the kernel's own threads. */
-const HEARTBEAT_REALTIME_PRIORITY = 50;
+/** Whoever asked for an upgrade reads the answer before the daemon ends. */
+const ANSWER_MS = 50;
 /** Compiled beside this file. */
 const HEARTBEAT_PROGRAM = fileURLToPath(new URL('../bin/heartbeat.js', import.meta.url));
 
@@ -54,12 +53,16 @@ export interface NodeOptions {
   stateDir: StateDir;
   links: Links;
   log: Log;
+  /** Called when this daemon is asked to make room for its successor: `leave` is to be called then, instead of `stop`. */
+  onUpgrade(): void;
 }
 
 export interface TandemNode {
   start(): Promise<void>;
   /** Hands over to a peer in sync where there is one, then ends. The data plane stays pinned and drains by itself. */
   stop(reason: string): Promise<void>;
+  /** Ends the daemon alone. Roles, leases and connections stay where they are. */
+  leave(): Promise<void>;
 }
 
 export function createNode(options: NodeOptions): TandemNode {
@@ -75,11 +78,11 @@ class Node implements TandemNode {
   private readonly startedAtWallMs = systemClock.wallMs();
   private readonly peersView = createPeersView(systemClock);
   private readonly peers = new Map<string, PeerStatus>();
-  private readonly detached = new Set<string>();
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
   private dataPlane!: DataPlane;
   private interfaces: AttachedInterface[] = [];
+  private lookAtPrograms: () => void = () => undefined;
   private engine!: L4Engine;
   private health!: HealthChecker;
   private pools!: PoolKeeper;
@@ -87,6 +90,7 @@ class Node implements TandemNode {
   private heartbeat!: HeartbeatSession;
   private readonly chronicle: Chronicle;
   private tracker!: Tracker;
+  private handOver!: HandOver;
   private beatKey = '';
   private toldInterfaces = '';
   private admin!: AdminServer;
@@ -125,7 +129,10 @@ class Node implements TandemNode {
     await this.replication.start();
     this.health.start();
     await this.openDoors();
-    this.links.onChange(() => this.tellInterfaces());
+    this.links.onChange(() => {
+      this.tellInterfaces();
+      this.handOver.peersChanged();
+    });
     this.isUp = true;
     this.reviewAgain();
   }
@@ -156,10 +163,10 @@ class Node implements TandemNode {
       this.log.event('dataPlane.otherLayout', { directory, reason: 'its program would keep this one from the interfaces' });
     }
     this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
-    for (const { name, mode, adopted, fallbackReason } of this.interfaces) {
-      this.log.event('dataPlane.attached', { interface: name, mode, adopted });
-      if (fallbackReason !== null) this.log.event('dataPlane.fallback', { interface: name, reason: fallbackReason });
-      await showVlanTags(name, this.log);
+    this.lookAtPrograms = createAttachmentWatch(this.dataPlane, this.interfaces, this.log);
+    for (const attached of this.interfaces) {
+      sayAttached(attached, this.log);
+      await showVlanTags(attached.name, this.log);
     }
     const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
     for (const { key, before, after: now } of raised) {
@@ -198,32 +205,18 @@ class Node implements TandemNode {
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
   private createReplication(): void {
-    const { cluster, digest } = this.config;
-    const { port, tls, queueRecords } = cluster.replication;
-    const own = cluster.nodes.find((node) => node.name === this.name);
-    if (own === undefined) throw new Error(`${this.name} is not a node of the configuration`);
-    this.replication = createReplication({
+    this.replication = createNodeReplication({
+      config: this.config,
       node: this.name,
-      cluster: cluster.name,
-      configDigest: digest,
-      software: this.options.version,
-      abi: limit.abiVersion,
-      peers: cluster.nodes.filter((node) => node.name !== this.name),
-      routers: this.engine.routerSlots(),
-      queueRecords,
-      store: flowStoreOf(this.dataPlane, this.engine),
+      version: this.options.version,
+      dataPlane: this.dataPlane,
+      engine: this.engine,
       events: {
         onControl: (node, message) => this.heard(node, message),
         onPeerChange: (node, status) => this.peerChanged(node, status),
       },
-      clock: systemClock,
-      random,
-      transport: createGrpcTransport({
-        address: own.address,
-        port,
-        tls: { ca: readFileSync(tls.ca), cert: readFileSync(tls.cert), key: readFileSync(tls.key) },
-      }),
     });
+    this.handOver = this.createHandOver();
   }
 
   private heard(node: string, message: ControlMessage): void {
@@ -232,17 +225,24 @@ class Node implements TandemNode {
         this.pools.announced(node, message.generations, this.heartbeat.roles.held());
         return;
       case 'takeOver':
-        this.heartbeat.send({ type: 'takeOver', routers: message.routers, reason: message.reason, atMs: systemClock.now() });
+        this.heartbeat.send({ ...message, atMs: systemClock.now() });
         return;
       case 'nextHops':
       case 'holding':
         this.peersView.heard(node, message);
         if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
-        else this.pools.holdersChanged(this.heartbeat.roles.held());
+        else {
+          this.pools.holdersChanged(this.heartbeat.roles.held());
+          this.handOver.peersChanged();
+        }
         return;
       case 'interfaces':
       case 'beatKey':
         if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
+        this.handOver.peersChanged();
+        return;
+      default:
+        this.handOver.heard(node, message);
         return;
     }
   }
@@ -279,21 +279,8 @@ class Node implements TandemNode {
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
   private createHeartbeat(): void {
-    const slots = new Map(this.engine.routerSlots().map(({ name, slot }) => [name, slot]));
-    const instance = bootInstance(this.stateDir);
-    this.beatKey = beatKey(this.stateDir, instance);
-    const config = heartbeatConfig(this.config, {
-      node: this.name,
-      instance,
-      pinDir: this.stateDir.pinDir,
-      socketPath: this.stateDir.heartbeatSocket,
-      realtimePriority: HEARTBEAT_REALTIME_PRIORITY,
-      beatKey: this.beatKey,
-      clusterId: clusterId(this.config.cluster.name),
-      slotOf: (router) => slots.get(router) ?? -1,
-      addressOf: (name, family) => this.links.primaryAddress(name, family),
-    });
-    replaceFile(this.stateDir.heartbeatConfig, `${JSON.stringify(config, null, 2)}\n`);
+    const { config, name, stateDir } = this;
+    this.beatKey = writeHeartbeatConfig({ config, node: name, stateDir, slots: this.engine.routerSlots(), links: this.links });
     this.heartbeat = createHeartbeatSession({
       socketPath: this.stateDir.heartbeatSocket,
       command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
@@ -314,11 +301,41 @@ class Node implements TandemNode {
           tracked,
         };
       },
-      onTransition: (message) => this.chronicle.transition(message),
-      onVerified: (router, afterMs) => this.chronicle.verified(router, afterMs),
+      onTransition: (message) => this.transition(message),
+      onVerified: (router, afterMs) => {
+        this.chronicle.verified(router, afterMs);
+        this.handOver.verified(router);
+      },
       onHeldChange: (held) => this.heldChanged(held),
     });
   }
+
+  /** Before the heartbeat is told anew whether this node is in sync. */
+  private transition(message: TransitionMessage): void {
+    this.chronicle.transition(message);
+    this.handOver.transition(message);
+    if (!isTableOld(message)) return;
+    this.log.event('replication.tableOld', { router: message.router, reason: 'another node was active meanwhile' });
+    this.replication.resync(`${this.name} was active in the past`);
+  }
+
+  private createHandOver(): HandOver {
+    return createHandOver({
+      config: this.config,
+      clock: systemClock,
+      log: this.log,
+      newId: randomUUID,
+      roles: this.heartbeat.roles,
+      fresh: () => this.heartbeat.fresh(),
+      replication: this.replication,
+      engine: this.engine,
+      peersView: this.peersView,
+      network: () => this.links.facts(),
+      toHeartbeat: (message) => this.heartbeat.send(message),
+      onEffect: (router, effect) => this.chronicle.handedOver(router, effect),
+    });
+  }
+
   private startTracking(): void {
     this.tracker = createNodeTracking({
       config: this.config,
@@ -380,20 +397,8 @@ class Node implements TandemNode {
       this.engine.setReady(true);
       this.log.event('daemon.ready', { reason: this.readiness.reason });
     }
-    this.lookAtLinks();
+    this.lookAtPrograms();
     this.heartbeat.refresh();
-  }
-
-  /** The heartbeat gives the lease up when the program is gone from an interface; here it is said. */
-  private lookAtLinks(): void {
-    for (const { name } of this.interfaces) {
-      const isAttached = this.dataPlane.isAttached(name);
-      if (!isAttached && !this.detached.has(name)) {
-        this.log.event('dataPlane.detached', { interface: name, reason: 'the XDP link is gone; restart the daemon to attach again' });
-        this.detached.add(name);
-      }
-      if (isAttached) this.detached.delete(name);
-    }
   }
 
   // --- doors --------------------------------------------------------------------------------------------------------------------------
@@ -406,7 +411,10 @@ class Node implements TandemNode {
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
         history: (filter) => this.chronicle.rows(filter),
-        switchover: (request) => this.switchover({ ...request, reason: 'operator' }),
+        switchover: (request) => this.handOver.switchover({ ...request, reason: 'operator', settleMs: STEER_MS }),
+        drill: (request, isAbandoned) => this.handOver.drill(request, isAbandoned),
+        interruptDrill: () => this.handOver.interruptDrill(),
+        upgrade: () => this.upgrade(),
       },
       (error) => this.log.event('admin.error', { reason: messageOf(error) }),
     );
@@ -440,31 +448,39 @@ class Node implements TandemNode {
       pools: this.pools.current(),
       tracker: this.tracker,
       chronicle: this.chronicle.status(),
+      switchovers: this.handOver.status(),
       metricsAddress: this.metrics?.address ?? '',
     });
   }
 
-  private async switchover(request: { router?: string; to?: string; reason: string }): Promise<CommandResult> {
-    const result = await switchover(
-      {
-        roles: this.heartbeat.roles,
-        replication: this.replication,
-        toHeartbeat: (message) => this.heartbeat.send(message),
-        waitForPeerToHold: (node, routers, limitMs) => this.peersView.waitToHold(node, routers, limitMs),
-      },
-      request,
-    );
-    const routers = request.router ?? 'all';
-    if (result.ok) this.log.event('switchover.done', { routers, to: request.to ?? 'peer in sync', reason: request.reason });
-    else this.log.event('switchover.refused', { routers, reason: result.message });
-    return result;
+  /** The heartbeat goes on as a process of the program on disk; then this daemon makes room for its own successor. */
+  private async upgrade(): Promise<CommandResult> {
+    try {
+      await this.heartbeat.replace();
+    } catch (error) {
+      return { ok: false, message: messageOf(error) };
+    }
+    systemClock.at(after(systemClock.now(), ANSWER_MS), this.options.onUpgrade);
+    return { ok: true, message: `heartbeat replaced (pid ${this.heartbeat.roles.process().pid}); the daemon ends: start the new one` };
   }
 
   // --- end ----------------------------------------------------------------------------------------------------------------------------
 
   async stop(reason: string): Promise<void> {
-    if (this.heartbeat.roles.held().size > 0) await this.switchover({ reason: `stop: ${reason}` });
+    await this.handOver.endDrill();
+    if (this.heartbeat.roles.held().size > 0) await this.handOver.switchover({ reason: `stop: ${reason}`, waitMs: 0, settleMs: 0 });
     await this.heartbeat.end(reason);
+    await this.close();
+    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
+  }
+
+  async leave(): Promise<void> {
+    this.heartbeat.leave();
+    await this.close();
+  }
+
+  private async close(): Promise<void> {
+    this.handOver.stop();
     await this.chronicle.end();
     this.isUp = false;
     this.cancelReview();
@@ -473,7 +489,6 @@ class Node implements TandemNode {
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();
     this.engine.stop();
-    await removeAddresses(kernelPresence, this.stateDir.presenceFile);
     this.dataPlane.close();
   }
 

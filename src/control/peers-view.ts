@@ -17,7 +17,8 @@ export interface PeersView {
   beatKeys(): ReadonlyMap<string, string>;
   /** Routers that this peer says it holds. */
   heldBy(node: string): ReadonlySet<string>;
-  /** Does a connected peer hold it? */
+  /** The connected peer that says that it holds it. */
+  holderOf(router: string): string | null;
   isHeld(router: string): boolean;
   waitToHold(node: string, routers: readonly string[], limitMs: number): Promise<boolean>;
 }
@@ -30,6 +31,7 @@ export function createPeersView(clock: Clock): PeersView {
   const interfaces = new Map<string, readonly PeerInterface[]>();
   const keys = new Map<string, string>();
   const waiting = createWaiting(clock);
+  const holderOf = (router: string): string | null => [...holding].find(([, routers]) => routers.has(router))?.[0] ?? null;
 
   return {
     heard(node, message) {
@@ -61,7 +63,8 @@ export function createPeersView(clock: Clock): PeersView {
     interfaces: () => interfaces,
     beatKeys: () => keys,
     heldBy: (node) => holding.get(node) ?? nothing,
-    isHeld: (router) => [...holding.values()].some((routers) => routers.has(router)),
+    holderOf,
+    isHeld: (router) => holderOf(router) !== null,
     waitToHold: (node, routers, limitMs) =>
       waiting.until(() => {
         const held = holding.get(node);

@@ -5,6 +5,7 @@
  */
 import type { PeerStatus } from '../replication/api.js';
 import type { Monotonic } from '../system/clock.js';
+import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
 
 /** How long a starting node waits for a peer to answer before it serves alone. Longer than a reconnect with back-off, shorter than patience. */
 export const ALONE_AFTER_MS = 3000;
@@ -52,6 +53,13 @@ export function isInSync(peers: readonly PeerStatus[], unclaimedRouters: readonl
   if (connected.length === 0 || !connected.every((peer) => peer.receivedInSync)) return false;
   return connected.length === peers.length || unclaimedRouters.length === 0;
 }
+
+/**
+ * Was this node active in the past while another one was in the present? A machine that was paused or restored from a snapshot, clock and
+ * all, believes that its table is complete; what the other has done since is known only when its table was had anew.
+ */
+export const isTableOld = ({ from, reason }: Pick<TransitionMessage, 'from' | 'reason'>): boolean =>
+  from === 'active' && reason === 'staleTerm';
 
 /** Is there a peer that has everything of ours, so that giving up the lease loses nothing? */
 export const hasPeerInSync = (peers: readonly PeerStatus[]): boolean => peers.some((peer) => peer.connected && peer.inSync);

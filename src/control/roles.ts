@@ -23,6 +23,9 @@ export interface Roles {
   waitFor(router: string, role: RouterStatus['role'], limitMs: number): Promise<boolean>;
 }
 
+/** What a heartbeat that was started by an older version does not say. */
+const sinceOlder: Pick<RouterStatus, 'holdDownMs' | 'peers'> = { holdDownMs: null, peers: [] };
+
 export function createRoles(clock: Clock): Roles {
   let routers = new Map<string, RouterStatus>();
   let process: { pid: number | null; realtime: boolean } = { pid: null, realtime: false };
@@ -32,7 +35,7 @@ export function createRoles(clock: Clock): Roles {
 
   return {
     update(message) {
-      routers = new Map(message.routers.map((router) => [router.name, router]));
+      routers = new Map(message.routers.map((router) => [router.name, { ...sinceOlder, ...router }]));
       process = { pid: message.pid, realtime: message.realtime };
       beats = message.beats;
       waiting.look();

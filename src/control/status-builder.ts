@@ -13,7 +13,7 @@ import type { Chronicle } from './chronicle.js';
 import type { AttachedInterface } from './interfaces.js';
 import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
-import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, TrackingStatus, Traffic } from './status.js';
+import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, SwitchoverStatus, TrackingStatus, Traffic } from './status.js';
 
 export interface StatusSources {
   version: string;
@@ -33,6 +33,7 @@ export interface StatusSources {
   pools: readonly PoolGeneration[];
   tracker: Pick<Tracker, 'results' | 'status'>;
   chronicle: ReturnType<Chronicle['status']>;
+  switchovers: SwitchoverStatus;
   metricsAddress: string;
 }
 
@@ -72,6 +73,7 @@ export function buildStatus(sources: StatusSources): NodeStatus {
     services: config.services.map((service) => serviceStatus(service, config, counters.services)),
     pools: config.pools.map((pool) => poolStatus(pool, sources, counters.services)),
     ...sources.chronicle,
+    switchovers: sources.switchovers,
     metricsAddress: sources.metricsAddress,
   };
 }

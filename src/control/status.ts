@@ -41,6 +41,7 @@ export interface NodeStatus {
   pools: PoolStatus[];
   /** Lines of the history that wait for the disk, and lines that were lost. */
   history: { waiting: number; dropped: number };
+  switchovers: SwitchoverStatus;
   notify: NotifyStatus[];
   metricsAddress: string;
 }
@@ -115,6 +116,61 @@ export interface HistoryRow {
   tracked: string[];
   /** Connections that were in its table at that moment. */
   flows: number | null;
+  /** Of a role that was lost, known a few seconds later: who has it now, frames passed on to it, frames dropped for lack of a lease. */
+  successor: string | null;
+  steered: number | null;
+  lost: number | null;
+}
+
+export interface SwitchoverStatus {
+  /** Asked for on this node since the daemon started, by result. */
+  counts: Record<SwitchoverReport['result'], number>;
+  last: (SwitchoverReport & { atWallMs: number; reason: string }) | null;
+  /** A rehearsal is under way: since when. */
+  drillSinceWallMs: number | null;
+}
+
+/** What `POST /v1/switchover` answers. */
+export interface SwitchoverReport {
+  ok: boolean;
+  /** `returned`: the successor did not take it, and the election decided. */
+  result: 'done' | 'refused' | 'returned';
+  message: string;
+  successor: string | null;
+  routers: SwitchoverRow[];
+  /** Frames that this node dropped for lack of a lease, from giving it up to the end of the report; over all its virtual routers. */
+  lost: number;
+}
+
+export interface SwitchoverRow {
+  router: string;
+  successor: string;
+  /** From the order to give up until the successor's word that it holds the lease and has announced the addresses: no shorter than the gap. */
+  durationMs: number;
+  /** In the flow table at that moment. */
+  connections: number;
+  /** Frames that still came here and were passed on. */
+  steered: number;
+}
+
+/** What `POST /v1/drill` answers. */
+export interface DrillReport {
+  ok: boolean;
+  message: string;
+  /** The peer that it went to; null: nothing was moved. */
+  node: string | null;
+  routers: string[];
+  /** The peer saw its take-over on the wire; null: it has nobody to ask. */
+  verified: boolean | null;
+  there: DrillLeg | null;
+  back: DrillLeg | null;
+}
+
+export interface DrillLeg {
+  durationMs: number;
+  connections: number;
+  steered: number;
+  lost: number;
 }
 
 export interface NotifyStatus {

@@ -32,3 +32,19 @@ export function createWaiting(clock: Clock): Waiting {
     },
   };
 }
+
+/** How often something is asked again that nobody tells of. */
+const POLL_MS = 10;
+
+/** Asks until it is true; false after the limit. */
+export function pollUntil(clock: Clock, isTrue: () => boolean, limitMs: number): Promise<boolean> {
+  const until = after(clock.now(), limitMs);
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (isTrue()) resolve(true);
+      else if (clock.now() >= until) resolve(false);
+      else clock.at(after(clock.now(), POLL_MS), look);
+    };
+    look();
+  });
+}

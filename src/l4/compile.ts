@@ -2,7 +2,8 @@
  * Compiles the configuration, the pool generations in force and the facts of this machine into what the maps should contain. Pure: the
  * same input gives the same contents, and contents that did not change come out equal, so that only differences are written.
  */
-import type { Config, PoolConfig, ServiceConfig } from '../config/model.js';
+import { OWNER_PRIORITY } from '../config/limits.js';
+import type { Config, PoolConfig, ServiceConfig, VirtualRouterConfig } from '../config/model.js';
 import { interfacesOf, virtualMacOf } from '../config/virtual-mac.js';
 import { canonicalAddress } from '../system/ip-address.js';
 import { linkNamed, localAddresses, type NetworkFacts } from '../system/network-facts.js';
@@ -124,13 +125,21 @@ function routers({ config, slots, facts }: CompileInput): Pick<Contents, 'virtua
   for (const router of config.virtualRouters) {
     const slot = slotOf(slots.routers, router.name);
     const virtualMac = router.virtualMac ? virtualMacOf(router) : null;
-    if (virtualMac !== null || router.accept) virtualRouters.set(slot, { virtualMac, accept: router.accept });
+    const accept = router.accept || isOwned(router, facts);
+    if (virtualMac !== null || accept) virtualRouters.set(slot, { virtualMac, accept });
     for (const name of virtualMac === null ? [] : interfacesOf(router)) {
       const link = linkNamed(facts, name);
       if (link !== undefined && virtualMac !== null) virtualMacs.set(macId(link.ifindex, virtualMac), slot);
     }
   }
   return { virtualRouters, virtualMacs };
+}
+
+/** Whoever has the addresses itself accepts what comes for them, whatever `accept` says (RFC 9568, section 6.4.3). */
+function isOwned({ addresses, interface: name, priority }: VirtualRouterConfig, facts: NetworkFacts): boolean {
+  const link = linkNamed(facts, name);
+  const own = [...(link?.addresses ?? []), ...(link?.ipv6Addresses ?? [])].map(({ address }) => address);
+  return Object.values(priority).includes(OWNER_PRIORITY) && addresses.every((address) => own.includes(spelling(address)));
 }
 
 const macId = (ifindex: number, mac: string): string => encodeMacKey({ ifindex, mac }).toString('hex');

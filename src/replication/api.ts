@@ -28,8 +28,17 @@ export type ControlMessage =
   | { type: 'nextHops'; addresses: string[] }
   /** Routers whose lease the sender holds, by name; sent on every change. */
   | { type: 'holding'; routers: string[] }
-  /** Hand-over: the receiver shall become active for these routers at once. */
-  | { type: 'takeOver'; routers: string[]; reason: string }
+  /** Hand-over: the receiver shall become active for these routers at once. `terms`: of the leases given up, in the same order. */
+  | { type: 'takeOver'; routers: string[]; reason: string; terms?: number[] }
+  /** A rehearsal begins: the receiver gets these routers for a while, tells when it has seen its take-over on the wire, and hands them back
+   *  when it is asked, or by itself after `returnMs`. */
+  | { type: 'drill'; routers: string[]; returnMs: number }
+  /** The rehearsal is over without a return: it did not begin. */
+  | { type: 'drillOver'; routers: string[] }
+  | { type: 'verified'; router: string }
+  /** Hand these routers back now; answered by `handedBack` with the same id. */
+  | { type: 'handBack'; id: string; routers: string[] }
+  | { type: 'handedBack'; id: string; ok: boolean; message: string; durationUs: number; connections: number; steered: number; lost: number }
   /** Where the sender stands on the wire: a planned hand-over forwards stragglers to these MAC addresses. */
   | { type: 'interfaces'; interfaces: PeerInterface[] }
   /** With what the sender's heartbeat signs its beats: 32 hex digits. */
@@ -84,5 +93,7 @@ export interface Replication {
   send(node: string, message: ControlMessage, timeoutMs: number): Promise<boolean>;
   /** Resolves when everything drained so far was acknowledged by the peer, or false after `timeoutMs`. */
   flush(node: string, timeoutMs: number): Promise<boolean>;
+  /** This node's table may be old in a way that no sequence number shows: out of sync with every peer until each has sent its own anew. */
+  resync(reason: string): void;
   peers(): PeerStatus[];
 }

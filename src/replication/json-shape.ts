@@ -87,8 +87,17 @@ export function readControl(value: unknown): ControlMessage | undefined {
     case 'takeOver': {
       const routers = list(from.routers, text);
       const reason = text(from.reason);
-      return routers && reason !== undefined ? { type: 'takeOver', routers, reason } : undefined;
+      if (routers === undefined || reason === undefined) return undefined;
+      if (from.terms === undefined) return { type: 'takeOver', routers, reason };
+      const terms = list(from.terms, count);
+      return terms && { type: 'takeOver', routers, reason, terms };
     }
+    case 'drill':
+    case 'drillOver':
+    case 'verified':
+    case 'handBack':
+    case 'handedBack':
+      return readDrill(from.type, from);
     case 'interfaces': {
       const interfaces = list(from.interfaces, readInterface);
       return interfaces && { type: 'interfaces', interfaces };
@@ -99,6 +108,32 @@ export function readControl(value: unknown): ControlMessage | undefined {
     }
     default:
       return undefined;
+  }
+}
+
+function readDrill(type: 'drill' | 'drillOver' | 'verified' | 'handBack' | 'handedBack', from: Fields): ControlMessage | undefined {
+  const routers = list(from.routers, text);
+  const id = text(from.id);
+  switch (type) {
+    case 'drill':
+      return complete<Extract<ControlMessage, { type: 'drill' }>>({ type, routers, returnMs: count(from.returnMs) });
+    case 'drillOver':
+      return routers && { type, routers };
+    case 'verified':
+      return complete<Extract<ControlMessage, { type: 'verified' }>>({ type, router: text(from.router) });
+    case 'handBack':
+      return complete<Extract<ControlMessage, { type: 'handBack' }>>({ type, id, routers });
+    case 'handedBack':
+      return complete<Extract<ControlMessage, { type: 'handedBack' }>>({
+        type,
+        id,
+        ok: truth(from.ok),
+        message: text(from.message),
+        durationUs: count(from.durationUs),
+        connections: count(from.connections),
+        steered: count(from.steered),
+        lost: count(from.lost),
+      });
   }
 }
 

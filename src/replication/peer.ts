@@ -42,6 +42,8 @@ export interface Peer {
   lost(reason: string): void;
   hold(held: Held[]): void;
   holds(): boolean;
+  /** Our copy of its table is not to be relied on before it was sent anew. */
+  distrust(reason: string): void;
   /** True when comparing digests with this peer makes sense now. */
   wantsDigests(): boolean;
   digests(digestOf: (slot: number) => Omit<RouterDigest, 'router'>): void;
@@ -112,6 +114,7 @@ export function createPeer(parts: PeerParts): Peer {
     },
     records: (records, count) => outbound.feed({ type: 'records', records, count }),
     lost: (reason) => outbound.feed({ type: 'lost', reason }),
+    distrust: (reason) => inbound.feed({ type: 'distrust', reason }),
     holds: () => outbound.state().held.length > 0,
     hold(held) {
       outbound.feed({ type: 'holding', held });

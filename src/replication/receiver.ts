@@ -68,6 +68,8 @@ export type ReceiverEvent =
   | { type: 'frame'; frame: Frame }
   | { type: 'closed'; reason: string }
   | { type: 'holding'; routers: string[] }
+  /** What is here may be old, whatever the numbers say: it is had anew before anybody relies on it. */
+  | { type: 'distrust'; reason: string }
   | { type: 'purged'; epoch: number }
   /** Answer to `compare`; null when the digests say nothing just now. */
   | { type: 'compared'; matched: boolean | null }
@@ -149,6 +151,9 @@ function handle(draft: Draft, event: ReceiverEvent): void {
     case 'holding':
       s.ownHolds = event.routers;
       return;
+    case 'distrust':
+      distrust(draft, event.reason);
+      return;
     case 'purged':
       purged(draft, event.epoch);
       return;
@@ -174,7 +179,8 @@ function absent(draft: Draft, reason: string): void {
 /** The shell has checked the hello: say what is here of that sender. */
 function opened(draft: Draft, hello: Hello): void {
   const { s, out, now } = draft;
-  if (hello.instance !== s.instance) forget(s, hello.instance);
+  // A resync that was asked for on a stream that broke may not have arrived: from nothing, the sender cannot but start over.
+  if (hello.instance !== s.instance || s.awaitsGap) forget(s, hello.instance);
   s.phase = { name: 'streaming', silentAt: later(now, SILENCE_MS), hasGrace: false };
   s.reason = 'connected';
   s.ackDueAt = null;
@@ -186,7 +192,7 @@ function opened(draft: Draft, hello: Hello): void {
   );
 }
 
-function forget(s: ReceiverState, instance: string): void {
+function forget(s: ReceiverState, instance: string | null): void {
   s.instance = instance;
   s.applied = 0;
   s.isComplete = false;
@@ -356,8 +362,22 @@ function askResync(draft: Draft, reason: string): void {
   const { s, out } = draft;
   s.awaitsGap = true;
   s.isComplete = false;
+  // The end of a purge under way would make it complete.
+  s.bulk = null;
+  s.purge = null;
   s.reason = reason;
   out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
+}
+
+function distrust(draft: Draft, reason: string): void {
+  const { s, out } = draft;
+  if (s.phase.name === 'streaming') {
+    if (!s.awaitsGap) askResync(draft, reason);
+    return;
+  }
+  forget(s, null);
+  s.reason = reason;
+  out.push({ type: 'changed' });
 }
 
 /** At once when the last acknowledgement is a while ago; a burst shares one. */

@@ -137,6 +137,9 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       drainLoop.drainAll();
       return (await peers.get(node)?.flush(timeoutMs)) ?? false;
     },
+    resync(reason) {
+      for (const peer of all) peer.distrust(reason);
+    },
     peers: (): PeerStatus[] => all.map((peer) => peer.status()),
     counters: () => counters,
   };

@@ -44,11 +44,17 @@ export const events = {
 
   'router.transition': { level: 'info', message: 'virtual router changed its role', fields: ['router', 'from', 'to', 'reason'] },
   'heartbeat.connected': { level: 'info', message: 'heartbeat is connected', fields: ['pid', 'realtime', 'adopted'] },
+  'heartbeat.replaced': { level: 'info', message: 'heartbeat goes on in a new process', fields: ['before', 'pid', 'reason'] },
   'heartbeat.lost': { level: 'warn', message: 'heartbeat is not connected', fields: ['reason'] },
 
   'peer.changed': { level: 'info', message: 'replication with a peer changed', fields: ['peer', 'state', 'connected', 'inSync', 'reason'] },
   'peer.incompatible': { level: 'error', message: 'a peer cannot be replicated with', fields: ['peer', 'reason'] },
   'replication.gap': { level: 'warn', message: 'records were lost on the way to a peer, resyncing', fields: ['peer', 'reason'] },
+  'replication.tableOld': {
+    level: 'warn',
+    message: 'this node was active in the past: its flow table is had anew from every peer',
+    fields: ['router', 'reason'],
+  },
   'replication.digestMismatch': { level: 'warn', message: 'flow tables differ, resyncing', fields: ['peer', 'reason'] },
 
   'server.up': { level: 'info', message: 'server is up', fields: ['pool', 'server', 'reason'] },
@@ -61,8 +67,21 @@ export const events = {
   'notify.output': { level: 'info', message: 'a hook said something', fields: ['hook', 'trigger', 'output'] },
   'notify.failed': { level: 'warn', message: 'a hook failed', fields: ['hook', 'trigger', 'reason'] },
   'notify.dropped': { level: 'warn', message: 'a hook is too slow, the oldest document was dropped', fields: ['hook', 'reason'] },
-  'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'reason'] },
+  'router.steering': {
+    level: 'info',
+    message: 'stragglers go on to the successor',
+    fields: ['router', 'successor', 'interfaces', 'reason'],
+  },
+  'router.handedOver': {
+    level: 'info',
+    message: 'what a lost role did to packets',
+    fields: ['router', 'successor', 'steered', 'lost', 'reason'],
+  },
+  'switchover.done': { level: 'info', message: 'switchover is done', fields: ['routers', 'to', 'lost', 'reason'] },
   'switchover.refused': { level: 'warn', message: 'switchover was refused', fields: ['routers', 'reason'] },
+  'switchover.returned': { level: 'error', message: 'the successor did not take over', fields: ['routers', 'reason'] },
+  'drill.done': { level: 'info', message: 'drill is done', fields: ['routers', 'node', 'there', 'back', 'reason'] },
+  'drill.failed': { level: 'error', message: 'drill found something wrong', fields: ['routers', 'node', 'there', 'back', 'reason'] },
 
   'admin.error': { level: 'warn', message: 'admin request failed', fields: ['reason'] },
   'metrics.error': { level: 'warn', message: 'metrics request failed', fields: ['reason'] },

@@ -165,6 +165,16 @@ export const metricTable = {
 
   tandem_history_lines_waiting: { type: 'gauge', help: 'Lines of the history that cannot be written to disk yet.', labels: [] },
   tandem_history_lines_dropped_total: { type: 'counter', help: 'Lines of the history that were lost.', labels: [] },
+  tandem_switchovers_total: {
+    type: 'counter',
+    help: 'Planned hand-overs asked of this node since the daemon started, by result.',
+    labels: ['result'],
+  },
+  tandem_switchover_lost_packets: {
+    type: 'gauge',
+    help: 'Packets that this node dropped for lack of a lease during its last planned hand-over; absent before the first.',
+    labels: [],
+  },
   tandem_notify_total: { type: 'counter', help: 'Runs of a notify hook, by result.', labels: ['hook', 'result'] },
   tandem_log_lines_dropped_total: { type: 'counter', help: 'Log lines dropped because nobody read them.', labels: [] },
 } as const satisfies Record<string, MetricEntry>;

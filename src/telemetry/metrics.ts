@@ -75,6 +75,8 @@ export function fillAll(status: NodeStatus, put: Put): void {
   for (const tracking of status.tracking) fillTracking(tracking, put);
   put('tandem_history_lines_waiting', {}, status.history.waiting);
   put('tandem_history_lines_dropped_total', {}, status.history.dropped);
+  for (const [result, count] of Object.entries(status.switchovers.counts)) put('tandem_switchovers_total', { result }, count);
+  if (status.switchovers.last?.ok) put('tandem_switchover_lost_packets', {}, status.switchovers.last.lost);
   for (const { hook, counts } of status.notify) {
     for (const [result, count] of Object.entries(counts)) put('tandem_notify_total', { hook, result }, count);
   }

@@ -31,6 +31,7 @@ export function enterActive(state: RouterState, until: Monotonic, now: Monotonic
     ...carried(state),
     kind: 'active',
     isPlanned: false,
+    tookAsOwner: false,
     since: now,
     nextAdvertAt: plus(now, settings.advertIntervalMs),
     leaseUntil: until,
@@ -112,8 +113,9 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const next = { ...doubt(state, advert.from, now), ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
+  const isBetterOne = isBetter(advert, state);
   // Its own beats say that it was active before us: a machine that was paused, and will learn of it by ours.
-  if (isBetter(advert, state) && !isStale(next, advert.from, now)) {
+  if (isBetterOne && !isStale(next, advert.from, now)) {
     if (state.handOverUntil !== null && now < state.handOverUntil) return { state, effects: [] };
     // F12, and the parting advertisement that a claiming router waits for; to it alone, so that no third one takes it for a vacancy.
     return toBackup(next, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [
@@ -121,14 +123,12 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
       { type: 'sendAdvert', priority: 0, to: advert.from },
     ]);
   }
-  if (isBetter(advert, state)) {
-    // Our beats answer it: two that both think to be right would answer each other's advertisements without end.
-    return { state: next, effects: [{ type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)] };
-  }
   // F13. The other may have announced itself, so the addresses are announced again once it has been told.
   const isAnnouncing = state.announceLeft > 0;
   const announceLeft = isAnnouncing ? state.announceLeft : settings.announce.repeat;
-  const effects: RouterEffect[] = [assertion, { type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)];
+  const conflict: RouterEffect[] = [{ type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)];
+  // A better one answers at once, too: the two would not stop. It hears our next advertisement soon enough.
+  const effects = isBetterOne ? conflict : [assertion, ...conflict];
   return { state: { ...next, announceLeft, announceAt: isAnnouncing ? state.announceAt : now }, effects };
 }
 
@@ -143,7 +143,9 @@ function activeTimer(state: Active, now: Monotonic): Step {
   let next = state;
   if (now >= state.nextAdvertAt) {
     const { priority, advertIntervalMs } = state.settings;
-    if (now - state.nextAdvertAt > lateWakeMs(advertIntervalMs)) effects.push({ type: 'count', counter: 'lateWakes' });
+    const lateMs = now - state.nextAdvertAt;
+    // RFC 9568 section 2.5: with short intervals this machine's own delay is what others take for silence.
+    if (lateMs > lateWakeMs(advertIntervalMs)) effects.push({ type: 'count', counter: 'lateWakes' }, wokeLate(lateMs));
     effects.push({ type: 'sendAdvert', priority, to: null });
     next = { ...next, nextAdvertAt: nextBeat(state.nextAdvertAt, advertIntervalMs, now) };
   }
@@ -157,6 +159,13 @@ function activeTimer(state: Active, now: Monotonic): Step {
   }
   return { state: next, effects };
 }
+
+export const wokeLate = (lateMs: number): RouterEffect => ({
+  type: 'log',
+  level: 'warn',
+  event: 'wokeLate',
+  fields: { lateMs: Math.round(lateMs) },
+});
 
 function announced(state: Active, now: Monotonic): Active {
   const { repeat } = state.settings.announce;

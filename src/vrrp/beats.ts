@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { decodeBeat, encodeBeat, type GroupBeat } from './beat-codec.js';
-import { type FastState, initialFast, isShort, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
+import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
 import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
 import { earliest, plus } from './timing.js';
@@ -32,6 +32,8 @@ export interface BeatContext {
   pinDir: string;
   drainMs: number;
   realtimePriority: number;
+  /** A process before this one may have ended without taking its promise back. */
+  isPromisePossible: boolean;
   listener: BeatListener;
 }
 
@@ -61,6 +63,8 @@ export class Beats {
   private isRealtime = false;
   /** The thread renews some. */
   private isHolding = false;
+  /** This process is about to end: no promise any more. */
+  private isLast = false;
   /** RFC ends of the leases held, by slot. */
   private readonly held = new Map<number, Monotonic>();
 
@@ -70,7 +74,7 @@ export class Beats {
     this.peers = new Map(settings.peers.map((peer) => [peer.id, unknown(peer, settings.paths.length)]));
     const { fast } = settings;
     const now = ports.clock.now();
-    this.fast = fast === null ? initialFast(now) : startFast(fast, now);
+    this.fast = fast === null || !context.isPromisePossible ? initialFast(now) : startFast(fast, now);
     const options = {
       cluster: BigInt(settings.cluster),
       nodeId: settings.nodeId,
@@ -209,11 +213,25 @@ export class Beats {
     const lateMs = this.freshLateMs;
     this.freshLateMs = 0;
     const { fast } = this.context.settings;
-    if (fast === null) return;
+    if (fast === null || (this.isLast && this.fast.phase === 'off')) return;
     const hasPeers = this.hasReachable;
-    const before = this.fast;
-    this.fast = reviewFast(before, fast, { hasPeers, lateMs, isRealtime: this.isRealtime }, this.context.ports.clock.now());
-    if (this.fast.phase !== before.phase) this.changePhase(fast, shorten);
+    const now = this.context.ports.clock.now();
+    this.enter(fast, reviewFast(this.fast, fast, { hasPeers, lateMs, isRealtime: this.isRealtime }, now), shorten);
+  }
+
+  /** No promise from now on; one that is out is taken back. False: it still binds, ask again after the next review. */
+  renounce(): boolean {
+    const { fast } = this.context.settings;
+    this.isLast = true;
+    if (fast === null) return true;
+    this.enter(fast, leaveFast(this.fast, fast, 'replaced', this.context.ports.clock.now()), () => undefined);
+    return !isShort(this.fast);
+  }
+
+  private enter(fast: NonNullable<BeatSettings['fast']>, next: FastState, shorten: () => void): void {
+    const before = this.fast.phase;
+    this.fast = next;
+    if (next.phase !== before) this.changePhase(fast, shorten);
   }
 
   /** In an order in which no lease is ever longer than a promise that is out. */

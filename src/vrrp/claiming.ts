@@ -8,8 +8,9 @@
 import type { Monotonic } from '../system/clock.js';
 import { enterActive } from './active.js';
 import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
+import { livingHolder } from './peer-view.js';
 import type { Backup, Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
-import { latest, leaseLifeMs, nextBeat, plus } from './timing.js';
+import { latest, leaseLifeMs, MISSED_ADVERTS, nextBeat, plus } from './timing.js';
 
 /** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
 const settleMs = (intervalMs: number): number => Math.min(50, Math.max(5, intervalMs / 2));
@@ -18,7 +19,7 @@ const CLAIM_STALL_MS = 2;
 
 export function startClaim(state: RouterState, from: Claiming['from'], reason: string, now: Monotonic, inputAt = now): Step {
   const { settings, others } = state;
-  const endOfLeases = from === 'initialize' ? now : endOfOthers(others, now);
+  const endOfLeases = from === 'initialize' ? endOfHolder(state, now) : endOfOthers(others, now);
   const isPreempting = endOfLeases > now;
   // Nobody was ever heard: nodes that start together would claim together, and nobody waits for the addresses yet.
   const claimUntil = reason === 'alone' && !isPreempting ? plus(now, settleMs(settings.advertIntervalMs)) : endOfLeases;
@@ -60,7 +61,11 @@ export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, 
 }
 
 /** A planned hand-over: the one that was active has given up its lease before it asked us, so nothing is waited for. */
-export function handOver(state: RouterState, reason: string, now: Monotonic): Step {
+export function handOver(state: RouterState, reason: string, term: number | null, now: Monotonic): Step {
+  // An order that was long under way: somebody has had the lease since, perhaps the one that sent it.
+  if (term !== null && state.term > term && state.kind !== 'active') {
+    return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }] };
+  }
   if (state.kind === 'backup' || state.kind === 'claiming') {
     const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
     return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
@@ -68,6 +73,11 @@ export function handOver(state: RouterState, reason: string, now: Monotonic): St
   // Faster than the order was the farewell: it was asked all the same, so it is not held down any more.
   if (state.kind === 'active') return { state: { ...state, holdDownUntil: null }, effects: [] };
   return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverIgnored', fields: { role: state.kind } }] };
+}
+
+/** The owner that comes back hears no adverts yet, but maybe the beats of whoever stood in for it: that one lets go when it is told. */
+function endOfHolder(state: RouterState, now: Monotonic): Monotonic {
+  return livingHolder(state) === null ? now : plus(now, MISSED_ADVERTS * state.settings.advertIntervalMs);
 }
 
 export const endOfOthers = (others: RouterState['others'], now: Monotonic): Monotonic =>
@@ -119,7 +129,8 @@ function leaseAcquired(state: Claiming, now: Monotonic): Step {
     ]);
   const active = enterActive({ ...state, term: state.term + 1, isTermKnown: true }, until, now);
   const handOverUntil = state.isHandOver ? plus(now, state.settings.advertIntervalMs) : null;
-  const next = { ...active.state, nextAdvertAt: state.nextAdvertAt, handOverUntil };
+  const tookAsOwner = state.reason === 'owner';
+  const next = { ...active.state, tookAsOwner, nextAdvertAt: state.nextAdvertAt, handOverUntil };
   return { state: next, effects: [...active.effects, ...transition(state, next, state.reason)] };
 }
 

@@ -62,13 +62,17 @@ export function reviewFast(state: FastState, settings: FastSettings, review: Fas
       const isStable = now - state.punctualSince >= STABLE_MS;
       return isStable && review.hasPeers ? { phase: 'on', peersSeenAt: now } : state;
     }
-    case 'on': {
-      const until = plus(now, settings.lifeMs + PROMISE_MARGIN_MS + QUARANTINE_MS);
-      if (isLate) return { phase: 'leaving', until, reason: 'late' };
+    case 'on':
+      if (isLate) return leaveFast(state, settings, 'late', now);
       if (review.hasPeers) return { ...state, peersSeenAt: now };
-      return now - state.peersSeenAt > ALONE_MS ? { phase: 'leaving', until, reason: 'alone' } : state;
-    }
+      return now - state.peersSeenAt > ALONE_MS ? leaveFast(state, settings, 'alone', now) : state;
     case 'leaving':
       return now >= state.until ? { phase: 'off', punctualSince: now } : state;
   }
+}
+
+/** Takes the promise back, if one is out. */
+export function leaveFast(state: FastState, settings: FastSettings, reason: string, now: Monotonic): FastState {
+  if (state.phase !== 'on') return state;
+  return { phase: 'leaving', until: plus(now, settings.lifeMs + PROMISE_MARGIN_MS + QUARANTINE_MS), reason };
 }

@@ -12,6 +12,7 @@ import type { GroupBeat } from './beat-codec.js';
 import type { Advert, ChecksumForm } from './codec/advert.js';
 import { isEligible } from './common.js';
 import type { HeartbeatGroup, RouterStatus, Tracked } from './heartbeat-api.js';
+import type { GroupLegacy } from './legacy.js';
 import { initialState, step } from './machine.js';
 import { Member, type UnitContext } from './member.js';
 import { livingHolder } from './peer-view.js';
@@ -70,6 +71,31 @@ export class GroupUnit {
     this.feed({ type: 'start', leaseRemainingMs: Math.min(...remaining) });
   }
 
+  /** What the process that goes on in our place must know. */
+  legacy(): GroupLegacy {
+    const { config, state, reason, sinceWallMs } = this;
+    return { name: config.name, state, reason, sinceWallMs, counters: this.members.map((member) => member.counters) };
+  }
+
+  /** Goes on where another process of this node ended, instead of `start`. */
+  inherit({ state, reason, sinceWallMs, counters }: GroupLegacy): void {
+    this.state = { ...state, settings: this.settings() };
+    this.reason = reason;
+    this.sinceWallMs = sinceWallMs;
+    this.members.forEach((member, index) => {
+      Object.assign(member.counters, counters[index]);
+    });
+    if (state.kind === 'active') this.context.leasesHeld(this.slots, state.leaseUntil);
+  }
+
+  /** Advertises now, if it leads: its lease has its full life again. */
+  advertise(): void {
+    const now = this.context.ports.clock.now();
+    if (this.state.kind !== 'active') return;
+    this.state = { ...this.state, nextAdvertAt: now };
+    this.feed({ type: 'timer', inputAt: now });
+  }
+
   /** What is tracked, by the daemon and here: a fault takes the group out of the election, weights change its priority. */
   track(tracked: readonly Tracked[]): void {
     const names = new Set(this.members.map((member) => member.config.name));
@@ -104,6 +130,13 @@ export class GroupUnit {
   receive(member: Member, advert: Advert, form: ChecksumForm): void {
     const heard = member.receive(advert, form);
     if (heard !== null) this.feed({ type: 'advert', advert: heard });
+  }
+
+  /** Of the order to take over: the term that it names for this election. */
+  termIn({ routers, terms }: { routers: readonly string[]; terms?: readonly number[] }): number | null {
+    const names = this.members.map(({ config }) => config.name);
+    const told = routers.flatMap((name, index) => (names.includes(name) ? (terms?.[index] ?? []) : []));
+    return told.length === 0 ? null : Math.max(...told);
   }
 
   canVerify(): boolean {
@@ -329,6 +362,8 @@ export class GroupUnit {
       verified: active?.verification.status ?? 'notApplicable',
       verifiedAfterMs: active?.verification.afterMs ?? null,
       term: state.term,
+      holdDownMs: state.holdDownUntil !== null && state.holdDownUntil > now ? state.holdDownUntil - now : null,
+      peers: state.peers.map(({ node, role, priority, isReachable, isEligible }) => ({ node, role, priority, isReachable, isEligible })),
       counters: member.counters,
     }));
   }

@@ -112,8 +112,9 @@ export type ToHeartbeat =
   /** Give up the lease of these routers (all when empty) now; `reason` is spoken in the transition. */
   | { type: 'yield'; routers: string[]; reason: string; holdDownMs: number }
   /** Become active for these routers at once: the active node has handed over to us. `atMs`: when the daemon heard of it
-   *  (CLOCK_MONOTONIC), for a heartbeat that was stopped since may find somebody else in office. */
-  | { type: 'takeOver'; routers: string[]; reason: string; atMs?: number }
+   *  (CLOCK_MONOTONIC), for a heartbeat that was stopped since may find somebody else in office. `terms`: of the leases given up, in the
+   *  same order; an order that comes after somebody had a later one is not obeyed. */
+  | { type: 'takeOver'; routers: string[]; reason: string; atMs?: number; terms?: number[] }
   /** Send priority 0, release the leases, exit. */
   | { type: 'stop'; reason: string }
   /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. */
@@ -185,6 +186,10 @@ export interface RouterStatus {
   verifiedAfterMs: number | null;
   /** Number of the latest lease of this election that the node knows of, over all nodes. */
   term: number;
+  /** No pre-emption for so long; null: it is not held down. */
+  holdDownMs: number | null;
+  /** What the other nodes last said of themselves about this election. */
+  peers: readonly { node: string; role: RouterRole | 'claiming'; priority: number; isReachable: boolean; isEligible: boolean }[];
   counters: RouterCounters;
 }
 

@@ -23,6 +23,7 @@ import type {
   VerifyTarget,
 } from './heartbeat-api.js';
 import { LeaseGuard } from './lease-guard.js';
+import { type GroupLegacy, LEGACY_SHAPE, type Legacy } from './legacy.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { ReferenceWatch } from './reference-watch.js';
@@ -31,6 +32,9 @@ import { Wires } from './wires.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
 const DRAIN_LIMIT = 64;
+/** Links are looked at so long before a silence becomes a claim: the look takes longer than all the rest of the decision. What is lost later
+ *  the kernel tells, and it has not caused the silence. */
+const LOOK_AHEAD_MS = 1;
 /** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. */
 const WATCH_ACTIVE_MS = 50;
 const WATCH_IDLE_MS = 200;
@@ -62,7 +66,9 @@ export class Heartbeat {
   private targets: EchoTarget[] = [];
   private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
   private armed: { at: Monotonic; cancel: () => void } | null = null;
+  private lookedAt = Number.NEGATIVE_INFINITY as Monotonic;
   private cancelWatch: (() => void) | null = null;
+  private onRetired: ((legacy: Legacy) => void) | null = null;
   private isStopped = false;
 
   constructor(options: HeartbeatOptions) {
@@ -78,13 +84,22 @@ export class Heartbeat {
     });
   }
 
-  start(): void {
+  /** Opens all that a process which is about to end may have open as well: everything but beats. Sends nothing. */
+  prepare(): void {
     this.interfaces = this.ports.runningInterfaces();
     this.openLeases();
-    this.openBeats();
     this.cancelLinks = this.ports.watchLinks(() => this.linksChanged());
-    for (const group of this.config.groups) this.addUnit(group);
+    for (const group of this.config.groups) this.look(this.addUnit(group));
     this.openFrames();
+  }
+
+  /** `legacy`: of the process that this one replaces; null: none, or of a shape that is not ours. */
+  start(legacy: Legacy | null = null): void {
+    if (this.cancelLinks === null) this.prepare();
+    this.openBeats(legacy === null);
+    this.lastTrack = legacy?.track ?? null;
+    for (const key of legacy?.peerKeys ?? []) this.handle(key);
+    for (const unit of this.units.values()) this.begin(unit, legacy?.groups.find(({ name }) => name === unit.config.name) ?? null);
     this.watch();
   }
 
@@ -131,6 +146,40 @@ export class Heartbeat {
     if (this.isStopped) return;
     for (const unit of this.units.values()) unit.feed({ type: 'stop', reason });
     this.say();
+    this.ports.report(this.status());
+    this.close();
+    this.ports.report({ type: 'stopped' });
+    this.options.onStopped();
+  }
+
+  /**
+   * Lets go without a goodbye, as soon as no promise binds and no claim is under way: leases and roles stay, for the process that goes
+   * on with what `onRetired` is given.
+   */
+  retire(onRetired: (legacy: Legacy) => void): void {
+    this.onRetired = onRetired;
+    this.retireIfSettled();
+  }
+
+  private retireIfSettled(): void {
+    if (this.onRetired === null || this.isStopped) return;
+    const units = [...this.units.values()];
+    const isFree = this.beats?.renounce() ?? true;
+    if (!isFree || units.some((unit) => unit.state.kind === 'claiming')) return;
+    // Ending the thread takes its time, and its port is to be free. From the last advert on every millisecond counts against the leases.
+    this.closeBeats();
+    for (const unit of units) unit.advertise();
+    const groups = units.map((unit) => unit.legacy());
+    this.onRetired({ shape: LEGACY_SHAPE, track: this.lastTrack, peerKeys: [...this.peerKeys.values()], groups });
+    this.close();
+  }
+
+  private closeBeats(): void {
+    this.beats?.close();
+    this.beats = null;
+  }
+
+  private close(): void {
     this.isStopped = true;
     this.references?.close();
     this.cancelLinks?.();
@@ -138,18 +187,15 @@ export class Heartbeat {
     this.cancelWatch?.();
     this.wires.closeAll();
     for (const port of this.frames.values()) port.close();
-    this.ports.report(this.status());
-    this.beats?.close();
-    this.beats = null;
-    this.ports.report({ type: 'stopped' });
-    this.options.onStopped();
+    this.closeBeats();
   }
 
-  private takeOver({ routers, reason, atMs }: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+  private takeOver(order: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
+    const { routers, reason, atMs } = order;
     const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
     this.chosen(routers, (unit) => {
       if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });
-      else unit.feed({ type: 'takeOver', reason });
+      else unit.feed({ type: 'takeOver', reason, term: unit.termIn(order) });
     });
   }
 
@@ -172,7 +218,7 @@ export class Heartbeat {
     }
   }
 
-  private addUnit(group: HeartbeatGroup): void {
+  private addUnit(group: HeartbeatGroup): GroupUnit {
     const context: UnitContext = {
       ports: this.ports,
       lease: () => this.guard,
@@ -190,9 +236,14 @@ export class Heartbeat {
     };
     const unit = new GroupUnit(group, context);
     this.units.set(group.name, unit);
+    return unit;
+  }
+
+  private begin(unit: GroupUnit, legacy: GroupLegacy | null): void {
+    if (legacy !== null) unit.inherit(legacy);
     unit.feed({ type: 'reference', verdict: this.references?.verdict ?? 'open' });
     this.look(unit);
-    unit.start();
+    if (legacy === null) unit.start();
     if (this.lastTrack !== null) this.tell(unit, this.lastTrack);
   }
 
@@ -206,14 +257,14 @@ export class Heartbeat {
     const isOtherTalk = JSON.stringify(next.beats) !== JSON.stringify(this.config.beats);
     this.config = next;
     this.guard?.setDrain(next.drainMs);
-    if (isOtherTalk) this.openBeats();
+    if (isOtherTalk) this.openBeats(true);
     const wanted = new Map(next.groups.map((group) => [group.name, group]));
     for (const [name, unit] of this.units) {
       const group = wanted.get(name);
       if (group !== undefined && isSamePlace(group, unit.config)) unit.reconfigure(group);
       else this.removeUnit(name, unit);
     }
-    for (const group of next.groups) if (!this.units.has(group.name)) this.addUnit(group);
+    for (const group of next.groups) if (!this.units.has(group.name)) this.begin(this.addUnit(group), null);
   }
 
   private removeUnit(name: string, unit: GroupUnit): void {
@@ -233,9 +284,8 @@ export class Heartbeat {
   // --- beats --------------------------------------------------------------------------------------------------------------------------
 
   /** (Again.) Without them the election is that of the RFC alone. */
-  private openBeats(): void {
-    this.beats?.close();
-    this.beats = null;
+  private openBeats(isPromisePossible: boolean): void {
+    this.closeBeats();
     const { beats: settings, instance, pinDir, drainMs, realtimePriority } = this.config;
     this.openReferences(settings?.references ?? []);
     if (settings === null) return;
@@ -253,7 +303,8 @@ export class Heartbeat {
       },
     };
     try {
-      this.beats = new Beats({ settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority, listener });
+      const common = { settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority };
+      this.beats = new Beats({ ...common, isPromisePossible, listener });
       for (const { node, key, addresses } of this.peerKeys.values()) this.beats.setPeerKey(node, key, addresses);
     } catch (error) {
       this.log('error', 'beatsFailed', { error: messageOf(error) });
@@ -307,6 +358,8 @@ export class Heartbeat {
       for (const unit of this.units.values()) unit.rewriteLeases();
     });
     this.references?.look();
+    this.retireIfSettled();
+    if (this.isStopped) return;
     const isBusy = [...this.units.values()].some((unit) => unit.state.kind === 'active' || unit.state.kind === 'claiming');
     const again = plus(this.ports.clock.now(), isBusy ? WATCH_ACTIVE_MS : WATCH_IDLE_MS);
     this.cancelWatch = this.ports.clock.at(again, () => this.watch());
@@ -380,7 +433,7 @@ export class Heartbeat {
     this.say();
     let next: Monotonic | null = null;
     for (const unit of this.units.values()) {
-      const at = unit.deadline;
+      const at = this.wakeFor(unit);
       if (at !== null) next = next === null ? at : earliest(next, at);
     }
     if (next === null || (this.armed !== null && this.armed.at <= next)) return;
@@ -393,14 +446,29 @@ export class Heartbeat {
     const inputAt = this.ports.clock.now();
     this.wires.drainAll(DRAIN_LIMIT);
     const now = this.ports.clock.now();
-    const due = [...this.units.values()].filter((unit) => unit.deadline !== null && unit.deadline <= now);
-    if (due.some((unit) => unit.state.kind === 'backup')) this.lookBeforeClaim(due);
-    for (const unit of due) if (unit.deadline !== null && unit.deadline <= now) unit.feed({ type: 'timer', inputAt });
+    const isDue = (unit: GroupUnit): boolean => unit.deadline !== null && unit.deadline <= now;
+    const soon = [...this.units.values()].filter((unit) => isDue(unit) || this.isToLook(unit, now));
+    if (soon.some((unit) => this.isToLook(unit, now))) this.lookBeforeClaim(soon);
+    for (const unit of soon) if (unit.deadline !== null && unit.deadline <= now) unit.feed({ type: 'timer', inputAt });
     this.arm();
+  }
+
+  /** When a unit has to be seen to: at its deadline, and a little before one that will end a silence. */
+  private wakeFor(unit: GroupUnit): Monotonic | null {
+    const { deadline } = unit;
+    if (deadline === null || unit.state.kind !== 'backup') return deadline;
+    const lookAt = plus(deadline, -LOOK_AHEAD_MS);
+    return this.lookedAt >= lookAt ? deadline : lookAt;
+  }
+
+  private isToLook(unit: GroupUnit, now: Monotonic): boolean {
+    const at = unit.state.kind === 'backup' ? this.wakeFor(unit) : null;
+    return at !== null && at !== unit.deadline && at <= now;
   }
 
   /** Silence may be our own missing cable: looked at now, not at the next watch. */
   private lookBeforeClaim(due: readonly GroupUnit[]): void {
+    this.lookedAt = this.ports.clock.now();
     this.interfaces = this.ports.runningInterfaces();
     this.references?.look();
     for (const unit of due) this.look(unit);

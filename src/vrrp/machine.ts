@@ -9,7 +9,7 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive } from './active.js';
+import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive, wokeLate } from './active.js';
 import { claimIfConfirmed, handOver, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
@@ -68,7 +68,7 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'yield':
       return yieldTo(state, event.reason, event.holdDownMs, now);
     case 'takeOver':
-      return handOver(state, event.reason, now);
+      return handOver(state, event.reason, event.term ?? null, now);
     case 'peer':
       return peerSpoke(state, event.peer, now);
     case 'peerSilent':
@@ -220,10 +220,7 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   const { activeIntervalMs, settings } = state;
   const lateMs = now - state.downAt;
   if (lateMs > lateWakeMs(activeIntervalMs)) {
-    const effects: RouterEffect[] = [
-      { type: 'count', counter: 'lateWakes' },
-      { type: 'log', level: 'warn', event: 'wokeLate', fields: { lateMs: Math.round(lateMs) } },
-    ];
+    const effects: RouterEffect[] = [{ type: 'count', counter: 'lateWakes' }, wokeLate(lateMs)];
     if (!state.graced) {
       const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
       return { state: { ...state, downAt, graced: true }, effects };

@@ -31,8 +31,18 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(known, peer, now);
+      return activeLearns(met(known, before, peer, now), peer, now);
   }
+}
+
+function met(state: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Active {
+  if (before === null) return ownerSince(state, peer);
+  return before.isReachable ? state : announcedAnew(state, now);
+}
+
+/** The owner of the addresses waits for nobody's beats before it takes them: whatever term it hears of first is an earlier one. */
+function ownerSince(state: Active, peer: PeerView): Active {
+  return state.tookAsOwner ? { ...state, term: Math.max(state.term, peer.term + 1) } : state;
 }
 
 const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });
@@ -76,6 +86,11 @@ function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView
   if (!hasResigned(before, peer)) return { state, effects: [] };
   const others = forget(state, peer.node);
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
+}
+
+/** Whom we did not hear may have believed the same of us, and told hosts and switches that the addresses are there. */
+function announcedAnew(state: Active, now: Monotonic): Active {
+  return state.announceLeft > 0 ? state : { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }
 
 function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {

@@ -144,6 +144,8 @@ export interface Active extends Common {
   announceAt: Monotonic;
   announceLeft: number;
   verification: Verification;
+  /** As the owner of the addresses, without waiting to hear in which term others are. */
+  tookAsOwner: boolean;
   /** A planned hand-over: the last advertisements of the one who handed over may still be under way. */
   handOverUntil: Monotonic | null;
   /** A peer does not hear us: until then an echo has to prove that we are heard at all. */
@@ -182,7 +184,8 @@ export type RouterEvent =
   | { type: 'leaseLapsed' }
   | { type: 'verified'; at: Monotonic }
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; canVerify: boolean }
-  | { type: 'takeOver'; reason: string }
+  /** `term`: of the lease that was given up for us; absent: not told. */
+  | { type: 'takeOver'; reason: string; term?: number | null }
   | { type: 'yield'; reason: string; holdDownMs: number }
   | { type: 'link'; isUp: boolean; reason: string }
   | { type: 'fault'; reason: string | null }
@@ -216,6 +219,7 @@ export type LogEvent =
   | 'sendFailed'
   | 'leaseRefused'
   | 'takeOverIgnored'
+  | 'takeOverLate'
   | 'verifyFailed'
   | 'verified'
   | 'unheardActive'

@@ -168,14 +168,19 @@ else {
 
     await t.test('switchover: refused by the backup, done by the active node', async (t) => {
       const refusal = await cli(cluster, backup, 'switchover');
-      t.match(refusal, { status: 1, stdout: '', stderr: 'tandem: this node is not active for it; ask the node that is\n' });
+      const elsewhere = `tandem: this node is not active; front is active on ${active}: ask there\n`;
+      t.match(refusal, { status: 1, stdout: '', stderr: elsewhere });
       t.ok(await tandem.isActive(active), 'nothing happened');
       const unknown = await cli(cluster, active, 'switchover', '--to', 'lb9');
       t.match(unknown, { status: 1, stderr: /lb9 is not a peer; there are: lb/ });
-      t.match(await cli(cluster, active, 'switchover', '--router', 'back'), { status: 1, stderr: /no virtual router is named back/ });
+      t.match(await cli(cluster, active, 'switchover', '--router', 'back'), {
+        status: 1,
+        stderr: /no virtual router or sync group is named back/,
+      });
 
       const done = await cli(cluster, active, 'switchover', '--to', backup);
       t.match(done, { status: 0, stdout: `front: ${backup} is active now\n`, stderr: '' });
+      t.match(done.stdout, /no packet was lost here/);
       t.equal(await tandem.waitReady(), backup, 'the VIP has moved');
       const after = samples((await httpGet(lab, backup, METRICS, '/metrics')).body);
       t.equal(after.get('tandem_role{router="front",role="active"}'), 1);

@@ -12,7 +12,7 @@ import { describePlanned, FAULT_KINDS } from '../support/nemesis/schedule.js';
 import { World } from '../support/nemesis/world.js';
 import { arpFrame } from '../support/packet/build.js';
 
-const ROUNDS = 7;
+const ROUNDS = 3;
 const SEED = 20;
 const SETTING = { nodes: 3, advertMs: 100, paths: 'any', fast: false } as const;
 const FORGED_ANSWERS = 20;

@@ -1,10 +1,18 @@
 /**
  * Planned hand-over: a graceful stop and a switchover lose no packet and break no connection.
  */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import t from 'tap';
+import { adminClient } from '../../src/cli/admin-client.js';
+import type { HistoryRow, SwitchoverReport } from '../../src/control/status.js';
 import { labIsImpossible, startCluster, type TestCluster } from '../support/lab/fixture.js';
-import { runTrial } from '../support/lab/trial.js';
-import { dsrConnections, natConnections, startLoad, startProbe } from '../support/lab/workload.js';
+import { legOn, VIP } from '../support/lab/plan.js';
+import { analyseProbes, collectProbes } from '../support/lab/probe-analysis.js';
+import { tandemProgram } from '../support/lab/tandem.js';
+import { probeSelection, runTrial, waitAnswered } from '../support/lab/trial.js';
+import { waitFor } from '../support/lab/wait-for.js';
+import { dsrConnections, natConnections, PROBE, startLoad, startProbe } from '../support/lab/workload.js';
 
 const impossible = labIsImpossible();
 if (impossible !== null) t.plan(0, impossible);
@@ -47,14 +55,98 @@ else {
     });
   }
 
-  t.test('there and back again', async (t) => {
+  /** Makes the client send to this node whatever is announced; the way back to what it was. */
+  async function ignoreAnnouncements({ lab }: TestCluster, node: string): Promise<() => Promise<void>> {
+    const { interface: link } = legOn(lab.machine('cl1'), 'client');
+    const { mac } = legOn(lab.machine(node), 'client');
+    await lab.run('cl1', `ip neigh replace ${VIP} lladdr ${mac} nud permanent dev ${link}`);
+    return async () => {
+      await lab.run('cl1', `ip neigh replace ${VIP} lladdr ${mac} nud stale dev ${link}`);
+    };
+  }
+
+  t.test('one cluster, there and back again', async (t) => {
     const cluster = await startCluster(t);
-    const { lab, tandem } = cluster;
-    const probe = await startProbe(lab);
-    for (const round of [1, 2, 3, 4]) {
-      const victim = await tandem.waitReady();
-      const { figures } = await runTrial(lab, tandem, probe, { event: 'switchover', victim });
-      t.equal(figures.lost, 0, `round ${round}: none of ${figures.sent} probes lost`);
+    const { lab, tandem, active, backup } = cluster;
+    const [load, probe] = await Promise.all([startLoad(lab), startProbe(lab)]);
+
+    await t.test('switchover under a client that ignores announcements: passed on, counted, answered', async (t) => {
+      await load.call('open', { group: 'deaf', ...natConnections(50) });
+      const listen = await ignoreAnnouncements(cluster, active);
+      const capture = await lab.capture();
+      await probe.call('start', PROBE);
+      await waitAnswered(probe);
+      const faultMs = Number(process.hrtime.bigint()) / 1e6;
+      const answer = adminClient(tandem.stateDir(active)).post<SwitchoverReport>('/v1/switchover', { to: backup });
+      await waitFor('the backup to be active', () => tandem.isActive(backup), { everyMs: 20 });
+      await waitAnswered(probe);
+      await listen();
+      await waitFor('the client to have found the new place', async () => {
+        const before = await steered(active);
+        await waitAnswered(probe);
+        return (await steered(active)) === before;
+      });
+      await probe.call('stop', null);
+      const figures = analyseProbes(collectProbes(await capture.stop(), probeSelection(lab)), faultMs, active);
+      t.equal(figures.lost, 0, `none of ${figures.sent} probes lost`);
+      const report = await answer;
+      t.match(report, { ok: true, result: 'done', successor: backup, lost: 0 });
+      const [row] = report.routers;
+      t.ok((row?.steered ?? 0) > 50, `${row?.steered} packets were passed on`);
+      t.ok((row?.connections ?? 0) >= 50, `${row?.connections} connections went along`);
+      const after = await load.call('finish', { group: 'deaf', limitMs: 10_000, faultMs, youngMs: 0 });
+      t.equal(after.alive, after.tried);
+      t.match(after, { reset: 0, corrupted: 0 });
+      const lossOf = (rows: HistoryRow[]) => rows.findLast((each) => each.from === 'active');
+      const told = await waitFor('the effect in the history', async () => {
+        const found = lossOf(await adminClient(tandem.stateDir(active)).get<HistoryRow[]>('/v1/history'));
+        return found?.steered === null ? null : found;
+      });
+      t.match(told, { successor: backup, lost: 0, reason: 'operator' });
+      t.ok((told?.steered ?? 0) >= (row?.steered ?? 0));
+      t.match((await tandem.status(active)).switchovers, { counts: { done: 1 }, last: { lost: 0, successor: backup } });
+    });
+
+    async function steered(node: string): Promise<number> {
+      return (await tandem.status(node)).dataPlane.steered.reduce((sum, { packets }) => sum + packets, 0);
     }
+
+    await t.test('drill under load: to the peer and back, nothing lost', async (t) => {
+      await tandem.waitReady();
+      await load.call('open', { group: 'drill', ...natConnections(100) });
+      const capture = await lab.capture();
+      await probe.call('start', PROBE);
+      await waitAnswered(probe);
+      const faultMs = Number(process.hrtime.bigint()) / 1e6;
+      const drill = await runTandem(cluster, backup, ['drill', '--hold', '0.5', '--json']);
+      await probe.call('stop', null);
+      const figures = analyseProbes(collectProbes(await capture.stop(), probeSelection(lab)), faultMs, backup);
+      t.equal(figures.lost, 0, `none of ${figures.sent} probes lost`);
+      t.equal(drill.status, 0, drill.err);
+      t.match(JSON.parse(drill.out), { ok: true, node: active, there: { lost: 0 }, back: { lost: 0 } });
+      t.equal(await tandem.waitReady(), backup, 'as it was');
+      const report = await load.call('finish', { group: 'drill', limitMs: 10_000, faultMs, youngMs: 0 });
+      t.equal(report.alive, report.tried);
+      t.match(report, { reset: 0, corrupted: 0 });
+    });
+
+    await t.test('a drill that is interrupted returns at once', async (t) => {
+      const drill = runTandem(cluster, backup, ['drill', '--hold', '600'], async (pid) => {
+        await waitFor('the peer to be active', () => tandem.isActive(active), { everyMs: 20 });
+        process.kill(pid, 'SIGINT');
+      });
+      t.match(await drill, { status: 1, err: /interrupted/ });
+      t.equal(await tandem.waitReady(), backup, 'as it was');
+    });
   });
+
+  /** Runs the command in this namespace: the admin socket is a file. */
+  async function runTandem({ tandem }: TestCluster, node: string, argv: string[], during?: (pid: number) => Promise<void>) {
+    const child = spawn(process.execPath, [tandemProgram, ...argv, '--state-dir', tandem.stateDir(node)]);
+    const said = { out: '', err: '' };
+    child.stdout.on('data', (chunk) => (said.out += chunk));
+    child.stderr.on('data', (chunk) => (said.err += chunk));
+    const [[status]] = await Promise.all([once(child, 'close'), child.pid === undefined ? undefined : during?.(child.pid)]);
+    return { status, ...said };
+  }
 }

@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import { limit } from '../../src/l4/abi.gen.js';
+import { proves } from '../rfc/requirement.js';
 import { icmpFrame, tcpFrame, udpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
 import {
@@ -43,17 +44,20 @@ const unserved: [string, Buffer, string][] = [
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
 
-  t.test('what no service listens for: dropped, or the kernel’s', (test) =>
-    withWorld({}, interfaces, (world) => {
-      for (const [what, frame, reason] of unserved) {
-        test.same(world.send(frame).drops, { [reason]: 1 }, what);
-        world.router(ROUTER, { accept: true });
-        const out = world.send(frame);
-        test.match(out, { verdict: 'PASS', drops: {} }, what);
-        test.same(out.packet, frame, what);
-        world.router(ROUTER, {});
-      }
-    }),
+  t.test(
+    'what no service listens for: dropped, or the kernel’s',
+    proves({ positive: ['F15'], negative: ['F15'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        for (const [what, frame, reason] of unserved) {
+          test.same(world.send(frame).drops, { [reason]: 1 }, what);
+          world.router(ROUTER, { accept: true });
+          const out = world.send(frame);
+          test.match(out, { verdict: 'PASS', drops: {} }, what);
+          test.same(out.packet, frame, what);
+          world.router(ROUTER, {});
+        }
+      }),
+    ),
   );
 
   t.test('also while the table is not ready: no flow is concerned', (test) =>
@@ -65,16 +69,19 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('without a fresh lease it is dropped, in the drain window and while new flows are still admitted, too', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.router(ROUTER, { accept: true });
-      world.release(ROUTER, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
-      for (const [what, frame] of unserved) {
-        const out = world.send(frame);
-        test.equal(out.verdict, 'DROP', what);
-        test.equal(Object.values(out.drops).length, 1, what);
-      }
-    }),
+  t.test(
+    'without a fresh lease it is dropped, in the drain window and while new flows are still admitted, too',
+    proves({ positive: ['F5'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.router(ROUTER, { accept: true });
+        world.release(ROUTER, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
+        for (const [what, frame] of unserved) {
+          const out = world.send(frame);
+          test.equal(out.verdict, 'DROP', what);
+          test.equal(Object.values(out.drops).length, 1, what);
+        }
+      }),
+    ),
   );
 
   t.test('services and ping are answered as ever, and the verification ends here', (test) =>

@@ -3,6 +3,7 @@
  */
 import t from 'tap';
 import { limit } from '../../src/l4/abi.gen.js';
+import { proves } from '../rfc/requirement.js';
 import { type ArpOptions, arpFrame, BROADCAST_MAC, icmpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
 import {
@@ -27,34 +28,42 @@ const claim = (change: Partial<ArpOptions> = {}) => request({ senderAddress: VIP
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
 
-  t.test('ARP requests for a virtual address are answered in place', (test) =>
-    withWorld({}, interfaces, (world) => {
-      for (const to of [BROADCAST_MAC, frontMac, '01:00:5e:00:00:01']) {
-        const out = world.send(request({ to }));
-        test.equal(out.verdict, 'REDIRECT');
-        test.match(out.parsed, { destinationMac: askerMac, sourceMac: frontMac });
-        test.same(out.parsed.arp, {
-          operation: 2,
-          senderMac: frontMac,
-          senderAddress: VIP,
-          targetMac: askerMac,
-          targetAddress: '10.1.0.9',
-        });
-      }
-      const gateway = world.send(request({ targetAddress: GATEWAY_VIP, senderAddress: '10.2.0.21' }), 'back');
-      test.match(gateway, { verdict: 'REDIRECT', parsed: { arp: { senderMac: backMac, senderAddress: GATEWAY_VIP } } });
-      test.equal(world.send(request({ senderAddress: '0.0.0.0' })).verdict, 'REDIRECT', 'a probe for a duplicate is told the truth');
-    }),
+  t.test(
+    'ARP requests for a virtual address are answered in place',
+    proves({ negative: ['F5'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        for (const to of [BROADCAST_MAC, frontMac, '01:00:5e:00:00:01']) {
+          const out = world.send(request({ to }));
+          test.equal(out.verdict, 'REDIRECT');
+          test.match(out.parsed, { destinationMac: askerMac, sourceMac: frontMac });
+          test.same(out.parsed.arp, {
+            operation: 2,
+            senderMac: frontMac,
+            senderAddress: VIP,
+            targetMac: askerMac,
+            targetAddress: '10.1.0.9',
+          });
+        }
+        const gateway = world.send(request({ targetAddress: GATEWAY_VIP, senderAddress: '10.2.0.21' }), 'back');
+        test.match(gateway, { verdict: 'REDIRECT', parsed: { arp: { senderMac: backMac, senderAddress: GATEWAY_VIP } } });
+        test.equal(world.send(request({ senderAddress: '0.0.0.0' })).verdict, 'REDIRECT', 'a probe for a duplicate is told the truth');
+      }),
+    ),
   );
 
-  t.test('without a fresh lease nobody answers, also not in the drain window', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.leases.release(0, 60n * SECOND_NS, 60n * SECOND_NS, INSTANCE);
-      test.match(world.send(request()), { verdict: 'DROP', drops: { notActive: 1 } });
-      test.match(world.send(icmpFrame({ from: client, to: vip(0), type: 8 })), { verdict: 'DROP', drops: { notActive: 1 } });
-      world.leases.acquire(0, 0n, 60n * SECOND_NS, INSTANCE);
-      test.match(world.send(request()), { verdict: 'DROP', drops: { notActive: 1 } });
-    }),
+  t.test(
+    'without a fresh lease nobody answers, also not in the drain window',
+    proves({ positive: ['F5'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.leases.release(0, 60n * SECOND_NS, 60n * SECOND_NS, INSTANCE);
+        test.match(world.send(request()), { verdict: 'DROP', drops: { notForUs: 1 } });
+        test.match(world.send(icmpFrame({ from: client, to: vip(0), type: 8 })), { verdict: 'DROP', drops: { notActive: 1 } });
+        const echo = icmpFrame({ from: client, to: vip(0), type: 0, id: limit.verifyEchoId });
+        test.match(world.send(echo), { verdict: 'DROP', drops: { notForUs: 1 } }, 'the answer to the successor is no packet of a client');
+        world.leases.acquire(0, 0n, 60n * SECOND_NS, INSTANCE);
+        test.match(world.send(request()), { verdict: 'DROP', drops: { notForUs: 1 } });
+      }),
+    ),
   );
 
   t.test('every other ARP packet passes untouched', (test) =>

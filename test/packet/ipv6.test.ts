@@ -4,6 +4,7 @@
  */
 import t from 'tap';
 import { limit } from '../../src/l4/abi.gen.js';
+import { proves } from '../rfc/requirement.js';
 import type { Party } from '../support/packet/build.js';
 import { type Icmp6Options, icmp6Frame, tcp6Frame } from '../support/packet/build6.js';
 import { inSandbox } from '../support/packet/sandbox.js';
@@ -45,23 +46,26 @@ const others: [string, Buffer, string][] = [
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
 
-  t.test('ping is answered in place, whatever its hop limit and size', (test) =>
-    withWorld({}, interfaces, (world) => {
-      for (const change of [
-        {},
-        { hopLimit: 1 },
-        { hopLimit: 255 },
-        { size: 8 },
-        { size: 1201 },
-        { to: { ...vip, address: VIP6_LINK_LOCAL } },
-      ]) {
-        const out = world.send(ping({ id: 77, ...change }));
-        test.match(out, { verdict: 'REDIRECT', parsed: { destinationMac: client.mac, sourceMac: frontMac } });
-        const source = change.to?.address ?? VIP6;
-        test.match(out.parsed.ip6, { source, destination: client.address, hopLimit: 64 });
-        test.same(out.parsed.ip6?.icmp, { type: ECHO_REPLY, code: 0, id: 77, isChecksumValid: true });
-      }
-    }),
+  t.test(
+    'ping is answered in place, whatever its hop limit and size',
+    proves({ negative: ['F5'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        for (const change of [
+          {},
+          { hopLimit: 1 },
+          { hopLimit: 255 },
+          { size: 8 },
+          { size: 1201 },
+          { to: { ...vip, address: VIP6_LINK_LOCAL } },
+        ]) {
+          const out = world.send(ping({ id: 77, ...change }));
+          test.match(out, { verdict: 'REDIRECT', parsed: { destinationMac: client.mac, sourceMac: frontMac } });
+          const source = change.to?.address ?? VIP6;
+          test.match(out.parsed.ip6, { source, destination: client.address, hopLimit: 64 });
+          test.same(out.parsed.ip6?.icmp, { type: ECHO_REPLY, code: 0, id: 77, isChecksumValid: true });
+        }
+      }),
+    ),
   );
 
   t.test('a router with a virtual MAC answers from it, at either MAC', (test) =>
@@ -103,29 +107,37 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('what nobody listens for is dropped and counted; accepted, it goes to the kernel as it is', (test) =>
-    withWorld({}, interfaces, (world) => {
-      for (const [what, frame, reason] of others) {
-        test.same(world.send(frame).drops, { [reason]: 1 }, what);
-        world.router(ROUTER6, { accept: true });
-        const out = world.send(frame);
-        test.match(out, { verdict: 'PASS', drops: {} }, what);
-        test.same(out.packet, frame, what);
-        world.router(ROUTER6, { accept: false });
-      }
-    }),
+  t.test(
+    'what nobody listens for is dropped and counted; accepted, it goes to the kernel as it is',
+    proves({ positive: ['F15'], negative: ['F15'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        for (const [what, frame, reason] of others) {
+          test.same(world.send(frame).drops, { [reason]: 1 }, what);
+          world.router(ROUTER6, { accept: true });
+          const out = world.send(frame);
+          test.match(out, { verdict: 'PASS', drops: {} }, what);
+          test.same(out.packet, frame, what);
+          world.router(ROUTER6, { accept: false });
+        }
+      }),
+    ),
   );
 
-  t.test('without a fresh lease all of it is dropped, accepting or not', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.release(ROUTER6, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
-      for (const accept of [false, true]) {
-        world.router(ROUTER6, { accept });
-        for (const [what, frame] of [...others, ['ping', ping()] as const]) {
-          test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } }, what);
+  t.test(
+    'without a fresh lease all of it is dropped, accepting or not',
+    proves({ positive: ['F5'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.release(ROUTER6, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
+        for (const accept of [false, true]) {
+          world.router(ROUTER6, { accept });
+          for (const [what, frame] of [...others, ['ping', ping()] as const]) {
+            test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } }, what);
+          }
+          const echo = icmp(ECHO_REPLY, { id: limit.verifyEchoId });
+          test.match(world.send(echo), { verdict: 'DROP', drops: { notForUs: 1 } }, 'the answer to the successor');
         }
-      }
-    }),
+      }),
+    ),
   );
 
   t.test('at the MAC of another node, or of a group, it is not for us', (test) =>

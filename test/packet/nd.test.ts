@@ -3,6 +3,7 @@
  * what is broken; who claims an address.
  */
 import t, { type Test } from 'tap';
+import { proves } from '../rfc/requirement.js';
 import { ethernet, etherTypes } from '../support/packet/build.js';
 import {
   ALL_NODES,
@@ -70,18 +71,21 @@ function isAnswered(test: Test, world: World, frame: Buffer, to: { mac: string; 
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
 
-  t.test('a solicitation is answered to the asker: from the group, unicast, with and without options', (test) =>
-    withWorld({}, interfaces, (world) => {
-      isAnswered(test, world, ask(), ASKER);
-      isAnswered(test, world, ask({ target: VIP6_LINK_LOCAL }), ASKER, frontMac, VIP6_LINK_LOCAL);
-      isAnswered(test, world, ask({ to: VIP6, toMac: frontMac }), ASKER);
-      isAnswered(test, world, ask({ to: VIP6, toMac: frontMac, options: [] }), ASKER);
-      isAnswered(test, world, ask({ options: [nonce, source(ASKER.mac)] }), ASKER);
-      isAnswered(test, world, ask({ options: Array.from({ length: 8 }, () => nonce) }), ASKER);
-      const elsewhere = { ...ASKER, mac: '02:00:00:00:09:0a' };
-      isAnswered(test, world, ask({ options: [source(elsewhere.mac)] }), elsewhere);
-      isAnswered(test, world, Buffer.concat([ask(), Buffer.alloc(20, 0xff)]), ASKER);
-    }),
+  t.test(
+    'a solicitation is answered to the asker: from the group, unicast, with and without options',
+    proves({ positive: ['F15'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        isAnswered(test, world, ask(), ASKER);
+        isAnswered(test, world, ask({ target: VIP6_LINK_LOCAL }), ASKER, frontMac, VIP6_LINK_LOCAL);
+        isAnswered(test, world, ask({ to: VIP6, toMac: frontMac }), ASKER);
+        isAnswered(test, world, ask({ to: VIP6, toMac: frontMac, options: [] }), ASKER);
+        isAnswered(test, world, ask({ options: [nonce, source(ASKER.mac)] }), ASKER);
+        isAnswered(test, world, ask({ options: Array.from({ length: 8 }, () => nonce) }), ASKER);
+        const elsewhere = { ...ASKER, mac: '02:00:00:00:09:0a' };
+        isAnswered(test, world, ask({ options: [source(elsewhere.mac)] }), elsewhere);
+        isAnswered(test, world, Buffer.concat([ask(), Buffer.alloc(20, 0xff)]), ASKER);
+      }),
+    ),
   );
 
   t.test('who asks whether the address is taken is told so, with everybody', (test) =>
@@ -92,26 +96,32 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('the virtual MAC answers where the router has one', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.router(ROUTER6, { virtualMac: VIRTUAL_MAC });
-      isAnswered(test, world, ask(), ASKER, VIRTUAL_MAC);
-      isAnswered(test, world, probe(), { mac: '33:33:00:00:00:01', address: ALL_NODES }, VIRTUAL_MAC);
-      isAnswered(test, world, ask({ to: VIP6, toMac: VIRTUAL_MAC }), ASKER, VIRTUAL_MAC);
-    }),
+  t.test(
+    'the virtual MAC answers where the router has one',
+    proves({ positive: ['F14'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.router(ROUTER6, { virtualMac: VIRTUAL_MAC });
+        isAnswered(test, world, ask(), ASKER, VIRTUAL_MAC);
+        isAnswered(test, world, probe(), { mac: '33:33:00:00:00:01', address: ALL_NODES }, VIRTUAL_MAC);
+        isAnswered(test, world, ask({ to: VIP6, toMac: VIRTUAL_MAC }), ASKER, VIRTUAL_MAC);
+      }),
+    ),
   );
 
-  t.test('without a fresh lease nobody answers, and the kernel is not asked', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.release(ROUTER6, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
-      for (const frame of [ask(), probe(), ask({ to: VIP6, toMac: frontMac }), ask({ target: VIP6_LINK_LOCAL })]) {
-        test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } });
-      }
-      world.steer(ROUTER6, 'front', routerMac);
-      test.match(world.send(ask({ to: VIP6, toMac: frontMac })), { verdict: 'DROP', drops: { notActive: 1 } }, 'never steered');
-      world.router(ROUTER6, { virtualMac: null, accept: true });
-      test.match(world.send(ask()), { verdict: 'DROP', drops: { notActive: 1 } }, 'accepting or not');
-    }),
+  t.test(
+    'without a fresh lease nobody answers, and the kernel is not asked',
+    proves({ positive: ['F5'], negative: ['F14'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.release(ROUTER6, { drainNs: 60n * SECOND_NS, admitNs: 60n * SECOND_NS });
+        for (const frame of [ask(), probe(), ask({ to: VIP6, toMac: frontMac }), ask({ target: VIP6_LINK_LOCAL })]) {
+          test.match(world.send(frame), { verdict: 'DROP', drops: { notForUs: 1 } });
+        }
+        world.steer(ROUTER6, 'front', routerMac);
+        test.match(world.send(ask({ to: VIP6, toMac: frontMac })), { verdict: 'DROP', drops: { notForUs: 1 } }, 'never steered');
+        world.router(ROUTER6, { virtualMac: null, accept: true });
+        test.match(world.send(ask()), { verdict: 'DROP', drops: { notForUs: 1 } }, 'accepting or not');
+      }),
+    ),
   );
 
   t.test('what RFC 4861 calls invalid is dropped', (test) =>
@@ -140,20 +150,23 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('what is not about our addresses passes untouched', (test) =>
-    withWorld({}, interfaces, (world) => {
-      passes(test, world, ask({ target: OTHER }), 'another target');
-      passes(test, world, ask({ target: OTHER, to: VIP6, toMac: frontMac }), 'another target, asked at our address');
-      passes(test, world, ask({ target: OTHER, checksumError: 1 }), 'not ours to judge');
-      passes(test, world, ask({ target: 'ff02::1' }), 'a group as target');
-      passes(test, world, ask(), 'it lives on another interface', 'back');
-      passes(test, world, claim({ target: OTHER }), 'somebody else advertises');
-      const whole = ask();
-      for (let length = 14; length < 78; length += 1) passes(test, world, whole.subarray(0, length), `${length} bytes`);
-      passes(test, world, ethernet(groupMac(solicitedNode(VIP6)), ASKER.mac, 0x8100, whole.subarray(14)), 'behind a VLAN tag');
-      passes(test, world, ethernet(frontMac, ASKER.mac, etherTypes.arp, whole.subarray(14)), 'another type');
-      test.same(world.plane.drainNotices(), []);
-    }),
+  t.test(
+    'what is not about our addresses passes untouched',
+    proves({ positive: ['F15', 'F20'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        passes(test, world, ask({ target: OTHER }), 'another target');
+        passes(test, world, ask({ target: OTHER, to: VIP6, toMac: frontMac }), 'another target, asked at our address');
+        passes(test, world, ask({ target: OTHER, checksumError: 1 }), 'not ours to judge');
+        passes(test, world, ask({ target: 'ff02::1' }), 'a group as target');
+        passes(test, world, ask(), 'it lives on another interface', 'back');
+        passes(test, world, claim({ target: OTHER }), 'somebody else advertises');
+        const whole = ask();
+        for (let length = 14; length < 78; length += 1) passes(test, world, whole.subarray(0, length), `${length} bytes`);
+        passes(test, world, ethernet(groupMac(solicitedNode(VIP6)), ASKER.mac, 0x8100, whole.subarray(14)), 'behind a VLAN tag');
+        passes(test, world, ethernet(frontMac, ASKER.mac, etherTypes.arp, whole.subarray(14)), 'another type');
+        test.same(world.plane.drainNotices(), []);
+      }),
+    ),
   );
 
   t.test('at the MAC of another node it is not for us', (test) =>
@@ -163,18 +176,21 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('a foreign claim is reported and passed, never answered', (test) =>
-    withWorld({}, interfaces, (world) => {
-      world.router(ROUTER6, { virtualMac: VIRTUAL_MAC });
-      const claims = [claim(), claim({ to: VIP6, toMac: frontMac }), claim({ options: [] }), ask({ from: VIP6, target: OTHER })];
-      for (const frame of claims) {
-        passes(test, world, frame, 'a claim');
-        const notices = world.plane.drainNotices();
-        test.match(notices, [{ kind: 'foreignClaim', ifindex: world.front, address: VIP6, mac: ASKER.mac }]);
-      }
-      passes(test, world, claim({ target: VIP6_LINK_LOCAL }), 'a claim of the other address');
-      test.match(world.plane.drainNotices(), [{ address: VIP6_LINK_LOCAL }]);
-    }),
+  t.test(
+    'a foreign claim is reported and passed, never answered',
+    proves({ negative: ['F20'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        world.router(ROUTER6, { virtualMac: VIRTUAL_MAC });
+        const claims = [claim(), claim({ to: VIP6, toMac: frontMac }), claim({ options: [] }), ask({ from: VIP6, target: OTHER })];
+        for (const frame of claims) {
+          passes(test, world, frame, 'a claim');
+          const notices = world.plane.drainNotices();
+          test.match(notices, [{ kind: 'foreignClaim', ifindex: world.front, address: VIP6, mac: ASKER.mac }]);
+        }
+        passes(test, world, claim({ target: VIP6_LINK_LOCAL }), 'a claim of the other address');
+        test.match(world.plane.drainNotices(), [{ address: VIP6_LINK_LOCAL }]);
+      }),
+    ),
   );
 
   t.test('no claim: our own words reflected, broken ones, and any without our lease', (test) =>

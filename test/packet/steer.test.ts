@@ -229,7 +229,7 @@ await inSandbox(import.meta.url, async () => {
       const foreign = tcpFrame({ from: client, to: { ...vip(80), mac: '02:00:00:00:77:77' }, flags: 'S' });
       test.same(world.send(foreign).drops, { notForUs: 1 });
       const arp = arpFrame({ operation: 'request', senderMac: client.mac, senderAddress: '10.1.0.9', targetAddress: VIP });
-      test.same(world.send(arp).drops, { notActive: 1 });
+      test.same(world.send(arp).drops, { notForUs: 1 });
       test.equal(world.steered(ROUTER), 0);
     }),
   );

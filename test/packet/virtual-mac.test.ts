@@ -3,6 +3,7 @@
  * interface before the kernel sees them, and without the lease they are dropped (RFC 9568, sections 6.4.2, 7.3 and 8.1.2).
  */
 import t from 'tap';
+import { proves } from '../rfc/requirement.js';
 import { arpFrame, BROADCAST_MAC, ethernet, etherTypes, icmpFrame, tcpFrame, udpFrame } from '../support/packet/build.js';
 import { inSandbox } from '../support/packet/sandbox.js';
 import {
@@ -42,17 +43,20 @@ const toInterface = (frame: Buffer, mac: string): Buffer => Buffer.concat([Buffe
 await inSandbox(import.meta.url, async () => {
   const interfaces = makeInterfaces();
 
-  t.test('ARP is answered with the virtual MAC, in the message and as the source of the frame', (test) =>
-    withVirtualMac(interfaces, (world) => {
-      for (const to of [BROADCAST_MAC, frontMac, VIRTUAL_MAC]) {
-        const out = world.send(ask(to));
-        test.equal(out.verdict, 'REDIRECT');
-        test.match(out.parsed, { destinationMac: askerMac, sourceMac: VIRTUAL_MAC });
-        test.match(out.parsed.arp, { operation: 2, senderMac: VIRTUAL_MAC, senderAddress: VIP, targetMac: askerMac });
-      }
-      const gateway = arpFrame({ operation: 'request', senderMac: askerMac, senderAddress: '10.2.0.21', targetAddress: GATEWAY_VIP });
-      test.match(world.send(gateway, 'back').parsed.arp, { senderMac: VIRTUAL_MAC }, 'on every interface where it has an address');
-    }),
+  t.test(
+    'ARP is answered with the virtual MAC, in the message and as the source of the frame',
+    proves({ positive: ['F14'] }, (test) =>
+      withVirtualMac(interfaces, (world) => {
+        for (const to of [BROADCAST_MAC, frontMac, VIRTUAL_MAC]) {
+          const out = world.send(ask(to));
+          test.equal(out.verdict, 'REDIRECT');
+          test.match(out.parsed, { destinationMac: askerMac, sourceMac: VIRTUAL_MAC });
+          test.match(out.parsed.arp, { operation: 2, senderMac: VIRTUAL_MAC, senderAddress: VIP, targetMac: askerMac });
+        }
+        const gateway = arpFrame({ operation: 'request', senderMac: askerMac, senderAddress: '10.2.0.21', targetAddress: GATEWAY_VIP });
+        test.match(world.send(gateway, 'back').parsed.arp, { senderMac: VIRTUAL_MAC }, 'on every interface where it has an address');
+      }),
+    ),
   );
 
   t.test('ping is answered from the virtual MAC, at either MAC', (test) =>
@@ -64,50 +68,59 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
-  t.test('packets to the virtual MAC are balanced like any other, both ways', (test) =>
-    withVirtualMac(interfaces, (world) => {
-      const to = world.send(tcpFrame({ from: client, to: virtual(80), flags: 'S' }));
-      const server = worldServers[world.hashed(WEB, client)] ?? worldServers[0];
-      test.match(to, { verdict: 'REDIRECT', parsed: { destinationMac: server?.mac, sourceMac: backMac } });
-      test.match(world.send(udpFrame({ from: client, to: virtual(53) })), { verdict: 'REDIRECT' });
-      test.match(world.send(tcpFrame({ from: client, to: virtual(90), flags: 'S' })), { verdict: 'REDIRECT' }, 'dsr');
-      const reply = tcpFrame({ from: server?.party ?? client, to: { ...client, mac: VIRTUAL_MAC }, flags: 'SA' });
-      const back = world.send(reply, 'back');
-      test.match(back, { verdict: 'REDIRECT', parsed: { destinationMac: routerMac, sourceMac: frontMac, ip: { source: VIP } } });
-    }),
+  t.test(
+    'packets to the virtual MAC are balanced like any other, both ways',
+    proves({ positive: ['F14'] }, (test) =>
+      withVirtualMac(interfaces, (world) => {
+        const to = world.send(tcpFrame({ from: client, to: virtual(80), flags: 'S' }));
+        const server = worldServers[world.hashed(WEB, client)] ?? worldServers[0];
+        test.match(to, { verdict: 'REDIRECT', parsed: { destinationMac: server?.mac, sourceMac: backMac } });
+        test.match(world.send(udpFrame({ from: client, to: virtual(53) })), { verdict: 'REDIRECT' });
+        test.match(world.send(tcpFrame({ from: client, to: virtual(90), flags: 'S' })), { verdict: 'REDIRECT' }, 'dsr');
+        const reply = tcpFrame({ from: server?.party ?? client, to: { ...client, mac: VIRTUAL_MAC }, flags: 'SA' });
+        const back = world.send(reply, 'back');
+        test.match(back, { verdict: 'REDIRECT', parsed: { destinationMac: routerMac, sourceMac: frontMac, ip: { source: VIP } } });
+      }),
+    ),
   );
 
-  t.test('what the kernel gets came to the interface', (test) =>
-    withVirtualMac(interfaces, (world) => {
-      const frames = [
-        tcpFrame({ from: client, to: { ...virtual(22), address: LOCAL }, flags: 'S' }),
-        tcpFrame({ from: client, to: { ...virtual(22), address: '192.0.2.1' }, flags: 'S' }),
-        arpFrame({ operation: 'request', senderMac: askerMac, senderAddress: '10.1.0.9', targetAddress: LOCAL, to: VIRTUAL_MAC }),
-      ];
-      for (const frame of frames) {
-        const out = world.send(frame);
-        test.match(out, { verdict: 'PASS', drops: {} });
-        test.same(out.packet, toInterface(frame, frontMac));
-      }
-      const health = tcpFrame({ from: worldServers[0]?.party ?? client, to: { mac: VIRTUAL_MAC, address: LOCAL, port: 9 }, flags: 'SA' });
-      test.same(world.send(health, 'back').packet, toInterface(health, backMac));
-    }),
+  t.test(
+    'what the kernel gets came to the interface',
+    proves({ positive: ['F14'] }, (test) =>
+      withVirtualMac(interfaces, (world) => {
+        const frames = [
+          tcpFrame({ from: client, to: { ...virtual(22), address: LOCAL }, flags: 'S' }),
+          tcpFrame({ from: client, to: { ...virtual(22), address: '192.0.2.1' }, flags: 'S' }),
+          arpFrame({ operation: 'request', senderMac: askerMac, senderAddress: '10.1.0.9', targetAddress: LOCAL, to: VIRTUAL_MAC }),
+        ];
+        for (const frame of frames) {
+          const out = world.send(frame);
+          test.match(out, { verdict: 'PASS', drops: {} });
+          test.same(out.packet, toInterface(frame, frontMac));
+        }
+        const health = tcpFrame({ from: worldServers[0]?.party ?? client, to: { mac: VIRTUAL_MAC, address: LOCAL, port: 9 }, flags: 'SA' });
+        test.same(world.send(health, 'back').packet, toInterface(health, backMac));
+      }),
+    ),
   );
 
-  t.test('without the lease frames to it are dropped, whatever they carry', (test) =>
-    withVirtualMac(interfaces, (world) => {
-      world.send(tcpFrame({ from: client, to: virtual(80), flags: 'S' }));
-      world.release(ROUTER);
-      const frames = [
-        tcpFrame({ from: client, to: virtual(80), flags: 'A' }),
-        tcpFrame({ from: client, to: { ...virtual(22), address: LOCAL }, flags: 'S' }),
-        tcpFrame({ from: client, to: { ...virtual(22), address: '192.0.2.1' }, flags: 'S' }),
-        icmpFrame({ from: client, to: virtual(0), type: 8 }),
-        ask(VIRTUAL_MAC),
-      ];
-      for (const frame of frames) test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } });
-      test.match(world.send(ask(BROADCAST_MAC)), { verdict: 'DROP', drops: { notActive: 1 } });
-    }),
+  t.test(
+    'without the lease frames to it are dropped, whatever they carry',
+    proves({ positive: ['F5'] }, (test) =>
+      withVirtualMac(interfaces, (world) => {
+        world.send(tcpFrame({ from: client, to: virtual(80), flags: 'S' }));
+        world.release(ROUTER);
+        const frames = [
+          tcpFrame({ from: client, to: virtual(80), flags: 'A' }),
+          tcpFrame({ from: client, to: { ...virtual(22), address: LOCAL }, flags: 'S' }),
+          tcpFrame({ from: client, to: { ...virtual(22), address: '192.0.2.1' }, flags: 'S' }),
+          icmpFrame({ from: client, to: virtual(0), type: 8 }),
+          ask(VIRTUAL_MAC),
+        ];
+        for (const frame of frames) test.match(world.send(frame), { verdict: 'DROP', drops: { notActive: 1 } });
+        test.match(world.send(ask(BROADCAST_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
+      }),
+    ),
   );
 
   t.test('while the lease drains, flows with a record go on, and nothing new begins', (test) =>
@@ -117,20 +130,23 @@ await inSandbox(import.meta.url, async () => {
       test.equal(world.send(tcpFrame({ from: client, to: virtual(80), flags: 'A' })).verdict, 'REDIRECT');
       const fresh = tcpFrame({ from: { ...client, port: 40001 }, to: virtual(80), flags: 'S' });
       test.match(world.send(fresh), { verdict: 'DROP', drops: { notActive: 1 } });
-      test.match(world.send(ask(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notActive: 1 } });
+      test.match(world.send(ask(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
     }),
   );
 
-  t.test('other virtual MACs, and this one on an interface without it, are foreign', (test) =>
-    withWorld({}, interfaces, (world) => {
-      const toVip = (mac: string) => tcpFrame({ from: client, to: { ...vip(80), mac }, flags: 'S' });
-      test.match(world.send(toVip(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
-      world.router(ROUTER, { virtualMac: VIRTUAL_MAC });
-      test.match(world.send(toVip(OTHER_VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
-      const other = ethernet(VIRTUAL_MAC, client.mac, 0x88cc, Buffer.alloc(46));
-      test.same(world.send(other).packet, other, 'neither IP nor ARP: the kernel takes no notice');
-      test.equal(other.readUInt16BE(12) === etherTypes.ipv4, false);
-    }),
+  t.test(
+    'other virtual MACs, and this one on an interface without it, are foreign',
+    proves({ negative: ['F14'] }, (test) =>
+      withWorld({}, interfaces, (world) => {
+        const toVip = (mac: string) => tcpFrame({ from: client, to: { ...vip(80), mac }, flags: 'S' });
+        test.match(world.send(toVip(VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
+        world.router(ROUTER, { virtualMac: VIRTUAL_MAC });
+        test.match(world.send(toVip(OTHER_VIRTUAL_MAC)), { verdict: 'DROP', drops: { notForUs: 1 } });
+        const other = ethernet(VIRTUAL_MAC, client.mac, 0x88cc, Buffer.alloc(46));
+        test.same(world.send(other).packet, other, 'neither IP nor ARP: the kernel takes no notice');
+        test.equal(other.readUInt16BE(12) === etherTypes.ipv4, false);
+      }),
+    ),
   );
 
   t.test('claims: another MAC is foreign, both of ours are not', (test) =>

@@ -66,7 +66,8 @@ class Drill {
     const { network, nodes, clock } = this.world;
     const victim = this.pick(nodes.length);
     const dice = this.random();
-    if (dice < 0.35) return;
+    if (dice < 0.32) return;
+    if (dice < 0.35) return this.say(`distrust ${victim}`, () => this.world.node(victim).replication.resync('it may be old'));
     if (dice < 0.6) return this.say('break', () => network.breakRandom());
     if (dice < 0.7)
       return this.say(`stall ${victim}`, () => network.stalledUntil.set(this.world.node(victim).name, clock.now() + this.pick(600)));
@@ -170,4 +171,23 @@ t.test(`${SEEDS} clusters in trouble end equal and in sync`, { timeout: 120_000 
     if (failure.length > 0) failures.push(failure);
   }
   t.same(failures, []);
+});
+
+t.test('a node that was active in the past is out of sync at once, and in sync again when it had the table anew', async (t) => {
+  const world = new World({ seed: 1, nodes: 2 });
+  await world.settleStarts();
+  const [holder, old] = [world.node(0), world.node(1)];
+  holder.replication.setHolding(world.routers);
+  for (let flow = 0; flow < 50; flow += 1) holder.store.open(flow);
+  world.run(1000);
+  const peer = () => old.replication.peers()[0];
+  const resyncs = () => holder.replication.peers()[0]?.resyncs ?? 0;
+  const before = resyncs();
+  t.match(peer(), { receivedInSync: true });
+  old.replication.resync('active in the past');
+  t.match(peer(), { receivedInSync: false, connected: true }, 'before anything was said on the wire');
+  world.run(500);
+  t.match(peer(), { receivedInSync: true });
+  t.equal(resyncs(), before + 1, 'the whole table came');
+  t.same(old.store.content(), holder.store.content());
 });

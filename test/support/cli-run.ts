@@ -22,7 +22,14 @@ const noActions: CliActions = {
   unload: () => Promise.reject(new Error('unload was not expected')),
 };
 
-export async function tandem(argv: string[], options: { actions?: Partial<CliActions>; colors?: boolean } = {}): Promise<CliResult> {
+export interface TandemRun {
+  actions?: Partial<CliActions>;
+  colors?: boolean;
+  /** Gets what Ctrl-C would call. */
+  onInterrupt?(listener: () => void): void;
+}
+
+export async function tandem(argv: string[], options: TandemRun = {}): Promise<CliResult> {
   const result = { out: '', err: '' };
   const status = await runCli(argv, {
     version: '0.1.0',
@@ -36,6 +43,10 @@ export async function tandem(argv: string[], options: { actions?: Partial<CliAct
     },
     colors: pc.createColors(options.colors === true),
     actions: { ...noActions, ...options.actions },
+    onInterrupt: (listener) => {
+      options.onInterrupt?.(listener);
+      return () => undefined;
+    },
   });
   return { status, ...result };
 }

@@ -1,19 +1,20 @@
 /**
- * Stands in for the heartbeat process where only its life matters: answers on the socket given as argument, waits as a spare, dies at once
- * when told to by `--crash`.
+ * Stands in for the heartbeat process where only its life matters: answers on the socket given as argument, waits as a spare, replaces
+ * another, dies at once when told to by `--crash`, and when it should replace by `--unfit`; `--deaf` waits for ever instead.
  */
 import { appendFileSync } from 'node:fs';
-import { listenLines } from '../../src/system/line-socket.js';
+import { connectLines, listenLines } from '../../src/system/line-socket.js';
 
 const [socketPath = '', journal = '', ...rest] = process.argv.slice(2);
 const isSpare = rest.includes('--spare');
-appendFileSync(journal, `${isSpare ? 'spare' : 'start'} ${process.pid}\n`);
+const isReplacement = rest.includes('--replace');
+appendFileSync(journal, `${isSpare ? 'spare' : isReplacement ? 'replacement' : 'start'} ${process.pid}\n`);
 
 function serve(): void {
   if (rest.includes('--crash')) process.exit(1);
-  listenLines(socketPath, {
+  const server = listenLines(socketPath, {
     onConnect: (connection) => connection.send({ type: 'status', pid: process.pid, realtime: false, routers: [] }),
-    onMessage: () => undefined,
+    onMessage: (_connection, message) => (message as { type: string }).type === 'replace' && server.close(),
     onClose: () => undefined,
     onError: (error) => {
       throw error;
@@ -28,4 +29,10 @@ if (isSpare) {
     serve();
   });
   process.stdin.once('end', () => process.exit(0));
+} else if (isReplacement && rest.includes('--unfit')) {
+  process.stderr.write('another layout\n');
+  process.exit(1);
+} else if (isReplacement && rest.includes('--deaf')) setInterval(() => undefined, 1000);
+else if (isReplacement) {
+  connectLines(socketPath, { onConnect: (connection) => connection.send({ type: 'replace' }), onMessage: () => undefined, onClose: serve });
 } else serve();

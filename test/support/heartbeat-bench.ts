@@ -52,6 +52,8 @@ export class Bench {
   readonly inbox: Buffer[] = [];
   interfaces = new Map<string, InterfaceView>([['eth0', { mac: Buffer.from('020000000001', 'hex'), addresses: ['10.9.0.1'] }]]);
   hasDataPlane = true;
+  /** How far the wall clock is from the other one. */
+  wallOffsetMs = 0;
   verifiedNs = 0n;
   deadline = 0;
   isStopped = false;
@@ -85,7 +87,7 @@ export class Bench {
       ports: {
         clock: {
           now: () => agenda.now as Monotonic,
-          wallMs: () => agenda.now,
+          wallMs: () => agenda.now + this.wallOffsetMs,
           at: (at, fire) => {
             let isCancelled = false;
             agenda.add(at, () => (isCancelled ? undefined : fire()));

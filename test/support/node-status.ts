@@ -1,7 +1,7 @@
 /**
  * A complete status of a node as the admin socket answers it, for tests of what is made from it.
  */
-import type { FlowRow, HistoryRow, NodeStatus, Traffic, TransitionRow } from '../../src/control/status.js';
+import type { FlowRow, HistoryRow, NodeStatus, SwitchoverReport, Traffic, TransitionRow } from '../../src/control/status.js';
 
 /** Wall clock of the snapshot. */
 export const SNAPSHOT_MS = Date.UTC(2026, 0, 2, 3, 4, 5);
@@ -60,6 +60,8 @@ export function nodeStatus(): NodeStatus {
         verified: 'yes',
         verifiedAfterMs: 12.5,
         term: 3,
+        holdDownMs: null,
+        peers: [{ node: 'lb2', role: 'backup', priority: 100, isReachable: true, isEligible: true }],
         counters: {
           advertsSent: 600,
           advertsReceived: 40,
@@ -197,9 +199,23 @@ export function nodeStatus(): NodeStatus {
     ],
     history: { waiting: 2, dropped: 1 },
     notify: [{ hook: 'pager', waiting: 1, counts: { ok: 5, failed: 2, timeout: 1, dropped: 3 } }],
+    switchovers: {
+      counts: { done: 2, refused: 1, returned: 1 },
+      last: { ...switchoverReport(), atWallMs: SNAPSHOT_MS - 30_000, reason: 'operator' },
+      drillSinceWallMs: null,
+    },
     metricsAddress: '127.0.0.1:9107',
   };
 }
+
+export const switchoverReport = (): SwitchoverReport => ({
+  ok: true,
+  result: 'done',
+  message: 'front: lb2 is active now',
+  successor: 'lb2',
+  routers: [{ router: 'front', successor: 'lb2', durationMs: 12.3, connections: 1250, steered: 37 }],
+  lost: 0,
+});
 
 export const flowRows = (): FlowRow[] => [
   {
@@ -242,6 +258,9 @@ export const historyRows = (): HistoryRow[] => [
     priority: null,
     tracked: [],
     flows: null,
+    successor: null,
+    steered: null,
+    lost: null,
   },
   {
     atWallMs: SNAPSHOT_MS - 60_000,
@@ -256,5 +275,25 @@ export const historyRows = (): HistoryRow[] => [
     priority: 150,
     tracked: ['process haproxy: no process has this name (-50)'],
     flows: 1234,
+    successor: null,
+    steered: null,
+    lost: null,
+  },
+  {
+    atWallMs: SNAPSHOT_MS - 30_000,
+    router: 'front',
+    from: 'active',
+    to: 'backup',
+    reason: 'operator',
+    heardMs: null,
+    claimMs: null,
+    announceMs: null,
+    verifiedAfterMs: null,
+    priority: 150,
+    tracked: [],
+    flows: 1250,
+    successor: 'lb2',
+    steered: 37,
+    lost: 0,
   },
 ];

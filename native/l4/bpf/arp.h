@@ -76,8 +76,9 @@ __noinline int arp(struct xdp_md *ctx)
   struct tandem_address *wanted = answered_address(arp->target_ip);
   if (!wanted)
     return XDP_PASS;
+  /* Every node hears a question to all; the one that has the address answers. */
   if (!lease_is_fresh(wanted->virtual_router))
-    return drop(TANDEM_DROP_NOT_ACTIVE);
+    return drop(TANDEM_DROP_NOT_FOR_US);
   return answer_arp(eth, arp, wanted->virtual_router);
 }
 

@@ -44,6 +44,13 @@ INLINE int note_verified(__u32 virtual_router)
   return XDP_DROP;
 }
 
+INLINE bool is_take_over_echo(const struct packet *p, void *end)
+{
+  struct icmp_echo *icmp = (void *)p->l4;
+  return p->protocol == IPPROTO_ICMP && (void *)(icmp + 1) <= end && icmp->type == ICMP_ECHO_REPLY &&
+         icmp->id == bpf_htons(TANDEM_VERIFY_ECHO_ID);
+}
+
 INLINE int icmp_to_vip(const struct packet *p, void *end, __u32 virtual_router)
 {
   struct icmp_echo *icmp = (void *)p->l4;
@@ -63,7 +70,7 @@ INLINE int other_ip(struct xdp_md *ctx, const struct packet *p, void *end)
     return XDP_PASS;
   __u32 virtual_router = address->virtual_router;
   if (!lease_is_fresh(virtual_router))
-    return not_active(ctx, virtual_router);
+    return not_active(ctx, virtual_router, is_take_over_echo(p, end));
   if (p->protocol == IPPROTO_ICMP)
     return icmp_to_vip(p, end, virtual_router);
   return accepts(virtual_router) ? XDP_PASS : drop(TANDEM_DROP_NO_SERVICE);

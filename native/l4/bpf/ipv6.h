@@ -33,6 +33,12 @@ INLINE int answer_echo6(struct icmp6_frame *frame, __u32 virtual_router)
   return bpf_redirect(interface_config.ifindex, 0);
 }
 
+INLINE bool is_take_over_echo6(const struct icmp6_frame *frame, void *end)
+{
+  return (void *)(frame + 1) <= end && frame->ip.nexthdr == IPPROTO_ICMPV6 && frame->icmp.type == ICMP6_ECHO_REPLY &&
+         frame->icmp.id == bpf_htons(TANDEM_VERIFY_ECHO_ID);
+}
+
 INLINE int icmp6_to_vip(struct icmp6_frame *frame, __u32 virtual_router)
 {
   if (bpf_ntohs(frame->ip.payload_len) < sizeof(frame->icmp))
@@ -61,7 +67,7 @@ __noinline int ipv6_to_vip(struct xdp_md *ctx, __u32 virtual_router)
       bpf_ntohs(frame->ip.payload_len) > (__u64)(end - (void *)&frame->icmp))
     return drop(TANDEM_DROP_MALFORMED);
   if (!lease_is_fresh(virtual_router))
-    return not_active(ctx, virtual_router);
+    return not_active(ctx, virtual_router, is_take_over_echo6(frame, end));
   if (frame->ip.nexthdr != IPPROTO_ICMPV6)
     return refuse6(frame, virtual_router);
   if ((void *)(frame + 1) > end)

@@ -204,7 +204,7 @@ __noinline int nd_question(struct xdp_md *ctx, __u32 virtual_router)
   if (!is_valid_nd(ctx, frame, &question) || !is_valid_question(frame, &question))
     return drop(TANDEM_DROP_MALFORMED);
   if (!lease_is_fresh(virtual_router))
-    return drop(TANDEM_DROP_NOT_ACTIVE);
+    return drop(TANDEM_DROP_NOT_FOR_US);
   return answer_solicitation(ctx, &question, virtual_router);
 }
 

@@ -75,6 +75,12 @@ INLINE bool is_group_mac(const struct ethhdr *eth)
   return eth->h_dest[0] & 1;
 }
 
+/* 224.0.0.0/4. */
+INLINE bool is_group4(__be32 address)
+{
+  return (address & bpf_htonl(0xf0000000)) == bpf_htonl(0xe0000000);
+}
+
 /* Version, lengths: false when they contradict each other or the frame. The caller has checked that the fixed header is there. */
 INLINE bool parse_ipv4(struct packet *p, void *end)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * reply.h: packets from a server's service port. They are translated by their record, re-derived by the hash, or dropped; untranslated
- * they pass only to this node itself (health checks). A client that saw one would answer with a reset and kill the connection.
+ * they pass only to this node itself (health checks, groups). A client that saw one would answer with a reset and kill the connection.
  */
 #ifndef TANDEM_REPLY_H
 #define TANDEM_REPLY_H
@@ -170,7 +170,8 @@ __noinline int seek_reply(struct xdp_md *ctx, struct request *request)
   if (!endpoint)
     return -XDP_DROP;
   int slot = recorded_slot(request, endpoint);
-  if (!slot && is_local(request->key.client_addr))
+  /* To a group is to nobody's client: never moved on (RFC 9568, section 5.1.1.2). */
+  if (!slot && (is_local(request->key.client_addr) || is_group4(request->key.client_addr)))
     return -XDP_PASS;
   int verdict = slot ? 0 : steer_reply(ctx, endpoint);
   if (verdict)

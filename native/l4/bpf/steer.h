@@ -63,11 +63,11 @@ __noinline int steer(struct xdp_md *ctx, __u32 virtual_router)
   return bpf_redirect(interface_config.ifindex, 0);
 }
 
-/* What only a holder may answer or admit, without a fresh lease. */
-INLINE int not_active(struct xdp_md *ctx, __u32 virtual_router)
+/* What only a holder may answer, without a fresh lease. The answer to somebody's take-over is no packet of a client: nothing is lost. */
+INLINE int not_active(struct xdp_md *ctx, __u32 virtual_router, bool is_take_over_echo)
 {
   int verdict = steer(ctx, virtual_router);
-  return verdict ? verdict : drop(TANDEM_DROP_NOT_ACTIVE);
+  return verdict ? verdict : drop(is_take_over_echo ? TANDEM_DROP_NOT_FOR_US : TANDEM_DROP_NOT_ACTIVE);
 }
 
 /* A packet with a record, without a fresh lease. A verdict, or 0: still served here, the lease drains. */

@@ -2,7 +2,7 @@
  * The result of `scripts/bench failover` for people: Tandem beside its peers, medians with ranges, ratios. Pure.
  */
 import { activeDownMs, DEFAULT_ELECTION } from '../../../test/support/lab/system-under-test.js';
-import type { FailoverResult, OutageRow, Range, SurvivalRow } from './failover-plan.js';
+import type { BusyRow, FailoverResult, OutageRow, Range, SurvivalRow } from './failover-plan.js';
 
 export function table(head: string[], rows: string[][]): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)));
@@ -11,35 +11,57 @@ export function table(head: string[], rows: string[][]): string {
   return [line(head), widths.map((width) => '-'.repeat(width)).join('  '), ...rows.map(line)].join('\n');
 }
 
-const number = (value: number): string => value.toFixed(value < 10 ? 1 : 0);
-const spread = (range: Range | null): string =>
+export const number = (value: number): string => (value === 0 ? '0' : value.toFixed(value < 100 ? 1 : 0));
+export const spread = (range: Range | null): string =>
   range === null ? '-' : `${number(range.median)} (${number(range.min)}..${number(range.max)})`;
 
-/** Who takes over has either priority, by turns: the bound is that of the lower one. */
+/** 754 -> 12 min 34 s */
+export const duration = (seconds: number): string => (seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`);
+
+/** Two nodes, and who takes over has either priority, by turns: the bound is that of the lower one. */
 const bound = (advertMs: number): number => activeDownMs(advertMs, Math.min(...DEFAULT_ELECTION.priorities));
 
-export function outageTable(rows: readonly OutageRow[]): string {
-  const systems = [...new Set(rows.map((row) => row.system))];
-  const cases = [...new Map(rows.map((row) => [`${row.advertMs} ${row.fault}`, row])).values()];
-  const head = [
-    'advert, fault',
-    ...systems.flatMap((system) => [`${system} outage`, 'take-over', 'lost']),
-    ...(systems.length > 1 ? ['outage ratio'] : []),
-  ];
-  const body = cases.map(({ advertMs, fault }) => {
-    const found = systems.map((system) => rows.find((row) => row.system === system && row.advertMs === advertMs && row.fault === fault));
-    const cells = found.flatMap((row) =>
-      row === undefined ? ['-', '-', '-'] : [spread(row.outageMs), spread(row.takeoverMs), number(row.lostProbes.median)],
-    );
-    return [`${advertMs} ms ${fault}`, ...cells, ...(systems.length > 1 ? [ratio(found[0], found[1])] : [])];
-  });
-  return table(head, body);
+/** The same event at the same interval, for each system that was measured. */
+export function sameEvent(rows: readonly OutageRow[]): OutageRow[][] {
+  const groups = new Map<string, OutageRow[]>();
+  for (const row of rows) {
+    const key = `${row.case} ${row.advertMs}`;
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()];
 }
 
-function ratio(ours: OutageRow | undefined, theirs: OutageRow | undefined): string {
-  if (ours === undefined || theirs === undefined) return '-';
-  // No outage on either side is no ratio.
-  return theirs.outageMs.median === 0 ? '-' : (ours.outageMs.median / theirs.outageMs.median).toFixed(2);
+/** Outage beside keepalived's of the same run; null: that is the row itself, was not measured, or had none. */
+export function ratio(row: OutageRow, group: readonly OutageRow[]): number | null {
+  const theirs = group.find(({ system }) => system === 'keepalived');
+  if (theirs === undefined || theirs === row || theirs.outageMs.median === 0) return null;
+  return row.outageMs.median / theirs.outageMs.median;
+}
+
+export function outageTable(rows: readonly OutageRow[]): string {
+  return table(
+    ['event', 'advert', 'system', 'outage ms', 'beside keepalived', 'take-over ms', 'advert silence ms', 'lost probes', 'in all'],
+    sameEvent(rows).flatMap((group) =>
+      group.map((row) => [
+        row.case,
+        `${row.advertMs} ms`,
+        row.system,
+        spread(row.outageMs),
+        ratio(row, group)?.toFixed(2) ?? '',
+        spread(row.takeoverMs),
+        spread(row.silenceMs),
+        `${row.lostProbes.median} (${row.lostProbes.min}..${row.lostProbes.max})`,
+        String(row.lostInAll),
+      ]),
+    ),
+  );
+}
+
+export function busyTable(rows: readonly BusyRow[]): string {
+  return table(
+    ['system', 'real-time', 'take-overs', 'longest advert silence ms'],
+    rows.map((row) => [row.system, row.isRealtime ? 'yes' : 'no', String(row.takeovers), number(row.longestSilenceMs)]),
+  );
 }
 
 export function survivalTable(rows: readonly SurvivalRow[]): string {
@@ -59,30 +81,39 @@ export function survivalTable(rows: readonly SurvivalRow[]): string {
 }
 
 export function renderFailover(result: FailoverResult): string {
-  const parts: string[] = [];
-  if (result.outage.length > 0) {
-    const adverts = [...new Set(result.outage.map((row) => row.advertMs))];
-    const bounds = adverts.map((advertMs) => `${number(bound(advertMs))} ms at ${advertMs} ms`).join(', ');
-    parts.push(
-      `Outage and take-over in ms, UDP probe each millisecond: median (min..max) of ${result.rounds} rounds`,
-      outageTable(result.outage),
-      ...result.outage
-        .filter((row) => row.movedBefore > 0)
-        .map(
-          (row) => `${row.system}, ${row.advertMs} ms ${row.fault}: ${row.movedBefore} trials repeated, the VIP had moved without a fault`,
-        ),
-      `RFC 9568 allows a crash 3 x advert + skew: ${bounds}. An outage of 0: no probe was lost or late.`,
-      '',
-    );
-  }
-  if (result.survival.length > 0) {
-    const [{ fault, advertMs, rounds } = { fault: 'crash', advertMs: 0, rounds: 0 }] = result.survival;
-    parts.push(
-      `TCP connections through ${fault} of the active node, advert ${advertMs} ms, ${rounds} rounds, a message each 100 ms`,
-      survivalTable(result.survival),
-      '',
-    );
-  }
-  parts.push(`kernel ${result.kernel}, ${result.cpus} CPUs`, ...result.notes.map((note) => `note: ${note}`));
-  return parts.join('\n');
+  const parts = [...outageParts(result), ...busyParts(result), ...survivalParts(result)];
+  const machine = `kernel ${result.kernel}, ${result.cpus} CPUs, ${duration(result.seconds)}`;
+  return [...parts, machine, ...result.notes.map((note) => `note: ${note}`)].join('\n');
+}
+
+function outageParts({ outage, trials }: FailoverResult): string[] {
+  if (outage.length === 0) return [];
+  const adverts = [...new Set(outage.map((row) => row.advertMs))];
+  const bounds = adverts.map((advertMs) => `${number(bound(advertMs))} ms at ${advertMs} ms`).join(', ');
+  return [
+    `UDP probe each millisecond: median (min..max) of ${trials} trials`,
+    outageTable(outage),
+    ...outage
+      .filter((row) => row.movedBefore > 0)
+      .map(
+        (row) => `${row.system}, ${row.advertMs} ms ${row.case}: ${row.movedBefore} trials repeated, the VIP had moved without an event`,
+      ),
+    `RFC 9568 allows a crash 3 x advert + skew: ${bounds}. An outage of 0: no probe was lost or late.`,
+    '',
+  ];
+}
+
+function busyParts({ busy }: FailoverResult): string[] {
+  const [first] = busy;
+  if (first === undefined) return [];
+  const what = `${first.loops} busy loops for ${first.seconds} s at advert ${first.advertMs} ms, no fault`;
+  return [`${what}: take-overs that should not have been`, busyTable(busy), ''];
+}
+
+function survivalParts({ survival }: FailoverResult): string[] {
+  const [first] = survival;
+  if (first === undefined) return [];
+  const { fault, advertMs, rounds } = first;
+  const what = `TCP connections through ${fault} of the active node, advert ${advertMs} ms, ${rounds} rounds, a message each 100 ms`;
+  return [what, survivalTable(survival), ''];
 }

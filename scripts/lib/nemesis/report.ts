@@ -1,17 +1,18 @@
-/** The result of scripts/nemesis for people. Pure. */
+/** The result of scripts/nemesis for people; its figures as Markdown, to be shown elsewhere. Pure. */
 import type { CampaignResult } from '../../../test/support/nemesis/campaign.js';
 import { describePlanned, FAULT_KINDS } from '../../../test/support/nemesis/schedule.js';
-import { table } from '../bench/failover-report.js';
 
 export function renderCampaign(result: CampaignResult): string {
-  const { seed, nodes, advertMs, preempt, rounds, tookMs, faults, connections, bytesVerified, newFlows, figures, findings } = result;
+  const { seed, nodes, advertMs, preempt, paths, fast, rounds, tookMs, faults, connections, bytesVerified, newFlows, figures, findings } =
+    result;
   const parts = [
-    `seed ${seed}: ${rounds} rounds with ${faults} faults in ${(tookMs / 1000).toFixed(0)} s; ${nodes} nodes, adverts each ${advertMs} ms, ${preempt ? 'pre-empting' : 'not pre-empting'}`,
+    `seed ${seed}: ${rounds} rounds with ${faults} faults in ${(tookMs / 1000).toFixed(0)} s; ${nodes} nodes, adverts each ${advertMs} ms, ${preempt ? 'pre-empting' : 'not pre-empting'}, ${paths === 'any' ? 'two paths' : 'one path'}${fast ? ', fast liveness' : ''}`,
     `${connections} connections, ${bytesVerified} bytes verified, ${newFlows} new flows by probes`,
     '',
-    table(
-      ['fault', 'times', 'changes of owner', 'longest outage ms'],
-      figures.map((row) => [row.kind, String(row.faults), String(row.takeovers), row.longestOutageMs.toFixed(0)]),
+    '| fault | times | changes of owner | longest outage, ms |',
+    '| --- | --- | --- | --- |',
+    ...figures.map(
+      ({ kind, faults: times, takeovers, longestOutageMs }) => `| ${kind} | ${times} | ${takeovers} | ${longestOutageMs.toFixed(0)} |`,
     ),
     '',
   ];

@@ -12,11 +12,13 @@ import {
   hasPeerInSync,
   initialReadiness,
   isInSync,
+  isTableOld,
   type ReadinessState,
   reviewReadiness,
 } from '../../../src/control/readiness.js';
 import { createRoles, type Roles } from '../../../src/control/roles.js';
 import { switchover } from '../../../src/control/switchover.js';
+import { pollUntil } from '../../../src/control/wait-until.js';
 import type { ControlMessage, FlowStore, PeerStatus } from '../../../src/replication/api.js';
 import { createReplication, type ReplicationService } from '../../../src/replication/replication.js';
 import type { Transport } from '../../../src/replication/transport.js';
@@ -29,6 +31,9 @@ import { addressOf, nameOf, POOL, ROUTER, SERVERS, type Shape } from './shape.js
 const REVIEW_MS = 200;
 const GATEWAY = { interface: 'eth0', address: '10.0.0.254', mac: '02:00:00:00:00:fe' };
 const HELD = [{ slot: 0, name: ROUTER }];
+
+/** Longer than any election of the shapes. */
+const ELECTION_MS = 4000;
 
 export interface DaemonParts {
   index: number;
@@ -151,6 +156,7 @@ export class SimDaemon {
     if (message.type === 'status') this.roles.update(message);
     else if (message.type === 'transition') {
       this.roles.transition(message);
+      if (isTableOld(message)) this.replication.resync(`${nameOf(this.parts.index)} was active in the past`);
       this.tracked = '';
       this.refresh();
     } else return;
@@ -195,12 +201,7 @@ export class SimDaemon {
       case 'pools':
         return this.pools.announced(node, message.generations, this.roles.held());
       case 'takeOver':
-        return void this.parts.toHeartbeat({
-          type: 'takeOver',
-          routers: message.routers,
-          reason: message.reason,
-          atMs: this.parts.clock.now(),
-        });
+        return void this.parts.toHeartbeat({ ...message, atMs: this.parts.clock.now() });
       case 'holding':
         this.peersView.heard(node, message);
         return this.reviewHolders();
@@ -282,8 +283,15 @@ export class SimDaemon {
         replication: this.replication,
         toHeartbeat: (message) => parts.isAlive() && this.isUp && parts.toHeartbeat(message),
         waitForPeerToHold: (node, routers, limitMs) => this.peersView.waitToHold(node, routers, limitMs),
+        holderOf: (router) => this.peersView.holderOf(router),
+        now: () => parts.clock.now(),
+        poll: (isTrue, limitMs) => pollUntil(parts.clock, isTrue, limitMs),
+        // What it does to packets is seen on the packets here.
+        stragglers: { begin: () => undefined, end: () => undefined, effect: () => ({ successor: null, steered: 0, lost: 0 }) },
+        connectionsOf: () => 0,
+        electionMs: () => ELECTION_MS,
       },
-      request,
+      { ...request, waitMs: 0, settleMs: 0 },
     );
     parts.note(`switchover: ${result.message}`);
     return result.ok;

@@ -37,7 +37,7 @@ interface Pending {
 type FromAgent = { id: number; value: unknown } | { id: number; error: string };
 
 /** Below every priority a node under test would take. */
-const REALTIME_PRIORITY = '1';
+export const REALTIME_PRIORITY = '1';
 
 /** Starts an agent; its first answer proves that it is ready. */
 export function startAgent<Api>(options: AgentOptions): Agent<Api> {
@@ -53,7 +53,7 @@ export function startAgent<Api>(options: AgentOptions): Agent<Api> {
 
 // Root may, but a container can forbid it all the same: then the agent is started without.
 let realtimeAllowed: boolean | undefined;
-function canBeRealtime(): boolean {
+export function canBeRealtime(): boolean {
   realtimeAllowed ??= spawnSync('chrt', ['-f', REALTIME_PRIORITY, 'true'], { stdio: 'ignore' }).status === 0;
   return realtimeAllowed;
 }

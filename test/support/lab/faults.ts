@@ -18,43 +18,57 @@ const now = (): number => Number(process.hrtime.bigint()) / 1e6;
 /** Everything that runs as part of the node. */
 export const nodeProcesses = (lab: Lab, node: string): number[] => processesIn([lab.machine(node).namespace], lab.helpers);
 
-function freeze(lab: Lab, node: string): number[] {
+interface Frozen {
+  atMs: number;
+  pids: number[];
+}
+
+/** Whom to stop is known before the moment counts: the look takes longer than everything after it. */
+function freezeKnown(lab: Lab, node: string): Frozen {
   const pids = nodeProcesses(lab, node);
+  const atMs = now();
   signalAll(pids, 'SIGSTOP');
-  // What was forked between the look and the signal.
+  return { atMs, pids };
+}
+
+/** What was forked between the look and the signal. */
+function freezeRest(lab: Lab, node: string, { pids }: Frozen): void {
   for (;;) {
     const more = nodeProcesses(lab, node).filter((pid) => !pids.includes(pid));
-    if (more.length === 0) return pids;
+    if (more.length === 0) return;
     signalAll(more, 'SIGSTOP');
     pids.push(...more);
   }
 }
 
-const cableScript = (legs: readonly Leg[], state: 'up' | 'down'): string =>
-  `ip -batch - <<'EOF'\n${legs.map((leg) => `link set ${leg.port} ${state}`).join('\n')}\nEOF`;
+function freeze(lab: Lab, node: string): Frozen {
+  const frozen = freezeKnown(lab, node);
+  freezeRest(lab, node, frozen);
+  return frozen;
+}
+
+const portsOf = (legs: readonly Leg[]): string[] => legs.map((leg) => leg.port);
 
 /** kill -9 of the whole tree. Returns the moment of the fault. */
 export async function killNode(lab: Lab, node: string): Promise<number> {
-  const atMs = now();
-  const pids = freeze(lab, node);
+  const { atMs, pids } = freeze(lab, node);
   signalAll(pids, 'SIGKILL');
   await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
   return atMs;
 }
 
 export async function crashNode(lab: Lab, node: string): Promise<number> {
-  const atMs = now();
-  const pids = freeze(lab, node);
-  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'down'));
+  const frozen = freezeKnown(lab, node);
+  await lab.cables.set(portsOf(lab.machine(node).legs), 'down');
+  freezeRest(lab, node, frozen);
+  const { atMs, pids } = frozen;
   signalAll(pids, 'SIGKILL');
   await waitFor(`the processes of ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
   return atMs;
 }
 
 export function stopNode(lab: Lab, node: string): number {
-  const atMs = now();
-  freeze(lab, node);
-  return atMs;
+  return freeze(lab, node).atMs;
 }
 
 export function continueNode(lab: Lab, node: string): number {
@@ -67,12 +81,12 @@ export function continueNode(lab: Lab, node: string): number {
 export async function pullCable(lab: Lab, node: string, sides: Leg['side'][] = ['client', 'server']): Promise<number> {
   const legs = sides.map((side) => legOn(lab.machine(node), side));
   const atMs = now();
-  await lab.switchShell.run(cableScript(legs, 'down'));
+  await lab.cables.set(portsOf(legs), 'down');
   return atMs;
 }
 
 export async function plugCable(lab: Lab, node: string): Promise<void> {
-  await lab.switchShell.run(cableScript(lab.machine(node).legs, 'up'));
+  await lab.cables.set(portsOf(lab.machine(node).legs), 'up');
 }
 
 const LOSS_TABLE = 'lab_loss';

@@ -7,9 +7,9 @@ import type { ElectionSettings } from './system-under-test.js';
 /** As Tandem's heartbeat: real-time, so that the machine's load does not decide the comparison. */
 const REALTIME_PRIORITY = 50;
 
-export const keepalivedConfig = (priority: number, { advertMs, preempt }: ElectionSettings): string => `global_defs {
+export const keepalivedConfig = (priority: number, { advertMs, preempt }: ElectionSettings, realtime = true): string => `global_defs {
   vrrp_version 3
-  vrrp_rt_priority ${REALTIME_PRIORITY}
+  ${realtime ? `vrrp_rt_priority ${REALTIME_PRIORITY}` : ''}
 }
 vrrp_instance front {
   state BACKUP

@@ -2,14 +2,14 @@
  * keepalived in the lab: alone (the probe is answered by an echo on the VIP's node), or with nftables DNAT and conntrackd (connections
  * go to the servers).
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
 import { CONNTRACK_SYSCTLS, conntrackdConfig, type ExternalCache, keepalivedConfig, nftablesRules } from './keepalived-config.js';
 import type { Lab, LabProcess } from './lab.js';
 import { INNER_VIP, PORTS, PREFIX_LENGTH, VIP } from './plan.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
-import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
+import { DEFAULT_ELECTION, type ElectionSettings, type Event, type Part, priorityOf, type SystemUnderTest } from './system-under-test.js';
 import { waitFor, waitForSteady } from './wait-for.js';
 import { startEcho } from './workload.js';
 
@@ -19,6 +19,8 @@ export interface KeepalivedOptions {
   on?: readonly string[] | 'all';
   /** Balance to the servers with nftables; with connection tables replicated by conntrackd unless it is `none`. */
   balance?: { replication: ExternalCache | 'none' };
+  /** False: it does not ask for real-time priority. */
+  realtime?: boolean;
 }
 
 export class KeepalivedSystem implements SystemUnderTest {
@@ -29,14 +31,16 @@ export class KeepalivedSystem implements SystemUnderTest {
   readonly #election: ElectionSettings;
   readonly #on: readonly string[] | 'all';
   readonly #balance: KeepalivedOptions['balance'];
+  readonly #realtime: boolean;
   readonly #daemons = new Map<string, LabProcess>();
   #echoes = false;
 
-  constructor(lab: Lab, { election = {}, on = 'all', balance }: KeepalivedOptions = {}) {
+  constructor(lab: Lab, { election = {}, on = 'all', balance, realtime = true }: KeepalivedOptions = {}) {
     this.#lab = lab;
     this.#election = { ...DEFAULT_ELECTION, ...election };
     this.#on = on;
     this.#balance = balance;
+    this.#realtime = realtime;
     this.probeAnsweredBy = balance === undefined ? 'node' : 'server';
     this.name = balance === undefined ? 'keepalived' : `keepalived + nftables${this.#replicates ? ' + conntrackd' : ''}`;
   }
@@ -45,7 +49,7 @@ export class KeepalivedSystem implements SystemUnderTest {
     return this.#balance !== undefined && this.#balance.replication !== 'none';
   }
 
-  get #nodes(): string[] {
+  get nodes(): string[] {
     return this.#lab.plan.nodes.map((node) => node.name).filter((node) => this.#on === 'all' || this.#on.includes(node));
   }
 
@@ -55,15 +59,15 @@ export class KeepalivedSystem implements SystemUnderTest {
 
   async start(): Promise<void> {
     if (this.#balance === undefined) await this.#startEchoes();
-    else await Promise.all(this.#nodes.map((node) => this.#prepareBalancing(node)));
-    await Promise.all(this.#nodes.map((node) => this.startNode(node)));
+    else await Promise.all(this.nodes.map((node) => this.#prepareBalancing(node)));
+    await Promise.all(this.nodes.map((node) => this.startNode(node)));
     await this.waitReady();
   }
 
   async #startEchoes(): Promise<void> {
     if (this.#echoes) return;
     this.#echoes = true;
-    await Promise.all(this.#nodes.map((node) => startEcho(this.#lab, node, [`${VIP}:${PORTS.probe}`])));
+    await Promise.all(this.nodes.map((node) => startEcho(this.#lab, node, [`${VIP}:${PORTS.probe}`])));
   }
 
   async #prepareBalancing(node: string): Promise<void> {
@@ -76,7 +80,7 @@ export class KeepalivedSystem implements SystemUnderTest {
     if (this.#replicates) this.#startConntrackd(node);
     const index = this.#lab.plan.nodes.findIndex((machine) => machine.name === node);
     const config = this.#file(node, 'keepalived.conf');
-    writeFileSync(config, keepalivedConfig(this.#election.priorities[index] ?? 100, this.#election));
+    writeFileSync(config, keepalivedConfig(priorityOf(this.#election, index), this.#election, this.#realtime));
     const pids = [`--pid=${this.#file(node, 'keepalived.pid')}`, `--vrrp_pid=${this.#file(node, 'vrrp.pid')}`];
     const command = ['keepalived', '--dont-fork', '--log-console', '--vrrp', `--use-file=${config}`, ...pids];
     this.#daemons.set(node, this.#lab.start(node, command, { log: `${node}-keepalived.log` }));
@@ -102,7 +106,7 @@ export class KeepalivedSystem implements SystemUnderTest {
   }
 
   async waitReady(): Promise<string> {
-    if (this.#replicates) await Promise.all(this.#nodes.map((node) => this.#resync(node)));
+    if (this.#replicates) await Promise.all(this.nodes.map((node) => this.#resync(node)));
     let active: string | null = null;
     // After a pause or a pulled cable both are active for a moment: it has to stay one.
     await waitForSteady('keepalived to have one active node', 5 * this.#election.advertMs, async () => {
@@ -114,7 +118,7 @@ export class KeepalivedSystem implements SystemUnderTest {
   }
 
   async #running(): Promise<boolean> {
-    return this.#nodes.every((node) => this.#daemons.get(node)?.isRunning() && this.#isElecting(node));
+    return this.nodes.every((node) => this.#daemons.get(node)?.isRunning() && this.#isElecting(node));
   }
 
   /** The parent runs before its VRRP child does: wait for both. */
@@ -134,7 +138,7 @@ export class KeepalivedSystem implements SystemUnderTest {
 
   async #onlyActive(): Promise<string | null> {
     const owners: string[] = [];
-    for (const node of this.#nodes) if (await this.isActive(node)) owners.push(node);
+    for (const node of this.nodes) if (await this.isActive(node)) owners.push(node);
     return owners.length === 1 ? (owners[0] ?? null) : null;
   }
 
@@ -145,12 +149,21 @@ export class KeepalivedSystem implements SystemUnderTest {
     return atMs;
   }
 
+  /** Its parent process, or the child that speaks VRRP. */
+  async killPart(node: string, part: Part): Promise<number> {
+    const pids = [Number(readFileSync(this.#file(node, part === 'daemon' ? 'keepalived.pid' : 'vrrp.pid'), 'utf8'))];
+    const atMs = Number(process.hrtime.bigint()) / 1e6;
+    signalAll(pids, 'SIGKILL');
+    await waitFor(`keepalived's ${part} on ${node} to be gone`, () => !pids.some(isRunning), { everyMs: 5 });
+    return atMs;
+  }
+
   async recover(node: string, event: Event): Promise<void> {
     if (event === 'stop') {
       continueNode(this.#lab, node);
       return;
     }
-    if (event === 'cable') {
+    if (event === 'cable' || event === 'link') {
       await plugCable(this.#lab, node);
       return;
     }
@@ -174,7 +187,7 @@ export class KeepalivedSystem implements SystemUnderTest {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#nodes.map((node) => this.#clear(node)));
-    if (this.#balance !== undefined) await Promise.all(this.#nodes.map((node) => this.#lab.run(node, 'nft flush ruleset')));
+    await Promise.all(this.nodes.map((node) => this.#clear(node)));
+    if (this.#balance !== undefined) await Promise.all(this.nodes.map((node) => this.#lab.run(node, 'nft flush ruleset')));
   }
 }

@@ -7,6 +7,7 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync } from 'node
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type Agent, type AgentOptions, startAgent } from './agent.js';
+import { type Cables, openCables } from './cables.js';
 import { type Capture, startCapture } from './capture.js';
 import { type NamespaceShell, openNamespaceShell } from './namespace-shell.js';
 import {
@@ -47,6 +48,7 @@ export class Lab {
   readonly #record: LabRecord;
   readonly #shells = new Map<string, NamespaceShell>();
   readonly #agents: Agent<unknown>[] = [];
+  #cables: Cables | null = null;
   #ports: Map<number, string> | null = null;
   #captures = 0;
   #closed = false;
@@ -76,6 +78,15 @@ export class Lab {
 
   get switchShell(): NamespaceShell {
     return this.shell(this.plan.switchNamespace);
+  }
+
+  /** The cables at the switch. */
+  get cables(): Cables {
+    if (this.#cables === null) {
+      this.#cables = openCables(this.plan.switchNamespace);
+      this.helpers.add(this.#cables.pid);
+    }
+    return this.#cables;
   }
 
   /** Runs a script inside a machine and answers its output. */
@@ -160,6 +171,7 @@ export class Lab {
     this.#closed = true;
     for (const agent of this.#agents) agent.close();
     for (const shell of this.#shells.values()) shell.close();
+    this.#cables?.close();
     removeLab(this.#record);
     open.delete(this);
   }
@@ -250,4 +262,6 @@ async function build(lab: Lab): Promise<void> {
   await step(createNamespaces(lab.plan));
   await step(buildSwitch(lab.plan));
   await Promise.all(machines(lab.plan).map((machine) => step(configureMachine(machine))));
+  // Up already: the first use must not wait for its start.
+  await lab.cables.set([], 'up');
 }

@@ -127,6 +127,26 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? (sorted[middle] as number) : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }
 
+/** From the last advertisement of the victim to the first one of another node after the fault. A goodbye is an advertisement, too. */
+export function advertSilence(
+  observations: readonly Observation[],
+  faultMs: number,
+  victim: string,
+  nodeOfMac: (mac: string) => string | null,
+): number | null {
+  const adverts = observations.filter((seen) => seen.kind === 'advert');
+  const first = adverts.find(({ atMs, sourceMac }) => atMs >= faultMs && nodeOfMac(sourceMac) !== victim);
+  if (first === undefined) return null;
+  const last = adverts.findLast(({ atMs, sourceMac }) => atMs < first.atMs && nodeOfMac(sourceMac) === victim);
+  return last === undefined ? null : first.atMs - last.atMs;
+}
+
+/** Longest time between two advertisements of whomever that say that there is an active node. */
+export function longestAdvertGap(observations: readonly Observation[]): number {
+  const times = observations.flatMap((seen) => (seen.kind === 'advert' && seen.priority > 0 ? seen.atMs : []));
+  return times.reduce((longest, atMs, index) => Math.max(longest, atMs - (times[index - 1] ?? atMs)), 0);
+}
+
 export interface Sighting {
   atMs: number;
   node: string;

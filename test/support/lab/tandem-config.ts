@@ -3,7 +3,7 @@
  */
 import { stringify } from 'yaml';
 import { INNER_VIP, type Leg, legOn, type Machine, type Plan, PORTS, VIP, VRID } from './plan.js';
-import type { ElectionSettings } from './system-under-test.js';
+import { type ElectionSettings, priorityOf } from './system-under-test.js';
 
 export interface TandemConfigOptions {
   election: ElectionSettings;
@@ -115,7 +115,7 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
         addresses: [VIP],
         otherAddresses: [{ address: INNER_VIP, interface: 'eth1' }],
         advertInterval: duration(election.advertMs),
-        priority: byName(nodes, (node) => election.priorities[plan.nodes.indexOf(node)] ?? 100 - plan.nodes.indexOf(node)),
+        priority: byName(nodes, (node) => priorityOf(election, plan.nodes.indexOf(node))),
         preempt: election.preempt,
         ...(options.unicast ? { unicastPeers: byName(nodes, clientAddress) } : {}),
         checksum: options.checksum,

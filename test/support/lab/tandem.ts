@@ -10,10 +10,10 @@ import { openStateDir } from '../../../src/control/state-dir.js';
 import type { FlowRow, NodeStatus } from '../../../src/control/status.js';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
 import { mountSmallDisk } from './faults-machine.js';
-import { processesOf } from './faults-process.js';
+import { killProcess, processesOf } from './faults-process.js';
 import type { Lab, LabProcess } from './lab.js';
 import { isRunning, signalAll } from './processes.js';
-import { DEFAULT_ELECTION, type ElectionSettings, type Event, type SystemUnderTest } from './system-under-test.js';
+import { DEFAULT_ELECTION, type ElectionSettings, type Event, type Part, type SystemUnderTest } from './system-under-test.js';
 import { DEFAULT_TANDEM, nodeAddress, type TandemConfigOptions, tandemConfig, tandemNodes } from './tandem-config.js';
 import { Hopeless, waitFor } from './wait-for.js';
 
@@ -34,7 +34,7 @@ const READY_LIMIT_MS = 30_000;
 const LOG_TAIL = 2000;
 
 export class TandemSystem implements SystemUnderTest {
-  readonly name = 'tandem';
+  readonly name: string;
   readonly probeAnsweredBy = 'server';
   readonly configFile: string;
   readonly switchover: (node: string) => Promise<number>;
@@ -45,6 +45,7 @@ export class TandemSystem implements SystemUnderTest {
   constructor(lab: Lab, { election = {}, ...options }: TandemOptions = {}) {
     this.#lab = lab;
     this.#options = { ...DEFAULT_TANDEM, ...options, election: { ...DEFAULT_ELECTION, ...election } };
+    this.name = this.#options.fast ? 'tandem fast' : 'tandem';
     this.configFile = path.join(lab.workDir, 'tandem.yaml');
     this.switchover = (node) => this.#switchover(node);
   }
@@ -130,6 +131,22 @@ export class TandemSystem implements SystemUnderTest {
     });
   }
 
+  /** Until the active node has promised to be noticed within milliseconds, and the others know. */
+  async waitFast(): Promise<void> {
+    await waitFor(
+      'fast liveness to be on',
+      async () => {
+        const all = await Promise.all(this.nodes.map((node) => this.status(node)));
+        const active = all.find(isActive);
+        const backups = all.filter((status) => status !== active);
+        const isTold = ({ heartbeat }: NodeStatus): boolean =>
+          heartbeat.beats?.peers.some((peer) => peer.node === active?.node && peer.promiseMs > 0) === true;
+        return active?.heartbeat.beats?.fast === 'on' && backups.every(isTold);
+      },
+      { limitMs: READY_LIMIT_MS, everyMs: 100 },
+    );
+  }
+
   async #readyActive(): Promise<string | null> {
     for (const [node, daemon] of this.#daemons) {
       if (!daemon.isRunning()) throw new Hopeless(`tandem on ${node} has ended:\n${daemon.log().slice(-LOG_TAIL)}`);
@@ -153,6 +170,10 @@ export class TandemSystem implements SystemUnderTest {
     return atMs;
   }
 
+  killPart(node: string, part: Part): Promise<number> {
+    return killProcess(this.#lab, node, part);
+  }
+
   async #switchover(node: string): Promise<number> {
     const atMs = Number(process.hrtime.bigint()) / 1e6;
     const answer = await adminClient(this.stateDir(node)).post<{ ok: boolean; message: string }>('/v1/switchover', {});
@@ -161,12 +182,13 @@ export class TandemSystem implements SystemUnderTest {
   }
 
   async recover(node: string, event: Event): Promise<void> {
-    if (event === 'switchover') return;
+    // A heartbeat is replaced by its daemon.
+    if (event === 'switchover' || event === 'heartbeat') return;
     if (event === 'stop') {
       continueNode(this.#lab, node);
       return;
     }
-    if (event === 'cable') {
+    if (event === 'cable' || event === 'link') {
       await plugCable(this.#lab, node);
       return;
     }

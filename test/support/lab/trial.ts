@@ -2,12 +2,12 @@
  * One event and what it did to a UDP probe and, if wanted, to connections: the common piece of benchmark, demo and tests.
  */
 import type { Agent } from './agent.js';
-import { applyFault, type Fault } from './faults.js';
+import { applyFault, pullCable } from './faults.js';
 import type { Lab } from './lab.js';
 import type { Observation } from './observations.js';
 import { nodeOfMac, PORTS, VIP } from './plan.js';
-import { analyseProbes, collectProbes, type ProbeFigures } from './probe-analysis.js';
-import type { Event, SystemUnderTest } from './system-under-test.js';
+import { advertSilence, analyseProbes, collectProbes, type ProbeFigures } from './probe-analysis.js';
+import { type Event, PARTS, type SystemUnderTest } from './system-under-test.js';
 import { sleep, waitFor } from './wait-for.js';
 import { PROBE } from './workload.js';
 import type { ProbeApi } from './workload-api.js';
@@ -17,7 +17,9 @@ export const probeSelection = (lab: Lab) => ({ address: VIP, port: PORTS.probe, 
 /** Makes the event happen; returns its moment. */
 export async function makeHappen(lab: Lab, system: SystemUnderTest, victim: string, event: Event): Promise<number> {
   if (event === 'graceful') return system.stopGracefully(victim);
-  if (event !== 'switchover') return applyFault(lab, victim, event as Fault);
+  if (event === 'daemon' || event === 'heartbeat') return system.killPart(victim, event);
+  if (event === 'link') return pullCable(lab, victim, ['client']);
+  if (event !== 'switchover') return applyFault(lab, victim, event);
   if (system.switchover === null) throw new Error(`${system.name} has no switchover`);
   return system.switchover(victim);
 }
@@ -51,6 +53,8 @@ export interface Trial {
   victim: string;
   faultMs: number;
   figures: ProbeFigures;
+  /** From the victim's last advertisement to the first of another node; null: no other node advertised. */
+  silenceMs: number | null;
   observations: Observation[];
 }
 
@@ -67,10 +71,7 @@ export async function runTrial(
   // A random phase of the advert interval: the moment must not be tied to the sender's timer.
   await sleep(beforeMs + Math.random() * 100);
   const faultMs = await makeHappen(lab, system, victim, event);
-  const others = lab.plan.nodes.map((node) => node.name).filter((node) => node !== victim);
-  await waitFor('another node to be active', async () => (await Promise.all(others.map((node) => system.isActive(node)))).some(Boolean), {
-    everyMs: 50,
-  });
+  await waitTakenOver(lab, system, event, victim);
   await waitAnswered(probe);
   await sleep(afterMs);
   await probe.call('stop', null);
@@ -82,6 +83,16 @@ export async function runTrial(
     victim,
     faultMs,
     observations,
+    silenceMs: advertSilence(observations, faultMs, victim, (mac) => nodeOfMac(lab.plan, mac)),
     figures: analyseProbes(collectProbes(observations, probeSelection(lab)), faultMs, victim),
   };
+}
+
+/** The VIP may stay where it is when only a part of the node was killed: then nobody has to take over. */
+async function waitTakenOver(lab: Lab, system: SystemUnderTest, event: Event, victim: string): Promise<void> {
+  if ((PARTS as readonly Event[]).includes(event)) return;
+  const others = lab.plan.nodes.map((node) => node.name).filter((node) => node !== victim);
+  await waitFor('another node to be active', async () => (await Promise.all(others.map((node) => system.isActive(node)))).some(Boolean), {
+    everyMs: 50,
+  });
 }

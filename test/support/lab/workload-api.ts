@@ -88,8 +88,9 @@ export interface ProbeApi {
   hello: (argument: null) => null;
   /**
    * Sends one numbered UDP datagram each `everyMs`. `fresh` uses a new port for each. Sequence numbers start at 0 with each start.
+   * `from` is one of the machine's addresses, where it has several.
    */
-  start: (argument: { target: string; port: number; everyMs: number; fresh: boolean }) => null;
+  start: (argument: { target: string; port: number; everyMs: number; fresh: boolean; from?: string }) => null;
   stop: (argument: null) => { sent: number; answered: number; errors: number };
   counts: (argument: null) => { sent: number; answered: number; errors: number };
 }
@@ -123,9 +124,10 @@ export interface FramesApi {
   send: (argument: { frames: string[] }) => null;
 }
 
-export interface ArpApi {
+export interface AskApi {
   hello: (argument: null) => null;
-  start: (argument: { address: string; ownAddress: string; ownMac: string; everyMs: number }) => null;
+  /** Whole frames, written in hexadecimal digits; one each `everyMs`, the first again after the last. */
+  start: (argument: { frames: string[]; everyMs: number }) => null;
   stop: (argument: null) => { sent: number };
 }
 

@@ -1,10 +1,11 @@
 /**
  * The traffic of a lab: servers, and a client with TCP load, UDP probe and web requests, as agents in their namespaces.
  */
+import { arpFrame } from '../packet/build.js';
 import type { Agent } from './agent.js';
 import type { Lab } from './lab.js';
 import { legOn, PORTS, VIP } from './plan.js';
-import type { ArpApi, EchoApi, FramesApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
+import type { AskApi, EchoApi, FramesApi, LoadApi, LoadOptions, ProbeApi, ServerApi, WebApi } from './workload-api.js';
 
 export interface Workload {
   servers: Agent<ServerApi>[];
@@ -70,10 +71,15 @@ export const PROBE = { target: VIP, port: PORTS.probe, everyMs: 1, fresh: false 
 export const startFrames = (lab: Lab, machine = 'cl1'): Promise<Agent<FramesApi>> =>
   lab.agent<FramesApi>({ name: 'frames', machine, script: 'frames', args: [legOn(lab.machine(machine), 'client').interface] });
 
+/** Asks for addresses when it is told how. */
+export const startAsking = (lab: Lab, machine: string): Promise<Agent<AskApi>> =>
+  lab.agent<AskApi>({ name: 'ask', machine, script: 'ask', args: [legOn(lab.machine(machine), 'client').interface] });
+
 /** Asks for the VIP by ARP all the time. */
-export async function askForVip(lab: Lab, machine: string, everyMs: number): Promise<Agent<ArpApi>> {
-  const leg = legOn(lab.machine(machine), 'client');
-  const agent = await lab.agent<ArpApi>({ name: 'arp', machine, script: 'arp', args: [leg.interface] });
-  await agent.call('start', { address: VIP, ownAddress: leg.address, ownMac: leg.mac, everyMs });
+export async function askForVip(lab: Lab, machine: string, everyMs: number): Promise<Agent<AskApi>> {
+  const { address, mac } = legOn(lab.machine(machine), 'client');
+  const agent = await startAsking(lab, machine);
+  const question = arpFrame({ operation: 'request', senderMac: mac, senderAddress: address, targetAddress: VIP });
+  await agent.call('start', { frames: [question.toString('hex')], everyMs });
   return agent;
 }

@@ -1,6 +1,6 @@
 /**
- * Rounds of faults until a number or a time is reached. A cluster that does not come back is replaced, so that one finding does not hide
- * the next.
+ * Rounds of faults until a number or a time is reached. A cluster that does not come back, or has lost connections, is replaced, so that
+ * one finding neither hides the next nor makes it.
  */
 import path from 'node:path';
 import type { RoundEvidence, Violation } from './evidence.js';
@@ -66,14 +66,14 @@ export async function runCampaign(
       world ??= await start({ ...options, preempt });
       const planned = drawRound(options.seed, round, options);
       tell(round, planned);
-      const result: RoundResult = await world.round(planned);
-      done.push(result.evidence);
-      if (result.violations.length > 0) {
-        const directory = path.join(options.keepIn, `seed-${options.seed}-round-${round}`);
-        world.keep(directory, planned, result);
-        findings.push({ round, planned, violations: result.violations, timeline: result.timeline, directory });
+      const result = await world.round(planned).catch((error: Error) => error);
+      if (result instanceof Error) {
+        findings.push(broken(world, options, round, planned, result));
+      } else {
+        done.push(result.evidence);
+        if (result.violations.length > 0) findings.push(keep(world, options, round, planned, result));
       }
-      if (result.evidence.readyMs === null) {
+      if (result instanceof Error || result.evidence.readyMs === null || hasLost(result.evidence)) {
         world.close();
         world = null;
       }
@@ -85,6 +85,25 @@ export async function runCampaign(
   const setting = { seed, nodes, advertMs, preempt, paths, fast, kinds };
   return { ...setting, rounds: done.length, tookMs: now() - startMs, ...totals(done), figures: figuresOf(done), findings };
 }
+
+const directoryOf = ({ keepIn, seed }: CampaignOptions, round: number): string => path.join(keepIn, `seed-${seed}-round-${round}`);
+
+function keep(world: World, options: CampaignOptions, round: number, planned: readonly PlannedFault[], result: RoundResult): Finding {
+  const directory = directoryOf(options, round);
+  world.keep(directory, planned, result);
+  return { round, planned, violations: result.violations, timeline: result.timeline, directory };
+}
+
+/** The nemesis could not do what was planned, so that nothing was judged: that counts as much as a violation. */
+function broken(world: World, options: CampaignOptions, round: number, planned: readonly PlannedFault[], { message }: Error): Finding {
+  const directory = directoryOf(options, round);
+  world.keepFiles(directory);
+  return { round, planned, violations: [{ rule: 'broken', atMs: 0, text: message }], timeline: message, directory };
+}
+
+/** What its ends still have to say to each other would be heard in the next round. */
+const hasLost = ({ connections }: RoundEvidence): boolean =>
+  Object.values(connections).some(({ alive, established }) => alive < established);
 
 async function start(options: WorldOptions): Promise<World> {
   for (let attempt = 1; ; attempt += 1) {

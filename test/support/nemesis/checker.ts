@@ -1,33 +1,35 @@
 /**
  * Judges a round. Pure.
  *
- * 1. `twoOwners`: at any instant at most one node owns the VIP. A node claims it by gratuitous ARP; from then on no other node may answer
- *    ARP for it or admit a new flow, until it claims in its turn. Allowed are only
- *    a) frames that were on their way when the claim was seen (TRANSIT_MS; more while the machine itself is late),
- *    b) new flows admitted by the old owner of a planned hand-over for HAND_OVER_MS: nobody else is asked for them then,
- *    c) two healthy nodes that could not hear each other, because the schedule had cut every path that counts in one direction at least;
- *       and the time they need to notice that they hear each other again (REACT_ADVERTS intervals).
- *    A stopped, killed, starved, late or restarted node is no excuse.
+ * 1. `twoOwners`: at any instant at most one node owns the VIP. A node claims it by gratuitous ARP (Neighbour Advertisement); what enters
+ *    the switch after that is answered and admitted by no other node, until that claims in its turn. Allowed are only
+ *    a) new flows at an old owner that has said goodbye on the wire, for HAND_OVER_MS and an interval: neighbours that do not know the
+ *       successor yet still ask it, and nobody else is asked for the same flow,
+ *    b) two healthy nodes that could not hear each other in either direction, because the schedule had cut every path that counts; and
+ *       REACT_ADVERTS intervals and REACT_MS after its end, to notice. If one of them could hear the other, it has as long to give way.
+ *    A stopped, killed, starved, late or restarted node is no excuse, nor is a busy machine: nothing is measured against a clock here but
+ *    the order in which question and claim entered the switch.
  * 2. `reset`: no RST leaves a node, reaches a client or a server: nobody in this workload has a reason to send one.
  * 3. `corrupted`, `lostConnections`: every byte is right, always. Connections opened and replicated before the round survive it, unless a
  *    node without a table was left alone.
  * 4. `noOwner`: while a node is able to own the VIP (no fault touches it), somebody shows a sign of ownership within 3 x advert interval +
- *    skew + SLACK_MS.
+ *    skew + SLACK_MS, in each address family. Times in which the whole machine stood still (not even clients asked) do not count.
  * 5. `notRecovered`: when everything is healed, there is an owner in time, and later all nodes are ready and in sync.
  */
 import { activeDownMs } from '../lab/system-under-test.js';
 import type { AppliedFault, RoundEvidence, Sign, Violation } from './evidence.js';
 
-/** From the decision in a node's kernel to the time the switch writes down. */
-const TRANSIT_MS = 5;
-const LATE_TRANSIT_MS = 60;
-/** A claim follows the lease at once; what is answered between is the new owner's. */
+/** A claim follows the lease at once; what is answered between is the new owner's. More while the machine itself is late. */
 const CLAIM_LAG_MS = 20;
 const LATE_CLAIM_LAG_MS = 100;
-/** Of a planned hand-over, without the part that depends on the interval. */
-const HAND_OVER_MS = 60;
-const REACT_ADVERTS = 3;
+/** Of a hand-over, without the part that depends on the interval. */
+const HAND_OVER_MS = 20;
+/** The successor may have heard of it over a faster path. */
+const FAREWELL_LAG_MS = 5;
+const REACT_ADVERTS = 1;
 const REACT_MS = 100;
+/** Who does not answer for so long, of questions each few milliseconds, does not own it any more. */
+const GAVE_WAY_MS = 50;
 /** What user space and this machine's scheduler may add to the election's own time. */
 const SLACK_MS = 400;
 const LATE_SLACK_MS = 1500;
@@ -55,26 +57,33 @@ export function judge(evidence: RoundEvidence): Violation[] {
 function judgeOwners(evidence: RoundEvidence): Violation[] {
   const violations: Violation[] = [];
   const signs = [...evidence.signs].sort((a, b) => a.atMs - b.atMs);
+  const apart = new Apart(evidence);
+  const shownMs = new Map<string, number>();
   let owner: Sign | null = null;
   signs.forEach((sign, index) => {
+    const ownerShownMs = shownMs.get(owner?.node ?? '') ?? sign.atMs;
+    shownMs.set(sign.node, sign.atMs);
     // After a time in which both were allowed to own it, whoever shows itself first has won.
-    if (owner !== null && wasApart(evidence, owner.atMs, sign.atMs)) owner = null;
+    if (owner !== null && apart.hasEndedFor(owner.node, sign.node, owner.atMs, sign.atMs)) owner = null;
     if (owner === null || sign.kind === 'claim') {
       if (sign.node !== owner?.node) owner = sign;
       return;
     }
-    if (sign.node === owner.node) return;
-    const lagMs = isLate(evidence, sign.atMs, sign.atMs) ? LATE_CLAIM_LAG_MS : CLAIM_LAG_MS;
-    if (claimsSoon(signs, index, lagMs)) {
+    if (sign.node === owner.node || sign.askedMs <= owner.atMs) return;
+    if (claimsSoon(signs, index, isLate(evidence, sign.atMs, sign.atMs) ? LATE_CLAIM_LAG_MS : CLAIM_LAG_MS)) {
       owner = sign;
       return;
     }
-    if (isAllowed(evidence, sign, owner)) return;
-    const didWhat = sign.kind === 'arp' ? 'answered ARP' : 'admitted a new flow';
+    if (apart.isOneWay(sign, owner) && sign.askedMs - ownerShownMs > GAVE_WAY_MS) {
+      owner = sign;
+      return;
+    }
+    if (isHandOver(evidence, sign, owner) || apart.excuses(sign, owner)) return;
+    const family = sign.family === 'ipv4' ? 'ARP' : 'a Neighbour Solicitation';
     violations.push({
       rule: 'twoOwners',
       atMs: sign.atMs,
-      text: `${sign.node} ${didWhat} ${(sign.atMs - owner.atMs).toFixed(1)} ms after ${owner.node} had claimed the VIP`,
+      text: `${sign.node} ${sign.kind === 'admitted' ? 'admitted a new flow' : `answered ${family}`} that came ${(sign.askedMs - owner.atMs).toFixed(1)} ms after ${owner.node} had claimed the VIP`,
     });
   });
   return firstOfEach(violations);
@@ -105,35 +114,54 @@ function claimsSoon(signs: readonly Sign[], index: number, withinMs: number): bo
   return false;
 }
 
-function isAllowed(evidence: RoundEvidence, sign: Sign, owner: Sign): boolean {
-  const sinceMs = sign.atMs - owner.atMs;
-  if (sinceMs <= (isLate(evidence, sign.atMs, sign.atMs) ? LATE_TRANSIT_MS : TRANSIT_MS)) return true;
-  if (sign.kind === 'admitted' && isHandOver(evidence, sign, owner)) return true;
-  return isDeaf(evidence, sign.node, owner.node, sign.atMs);
-}
-
-const isHandOver = (evidence: RoundEvidence, sign: Sign, owner: Sign): boolean =>
-  sign.atMs - owner.atMs <= HAND_OVER_MS + evidence.advertMs &&
-  evidence.faults.some((fault) => fault.handOverFrom === sign.node && overlaps(fault, owner.atMs, sign.atMs, HAND_OVER_MS));
-
-const reactMs = (evidence: RoundEvidence): number => REACT_ADVERTS * evidence.advertMs + REACT_MS;
-
-/** Exception c: at this moment, or so shortly before that they need not have noticed yet. */
-export function isDeaf(evidence: RoundEvidence, a: string, b: string, atMs: number): boolean {
-  const inForce = evidence.faults.filter((fault) => overlaps(fault, atMs, atMs, reactMs(evidence)));
-  const isCut = (from: string, to: string): boolean => {
-    const sides = evidence.paths === 'any' ? (['client', 'server'] as const) : (['client'] as const);
-    return sides.every((side) => inForce.some(({ cuts }) => cuts.some((cut) => cut.from === from && cut.to === to && cut.side === side)));
-  };
-  return isCut(a, b) || isCut(b, a);
-}
-
-/** A time of deafness ended between these two moments. */
-function wasApart(evidence: RoundEvidence, fromMs: number, toMs: number): boolean {
-  return evidence.faults.some(({ cuts, toMs: endMs }) => {
-    const overMs = endMs + reactMs(evidence);
-    return cuts.length > 0 && overMs > fromMs && overMs <= toMs;
+/** Exception a. */
+const isHandOver = ({ farewells, advertMs }: RoundEvidence, sign: Sign, owner: Sign): boolean =>
+  sign.kind === 'admitted' &&
+  farewells.some(({ node, atMs }) => {
+    const untilMs = atMs + advertMs + HAND_OVER_MS;
+    return node === sign.node && atMs <= owner.atMs + FAREWELL_LAG_MS && sign.askedMs <= untilMs;
   });
+
+/** Exception b: who could hear whom, and how long two owners have had to notice each other. */
+class Apart {
+  readonly #evidence: RoundEvidence;
+  readonly #reactMs: number;
+  /** Of a time with two owners, one of which hears the other. */
+  #noticing: { sinceMs: number; lastMs: number } | null = null;
+
+  constructor(evidence: RoundEvidence) {
+    this.#evidence = evidence;
+    this.#reactMs = REACT_ADVERTS * evidence.advertMs + REACT_MS;
+  }
+
+  excuses({ node, atMs }: Sign, owner: Sign): boolean {
+    const [there, back] = [this.#isCut(node, owner.node, atMs), this.#isCut(owner.node, node, atMs)];
+    if (there && back) return true;
+    if (!there && !back) return false;
+    if (this.#noticing === null || atMs - this.#noticing.lastMs > this.#reactMs) this.#noticing = { sinceMs: atMs, lastMs: atMs };
+    this.#noticing.lastMs = atMs;
+    return atMs - this.#noticing.sinceMs <= this.#reactMs;
+  }
+
+  isOneWay({ node, atMs }: Sign, owner: Sign): boolean {
+    return this.#isCut(node, owner.node, atMs) !== this.#isCut(owner.node, node, atMs);
+  }
+
+  /** Nothing that `from` says reaches `to`, at this moment or so shortly before that it need not have noticed yet. */
+  #isCut(from: string, to: string, atMs: number): boolean {
+    const { faults, paths } = this.#evidence;
+    const inForce = faults.filter((fault) => overlaps(fault, atMs, atMs, this.#reactMs));
+    const sides = paths === 'any' ? (['client', 'server'] as const) : (['client'] as const);
+    return sides.every((side) => inForce.some(({ cuts }) => cuts.some((cut) => cut.from === from && cut.to === to && cut.side === side)));
+  }
+
+  /** A time in which these two did not hear each other ended between these two moments. */
+  hasEndedFor(a: string, b: string, fromMs: number, toMs: number): boolean {
+    const ends = this.#evidence.faults
+      .filter(({ cuts }) => cuts.some(({ from, to }) => (from === a && to === b) || (from === b && to === a)))
+      .filter((fault) => fault.toMs + this.#reactMs > fromMs && fault.toMs + this.#reactMs <= toMs);
+    return ends.some(({ toMs: endMs }) => this.#isCut(a, b, endMs) || this.#isCut(b, a, endMs));
+  }
 }
 
 /** Rule 2. */
@@ -183,41 +211,48 @@ function unableUntil({ faults }: RoundEvidence, node: string, atMs: number): num
 }
 
 /** Rule 4. */
-function judgeGaps(evidence: RoundEvidence): Violation[] {
-  const moments = [evidence.fromMs, ...evidence.signs.map((sign) => sign.atMs).sort((a, b) => a - b), evidence.toMs];
-  const violations: Violation[] = [];
-  for (let index = 1; index < moments.length; index += 1) {
-    const [fromMs, toMs] = [moments[index - 1] as number, moments[index] as number];
-    const boundMs = ownerWithinMs(evidence, fromMs, toMs);
-    if (toMs - fromMs <= boundMs) continue;
-    for (const node of evidence.nodes) {
-      const able = ableStretch(evidence, node, fromMs, toMs);
-      if (able <= boundMs) continue;
-      violations.push({
-        rule: 'noOwner',
-        atMs: fromMs,
-        text: `no sign of an owner for ${(toMs - fromMs).toFixed(0)} ms, although ${node} could take over for ${able.toFixed(0)} ms of it (bound ${boundMs.toFixed(0)} ms)`,
-      });
-      break;
-    }
-  }
-  return violations;
+const judgeGaps = (evidence: RoundEvidence): Violation[] =>
+  (['ipv4', 'ipv6'] as const).flatMap((family) => gapsOf(evidence, family).map((gap) => gapViolation(evidence, family, gap)));
+
+interface Gap {
+  fromMs: number;
+  toMs: number;
+  able: string;
+  ableMs: number;
 }
+
+function gapsOf(evidence: RoundEvidence, family: Sign['family']): Gap[] {
+  const shown = evidence.signs.filter((sign) => sign.family === family).map((sign) => sign.atMs);
+  const moments = [evidence.fromMs, ...shown.sort((a, b) => a - b), evidence.toMs];
+  return moments.slice(1).flatMap((toMs, index) => {
+    const fromMs = moments[index] as number;
+    const boundMs = ownerWithinMs(evidence, fromMs, toMs);
+    if (toMs - fromMs <= boundMs) return [];
+    const stretches = evidence.nodes.map((able) => ({ fromMs, toMs, able, ableMs: ableStretch(evidence, able, fromMs, toMs) }));
+    return stretches.filter(({ ableMs }) => ableMs > boundMs).slice(0, 1);
+  });
+}
+
+const gapViolation = (evidence: RoundEvidence, family: Sign['family'], { fromMs, toMs, able, ableMs }: Gap): Violation => ({
+  rule: 'noOwner',
+  atMs: fromMs,
+  text: `no sign of an owner (${family}) for ${(toMs - fromMs).toFixed(0)} ms, although ${able} could take over for ${ableMs.toFixed(0)} ms of it (bound ${ownerWithinMs(evidence, fromMs, toMs).toFixed(0)} ms)`,
+});
 
 const ownerWithinMs = (evidence: RoundEvidence, fromMs: number, toMs: number): number =>
   activeDownMs(evidence.advertMs, evidence.lowestPriority) + (isLate(evidence, fromMs, toMs) ? LATE_SLACK_MS : SLACK_MS);
 
-/** Longest time without interruption between two moments in which no fault touches the node. */
+/** Longest time without interruption between two moments in which no fault touches the node and the machine runs. */
 function ableStretch(evidence: RoundEvidence, node: string, fromMs: number, toMs: number): number {
   let longest = 0;
   for (let atMs = fromMs; atMs < toMs; ) {
-    const busyUntil = unableUntil(evidence, node, atMs);
+    const busyUntil = unableUntil(evidence, node, atMs) ?? evidence.pauses.find((p) => p.fromMs <= atMs && p.toMs > atMs)?.toMs ?? null;
     if (busyUntil !== null) {
       atMs = busyUntil;
       continue;
     }
-    const next = evidence.faults.filter((f) => f.unable.includes(node) && f.fromMs > atMs).map((f) => f.fromMs);
-    const endMs = Math.min(toMs, ...next);
+    const interruptions = [...evidence.faults.filter((fault) => fault.unable.includes(node)), ...evidence.pauses];
+    const endMs = Math.min(toMs, ...interruptions.map(({ fromMs: at }) => at).filter((at) => at > atMs));
     longest = Math.max(longest, endMs - atMs);
     atMs = endMs;
   }

@@ -26,17 +26,27 @@ export interface AppliedFault {
   cuts: readonly Cut[];
   /** Nodes that lost their flow table. */
   lostTable: readonly string[];
-  /** A planned hand-over: the old owner admits what still arrives until neighbours know the new one. */
-  handOverFrom: string | null;
   /** The machine itself is late: frames are delayed by other work than forwarding. */
   isMachineLate: boolean;
 }
 
-/** A sign of ownership. `claim`: gratuitous ARP. `arp`: an answer. `admitted`: a new flow was forwarded to a server. */
+/**
+ * A sign of ownership. `claim`: a gratuitous ARP request, or an unsolicited Neighbour Advertisement. `answer`: to who asks for an address.
+ * `admitted`: a new flow was forwarded to a server.
+ */
 export interface Sign {
   atMs: number;
   node: string;
-  kind: 'claim' | 'arp' | 'admitted';
+  kind: 'claim' | 'answer' | 'admitted';
+  family: 'ipv4' | 'ipv6';
+  /** When what it answers entered the switch: the node decided after that. What nobody asked for was decided when it was seen. */
+  askedMs: number;
+}
+
+/** A node tells the others that it lets go: an advert with priority 0. */
+export interface Farewell {
+  atMs: number;
+  node: string;
 }
 
 export interface Reset {
@@ -54,6 +64,11 @@ export interface Transition {
   reason: string;
 }
 
+export interface Pause {
+  fromMs: number;
+  toMs: number;
+}
+
 export interface RoundEvidence {
   nodes: readonly string[];
   advertMs: number;
@@ -65,6 +80,9 @@ export interface RoundEvidence {
   toMs: number;
   faults: readonly AppliedFault[];
   signs: readonly Sign[];
+  farewells: readonly Farewell[];
+  /** When the machine stood still: not even clients asked, who are no part of any fault. */
+  pauses: readonly Pause[];
   resets: readonly Reset[];
   /** Answers to the following client's probes. */
   answersMs: readonly number[];
@@ -79,7 +97,7 @@ export interface RoundEvidence {
 }
 
 export interface Violation {
-  rule: 'twoOwners' | 'noOwner' | 'reset' | 'corrupted' | 'lostConnections' | 'notRecovered' | 'died';
+  rule: 'twoOwners' | 'noOwner' | 'reset' | 'corrupted' | 'lostConnections' | 'notRecovered' | 'died' | 'broken';
   atMs: number;
   text: string;
 }

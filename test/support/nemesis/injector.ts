@@ -13,8 +13,8 @@ import { sleep } from '../lab/wait-for.js';
 import type { AppliedFault, Cut } from './evidence.js';
 import type { FaultKind, PlannedFault } from './schedule.js';
 
-/** A node that was started is ready to take over after this, on a busy machine. */
-const STARTUP_MS = 6000;
+/** A node that was started is ready to take over after this: all five at once, on two processors that do other work, too. */
+const STARTUP_MS = 10_000;
 /** One that goes on needs to hear what has happened. */
 const RESUME_MS = 1000;
 /** Nothing a fault asks of a cluster takes longer, unless what it asks is stopped itself. */
@@ -25,7 +25,7 @@ const STORM_RESTARTS = 10;
 const STORM_GAP_MS = 120;
 const REPLICATION_PORTS = ['tcp dport 7946', 'tcp sport 7946'];
 const BEATS = ['udp dport 7946'];
-const ADVERTS = ['ip protocol 112'];
+const ADVERTS = ['ip protocol 112', 'ip6 nexthdr 112'];
 
 interface Effect extends Partial<Omit<AppliedFault, 'kind' | 'fromMs' | 'toMs' | 'what'>> {
   what: string;
@@ -42,9 +42,11 @@ interface Scene {
   nodes: readonly string[];
   planned: PlannedFault;
   isFast: boolean;
-  /** Beats go over another wire than the adverts, too. */
-  hasBeatPath: boolean;
-  /** Starts the daemon unless it runs. */
+  /** One after the other: two faults that end or restart a node at the same moment must not make two of it. */
+  inTurn<T>(act: () => Promise<T>): Promise<T>;
+  /** Starts the daemon unless it runs; in a turn. */
+  startUnlessRunning(node: string): Promise<void>;
+  /** The same, in a turn of its own. */
   ensureStarted(node: string): Promise<void>;
   /** The node's processes are killed on purpose. */
   willDie(node: string): void;
@@ -69,7 +71,15 @@ async function killOne(scene: Scene, roles: readonly ProcessRole[]): Promise<Eff
   };
 }
 
-function stopOne({ lab, victim }: Scene, role: ProcessRole): Effect {
+/** Nobody is served by it, so nobody may notice. */
+async function killSpare({ lab, victim }: Scene): Promise<Effect> {
+  await killProcess(lab, victim, 'spare');
+  return { what: `spare heartbeat of ${victim} killed` };
+}
+
+function stopOne({ lab, victim, willDie }: Scene, role: ProcessRole): Effect {
+  // A heartbeat that does not answer is replaced.
+  willDie(victim);
   stopProcess(lab, victim, role);
   return {
     what: `${role} of ${victim} stopped`,
@@ -141,14 +151,13 @@ async function loseKind({ wire, victim, nodes }: Scene, what: string[], words: s
   };
 }
 
-async function lose({ wire, victim, nodes, planned: { amount } }: Scene): Promise<Effect> {
+async function lose({ wire, victim, planned: { amount } }: Scene): Promise<Effect> {
   const ids = [
     await wire.lose({ from: [victim], sides: ['client'], percent: amount }),
     await wire.lose({ to: [victim], sides: ['client'], percent: amount }),
   ];
   return {
     what: `${amount} % of the frames of ${victim} are lost on the client side`,
-    cuts: nodes.filter((node) => node !== victim).flatMap((node) => both(victim, node, 'client')),
     end: async () => {
       for (const id of ids) await wire.endLoss(id);
     },
@@ -157,10 +166,9 @@ async function lose({ wire, victim, nodes, planned: { amount } }: Scene): Promis
 
 async function delay({ wire, victim, planned: { amount, forMs } }: Scene): Promise<Effect> {
   const side = forMs % 800 === 0 ? 'server' : 'client';
-  await wire.degrade(victim, side, { delayMs: amount, jitterMs: amount / 2, lossPercent: 0, duplicatePercent: 10 });
+  await wire.degrade(victim, side, { delayMs: amount, jitterMs: amount, lossPercent: 0, duplicatePercent: 10 });
   return {
-    what: `frames of ${victim} are ${amount / 2} to ${(amount * 3) / 2} ms late on the ${side} side, some come twice`,
-    isMachineLate: true,
+    what: `frames of ${victim} are 0 to ${2 * amount} ms late on the ${side} side, some come twice`,
     end: () => wire.restore(victim, side),
   };
 }
@@ -184,9 +192,11 @@ async function restartStorm(scene: Scene): Promise<Effect> {
 async function restartWith(scene: Scene, roles: 'daemon' | 'all', how: string, start: () => Promise<void>): Promise<Effect> {
   const { lab, victim } = scene;
   scene.willDie(victim);
-  if (roles === 'daemon') await killProcess(lab, victim, 'daemon');
-  else await killNode(lab, victim);
-  await start();
+  await scene.inTurn(async () => {
+    if (roles === 'daemon') await killProcess(lab, victim, 'daemon');
+    else await killNode(lab, victim);
+    await start();
+  });
   return { what: `${victim} restarted ${how}`, unable: [victim], afterwardsMs: STARTUP_MS };
 }
 
@@ -197,17 +207,18 @@ async function drift(scene: Scene): Promise<Effect> {
   );
   return {
     ...effect,
-    end: async () => {
-      await killProcess(lab, victim, 'daemon');
-      await scene.ensureStarted(victim);
-    },
+    end: () =>
+      scene.inTurn(async () => {
+        await killProcess(lab, victim, 'daemon');
+        await scene.startUnlessRunning(victim);
+      }),
   };
 }
 
 async function fullDisk(scene: Scene): Promise<Effect> {
   const { lab, tandem, victim } = scene;
   await fillDisk(lab, tandem.stateDir(victim));
-  const effect = await restartWith(scene, 'daemon', 'with a full disk', () => scene.ensureStarted(victim));
+  const effect = await restartWith(scene, 'daemon', 'with a full disk', () => scene.startUnlessRunning(victim));
   return {
     ...effect,
     end: async () => {
@@ -220,18 +231,19 @@ async function fullDisk(scene: Scene): Promise<Effect> {
 const within = <T>(limitMs: number, promise: Promise<T>, otherwise: T): Promise<T> =>
   Promise.race([promise.catch(() => otherwise), sleep(limitMs).then(() => otherwise)]);
 
-async function handOver(scene: Scene, ask: Promise<unknown>, what: string): Promise<Effect> {
+async function handOver(ask: Promise<unknown>, what: string): Promise<Effect> {
   const done = await within(
     ANSWER_LIMIT_MS,
     ask.then(() => true),
     false,
   );
-  return { what: `${what}${done ? '' : ': refused or not answered'}`, handOverFrom: scene.victim };
+  return { what: `${what}${done ? '' : ': refused or not answered'}` };
 }
 
 const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
   'kill-daemon': (scene) => killOne(scene, ['daemon']),
   'kill-heartbeat': (scene) => killOne(scene, ['heartbeat']),
+  'kill-spare': (scene) => killSpare(scene),
   'kill-heartbeat-and-spare': (scene) => killOne(scene, ['heartbeat', 'spare']),
   'kill-node': async (scene) => {
     scene.willDie(scene.victim);
@@ -260,7 +272,7 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
       end: () => void continueNode(lab, victim),
     };
   },
-  crash: async ({ lab, tandem, victim, willDie }) => {
+  crash: async ({ lab, tandem, victim, willDie, inTurn }) => {
     willDie(victim);
     await crashNode(lab, victim);
     return {
@@ -268,7 +280,7 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
       unable: [victim],
       lostTable: [victim],
       afterwardsMs: STARTUP_MS,
-      end: () => tandem.recover(victim, 'crash'),
+      end: () => inTurn(() => tandem.recover(victim, 'crash')),
     };
   },
   'restart-storm': restartStorm,
@@ -281,7 +293,7 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
   mute: (scene) => oneWay(scene, 'from'),
   deaf: (scene) => oneWay(scene, 'to'),
   silence,
-  'no-adverts': (scene) => loseKind(scene, ADVERTS, 'adverts', scene.hasBeatPath ? [] : ['client']),
+  'no-adverts': (scene) => loseKind(scene, ADVERTS, 'adverts', []),
   // A promise that is out makes the silence of beats mean something, so that here the schedule itself tells the peers a lie.
   'no-beats': (scene) => loseKind(scene, BEATS, 'beats', scene.isFast ? ['client', 'server'] : []),
   loss: lose,
@@ -298,7 +310,6 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
     return {
       what: `${victim} is short of memory`,
       unable: [victim],
-      isMachineLate: true,
       afterwardsMs: RESUME_MS,
       end: () => pressure.end(lab),
     };
@@ -309,30 +320,35 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
       scene.tandem.startNode(scene.victim, { clockOffsetSeconds: scene.planned.amount }),
     ),
   drift,
-  switchover: (scene) => handOver(scene, scene.tandem.switchover(scene.victim), `${scene.victim} told to hand over`),
+  switchover: (scene) => handOver(scene.tandem.switchover(scene.victim), `${scene.victim} told to hand over`),
   graceful: async (scene) => {
     scene.willDie(scene.victim);
-    const effect = await handOver(scene, scene.tandem.stopGracefully(scene.victim), `${scene.victim} told to end`);
+    const effect = await handOver(scene.tandem.stopGracefully(scene.victim), `${scene.victim} told to end`);
     return { ...effect, unable: [scene.victim], afterwardsMs: STARTUP_MS, end: () => scene.ensureStarted(scene.victim) };
   },
 };
-
-export type InjectorFacts = Pick<Scene, 'isFast' | 'hasBeatPath'>;
 
 export class Injector {
   readonly #lab: Lab;
   readonly #tandem: TandemSystem;
   readonly #wire: WireFaults;
-  readonly #facts: InjectorFacts;
+  readonly #isFast: boolean;
   /** Nodes whose processes were killed on purpose since the last healing. */
   readonly #killed = new Set<string>();
-  #starting: Promise<unknown> = Promise.resolve();
+  /** Process ids of the heartbeats when the round began. */
+  #heartbeats = new Map<string, number | null>();
+  #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(lab: Lab, tandem: TandemSystem, wire: WireFaults, facts: InjectorFacts) {
-    this.#facts = facts;
+  constructor(lab: Lab, tandem: TandemSystem, wire: WireFaults, isFast: boolean) {
+    this.#isFast = isFast;
     this.#lab = lab;
     this.#tandem = tandem;
     this.#wire = wire;
+  }
+
+  /** A round begins. */
+  begin(): void {
+    this.#heartbeats = new Map(this.#tandem.nodes.map((node) => [node, this.#tandem.heartbeatPid(node)]));
   }
 
   /** Happens, lasts, ends. `said` is told at once. */
@@ -348,14 +364,11 @@ export class Injector {
       afterwardsMs: 0,
       cuts: [],
       lostTable: [],
-      handOverFrom: null,
       isMachineLate: false,
     };
     said(fault);
-    // Until it is known what it does, it may be doing it.
-    Object.assign(fault, { handOverFrom: victim });
     const scene: Scene = {
-      ...this.#facts,
+      isFast: this.#isFast,
       lab: this.#lab,
       tandem: this.#tandem,
       wire: this.#wire,
@@ -363,11 +376,13 @@ export class Injector {
       victim,
       other,
       planned,
+      inTurn: (act) => this.#inTurn(act),
+      startUnlessRunning: (node) => this.#startUnlessRunning(node),
       ensureStarted: (node) => this.#ensureStarted(node),
       willDie: (node) => this.#killed.add(node),
     };
     const { end, ...effect } = await INJECT[planned.kind](scene);
-    Object.assign(fault, { handOverFrom: null, ...effect });
+    Object.assign(fault, effect);
     await sleep(Math.max(0, fault.fromMs + planned.forMs - now()));
     await end?.();
     fault.toMs = now();
@@ -381,21 +396,29 @@ export class Injector {
     return [...active.slice(0, 1), ...nodes.filter((node) => node !== active[0])];
   }
 
-  /** One after the other: two faults that end together must not start a node twice. */
+  async #startUnlessRunning(node: string): Promise<void> {
+    if (!this.#tandem.daemon(node).isRunning()) await this.#tandem.startNode(node);
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const acted = this.#turn.then(act, act);
+    this.#turn = acted.catch(() => undefined);
+    return acted;
+  }
+
   #ensureStarted(node: string): Promise<void> {
-    const start = async (): Promise<void> => {
-      if (!this.#tandem.daemon(node).isRunning()) await this.#tandem.startNode(node);
-    };
-    const started = this.#starting.then(start, start);
-    this.#starting = started.catch(() => undefined);
-    return started;
+    return this.#inTurn(() => this.#startUnlessRunning(node));
   }
 
   /** Everything is as it was. Returns what had ended although nothing had killed it. */
   async healAll(): Promise<string[]> {
     const { nodes } = this.#tandem;
     await this.#wire.clear();
-    const died = nodes.filter((node) => !this.#killed.has(node) && !this.#tandem.daemon(node).isRunning());
+    const spared = nodes.filter((node) => !this.#killed.has(node));
+    const died = [
+      ...spared.filter((node) => !this.#tandem.daemon(node).isRunning()).map((node) => `the daemon of ${node}`),
+      ...spared.filter((node) => this.#tandem.heartbeatPid(node) !== this.#heartbeats.get(node)).map((node) => `the heartbeat of ${node}`),
+    ];
     for (const node of nodes) {
       freeDisk(this.#tandem.stateDir(node));
       await plugCable(this.#lab, node);
@@ -403,6 +426,6 @@ export class Injector {
       await this.#ensureStarted(node);
     }
     this.#killed.clear();
-    return died.map((node) => `the daemon of ${node}`);
+    return died;
   }
 }

@@ -7,6 +7,7 @@ import { type Random, randomFrom, roundSeed } from './random.js';
 export const FAULT_KINDS = [
   'kill-daemon',
   'kill-heartbeat',
+  'kill-spare',
   'kill-heartbeat-and-spare',
   'kill-node',
   'kill-all-nodes',

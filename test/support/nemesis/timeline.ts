@@ -53,7 +53,7 @@ export function stretchesOf(signs: readonly Sign[]): Stretch[] {
   for (const { atMs, node, kind } of [...signs].sort((a, b) => a.atMs - b.atMs)) {
     let stretch = open.get(node);
     if (stretch === undefined || atMs - stretch.toMs > STRETCH_GAP_MS) {
-      stretch = { node, fromMs: atMs, toMs: atMs, counts: { claim: 0, arp: 0, admitted: 0 } };
+      stretch = { node, fromMs: atMs, toMs: atMs, counts: { claim: 0, answer: 0, admitted: 0 } };
       open.set(node, stretch);
       stretches.push(stretch);
     }
@@ -68,7 +68,7 @@ const ownersOnWire = ({ signs }: RoundEvidence): Line[] =>
     { atMs: fromMs, text: `wire     ${node} shows itself as the owner` },
     {
       atMs: toMs,
-      text: `wire     ${node} for the last time: ${counts.claim} claims, ${counts.arp} ARP answers, ${counts.admitted} new flows`,
+      text: `wire     ${node} for the last time: ${counts.claim} claims, ${counts.answer} answers, ${counts.admitted} new flows`,
     },
   ]);
 
@@ -77,6 +77,11 @@ export function renderExcerpt(evidence: RoundEvidence, { atMs }: Violation): str
   const near = [...evidence.signs]
     .filter((sign) => sign.atMs >= atMs - EXCERPT_BEFORE_MS && sign.atMs <= atMs + EXCERPT_AFTER_MS)
     .sort((a, b) => a.atMs - b.atMs);
-  const lines = near.slice(0, EXCERPT_LINES).map((sign) => `${relative(evidence, sign.atMs)}  ${sign.node} ${sign.kind}`);
+  const lines = near
+    .slice(0, EXCERPT_LINES)
+    .map(
+      (sign) =>
+        `${relative(evidence, sign.atMs)}  ${sign.node} ${sign.kind} (${sign.family}, asked ${relative(evidence, sign.askedMs).trim()})`,
+    );
   return [...lines, ...(near.length > EXCERPT_LINES ? [`          (${near.length - EXCERPT_LINES} more)`] : [])].join('\n');
 }

@@ -6,14 +6,15 @@ import path from 'node:path';
 import { realtimeOffsetNs } from '../lab/capture.js';
 import { WireFaults } from '../lab/faults-wire.js';
 import { createLab, type Lab } from '../lab/lab.js';
-import { legOn } from '../lab/plan.js';
+import { VIP6, VIP6_LINK_LOCAL, VRID } from '../lab/plan.js';
 import { TandemSystem } from '../lab/tandem.js';
+import type { LabDocument } from '../lab/tandem-config.js';
 import { sleep } from '../lab/wait-for.js';
 import { judge } from './checker.js';
 import type { AppliedFault, RoundEvidence, Transition, Violation } from './evidence.js';
 import { Injector, now } from './injector.js';
 import type { PlannedFault } from './schedule.js';
-import { answersTo, type KnownFlows, resetsOf, signsOf } from './signs.js';
+import { answersTo, farewellsOf, type KnownFlows, pausesOf, resetsOf, signsOf } from './signs.js';
 import { renderExcerpt, renderTimeline } from './timeline.js';
 import { Traffic } from './traffic.js';
 
@@ -35,6 +36,8 @@ const HIGHEST_PRIORITY = 200;
 const PRIORITY_STEP = 40;
 const STATE_DISK_MIB = 8;
 const SERVERS = 2;
+/** The first virtual router of the lab. */
+const ROUTER = 'front';
 /** Watched on after everything is well again. */
 const AFTER_MS = 400;
 
@@ -44,18 +47,18 @@ export class World {
   readonly #tandem: TandemSystem;
   readonly #traffic: Traffic;
   readonly #injector: Injector;
-  readonly #known: KnownFlows = new Map();
+  readonly #known: KnownFlows = new Set();
 
   private constructor(lab: Lab, options: WorldOptions, tandem: TandemSystem, traffic: Traffic) {
     this.lab = lab;
     this.#options = options;
     this.#tandem = tandem;
     this.#traffic = traffic;
-    this.#injector = new Injector(lab, tandem, new WireFaults(lab), { isFast: options.fast, hasBeatPath: options.paths === 'any' });
+    this.#injector = new Injector(lab, tandem, new WireFaults(lab), options.fast);
   }
 
   static async create(options: WorldOptions): Promise<World> {
-    const lab = await createLab({ nodes: options.nodes, servers: SERVERS, clients: 2 });
+    const lab = await createLab({ nodes: options.nodes, servers: SERVERS, clients: 2, ipv6: true });
     try {
       const tandem = new TandemSystem(lab, {
         election: { advertMs: options.advertMs, preempt: options.preempt, priorities: prioritiesOf(options) },
@@ -63,6 +66,7 @@ export class World {
         beatSides: options.paths === 'any' ? ['client', 'server'] : ['client'],
         fast: options.fast,
         stateDiskMiB: STATE_DISK_MIB,
+        change: withIpv6,
       });
       const [traffic] = await Promise.all([Traffic.prepare(lab), tandem.start()]);
       return new World(lab, options, tandem, traffic);
@@ -85,14 +89,17 @@ export class World {
     const capture = await lab.capture();
     await this.#traffic.start();
     const fromMs = now();
+    this.#injector.begin();
     const faults: AppliedFault[] = [];
-    await Promise.all([
+    const ends = await Promise.allSettled([
       whileWatched(),
       ...planned.map(async (fault) => {
         await sleep(Math.max(0, fromMs + fault.atMs - now()));
         await this.#injector.run(fault, (applied) => faults.push(applied));
       }),
     ]);
+    // Only now: what still went on would have lost its lab.
+    for (const end of ends) if (end.status === 'rejected') throw end.reason;
     const died = await this.#injector.healAll();
     const healedMs = now();
     const ready = await this.#tandem.waitReady().then(
@@ -112,8 +119,10 @@ export class World {
       toMs,
       faults,
       signs: signsOf(lab.plan, observations, this.#known).filter((sign) => sign.atMs >= fromMs && sign.atMs <= toMs),
+      farewells: farewellsOf(lab.plan, observations),
+      pauses: pausesOf(lab.plan, observations, fromMs, toMs),
       resets: resetsOf(lab.plan, observations),
-      answersMs: answersTo(observations, legOn(lab.machine('cl1'), 'client').address),
+      answersMs: answersTo(observations, this.#traffic.followingAddress),
       connections,
       healedMs,
       readyMs: ready.readyMs,
@@ -131,21 +140,27 @@ export class World {
       linesOf(this.#tandem.logFile(node)).flatMap((line) => {
         // The last line of a killed daemon may be cut off.
         if (!line.includes('"router.transition"') || !line.endsWith('}')) return [];
-        const { time, from, to, reason } = JSON.parse(line) as { time: string; from: string; to: string; reason: string };
-        return [{ atMs: Date.parse(time) - offsetMs, node, from, to, reason }];
+        const { time, router, from, to, reason } = JSON.parse(line) as Record<'time' | 'router' | 'from' | 'to' | 'reason', string>;
+        // The others of its sync group say the same.
+        return router !== ROUTER ? [] : [{ atMs: Date.parse(time) - offsetMs, node, from, to, reason }];
       }),
     );
   }
 
   /** Everything a reader of a violation needs, in a directory. */
   keep(directory: string, planned: readonly PlannedFault[], { evidence, violations, timeline }: RoundResult): void {
-    rmSync(directory, { recursive: true, force: true });
-    mkdirSync(directory, { recursive: true });
+    this.keepFiles(directory);
     const excerpts = violations.map((violation) => `${violation.rule}: ${violation.text}\n${renderExcerpt(evidence, violation)}`);
     writeFileSync(path.join(directory, 'timeline.txt'), `${timeline}\n\n${excerpts.join('\n\n')}\n`);
     writeFileSync(path.join(directory, 'evidence.json'), JSON.stringify({ planned, evidence, violations }));
+  }
+
+  /** The part of it that was not made here. */
+  keepFiles(directory: string): void {
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true });
     const files = [path.basename(this.#tandem.configFile), ...this.#tandem.nodes.map((node) => path.basename(this.#tandem.logFile(node)))];
-    const captures = Array.from({ length: 100 }, (_, index) => `capture-${index + 1}.pcap`).filter((name) =>
+    const captures = Array.from({ length: 1000 }, (_, index) => `capture-${index + 1}.pcap`).filter((name) =>
       existsSync(path.join(this.lab.workDir, name)),
     );
     for (const name of [...files, ...captures.slice(-1)]) cpSync(path.join(this.lab.workDir, name), path.join(directory, name));
@@ -154,6 +169,19 @@ export class World {
   close(): void {
     this.lab.close();
   }
+}
+
+/** The address of a second family moves with the first one's. */
+function withIpv6(document: LabDocument): LabDocument {
+  const [front] = document.virtualRouters;
+  if (front === undefined) throw new Error('the lab has a virtual router');
+  const { otherAddresses, verifyAddresses, ...rest } = front;
+  const front6 = { ...rest, name: 'front6', id: VRID, addresses: [VIP6_LINK_LOCAL, VIP6] };
+  return {
+    ...document,
+    virtualRouters: [front, front6],
+    syncGroups: [{ name: 'site', virtualRouters: ['front', 'front6'] }],
+  };
 }
 
 const prioritiesOf = ({ nodes }: WorldOptions): number[] =>

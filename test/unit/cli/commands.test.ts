@@ -6,7 +6,7 @@ import t from 'tap';
 import type { PkiOptions, RunOptions } from '../../../src/cli/context.js';
 import { projectRoot } from '../../../src/system/paths.js';
 import { fakeAdmin, tandem } from '../../support/cli-run.js';
-import { flowRows, historyRows, nodeStatus, SNAPSHOT_MS, transitionRows } from '../../support/node-status.js';
+import { flowRows, historyRows, nodeStatus, SNAPSHOT_MS, switchoverReport, transitionRows } from '../../support/node-status.js';
 
 const example = join(projectRoot, 'config/nat-pair.yaml');
 
@@ -23,7 +23,20 @@ const running = async (t: { teardown(close: () => unknown): void }, extra: Recor
 };
 
 t.test('usage: help, version, mistakes', async (t) => {
-  const commands = ['run', 'check', 'status', 'flows', 'servers', 'history', 'switchover', 'pki', 'unload', 'completion'];
+  const commands = [
+    'run',
+    'check',
+    'status',
+    'flows',
+    'servers',
+    'history',
+    'switchover',
+    'drill',
+    'upgrade',
+    'pki',
+    'unload',
+    'completion',
+  ];
   const help = await tandem(['--help']);
   t.equal(help.status, 0);
   for (const name of commands) t.match(help.out, new RegExp(`^ {2}${name} `, 'm'), name);
@@ -43,7 +56,7 @@ t.test('usage: help, version, mistakes', async (t) => {
 });
 
 t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
-  for (const command of ['status', 'flows', 'servers', 'history', 'switchover']) {
+  for (const command of ['status', 'flows', 'servers', 'history', 'switchover', 'drill', 'upgrade']) {
     const result = await tandem([command, '--state-dir', '/no/such/dir']);
     t.equal(result.status, 1, command);
     t.equal(result.out, '');
@@ -144,20 +157,65 @@ t.test('servers', async (t) => {
 });
 
 t.test('switchover: asks, says the answer, fails when refused', async (t) => {
-  const done = await running(t, { 'POST /v1/switchover': { ok: true, message: 'front: lb2 is active now' } });
-  t.same(await tandem(['switchover', '--to', 'lb2', '--router', 'front', '--state-dir', done.stateDir]), {
-    status: 0,
-    out: 'front: lb2 is active now\n',
-    err: '',
-  });
-  t.same(JSON.parse(done.requests[0]?.body ?? ''), { to: 'lb2', router: 'front' });
-  await tandem(['switchover', '--state-dir', done.stateDir]);
-  t.same(JSON.parse(done.requests[1]?.body ?? ''), {});
-  const refused = await running(t, { 'POST /v1/switchover': { ok: false, message: 'lb2 is not in sync' } });
+  const done = await running(t, { 'POST /v1/switchover': switchoverReport() });
+  const { status, out } = await tandem(['switchover', '--to', 'lb2', '--router', 'front', '--state-dir', done.stateDir]);
+  t.equal(status, 0);
+  t.match(out, /^front: lb2 is active now\n/);
+  t.match(out, /^ {2}front +lb2 +12ms +1,250 +37$/m);
+  t.match(out, 'no packet was lost here');
+  t.same(JSON.parse(done.requests[0]?.body ?? ''), { to: 'lb2', router: 'front', waitMs: 10_000 });
+  await tandem(['switchover', '--group', 'pair', '--wait', '2.5', '--state-dir', done.stateDir]);
+  t.same(JSON.parse(done.requests[1]?.body ?? ''), { router: 'pair', waitMs: 2500 });
+  t.match(await tandem(['switchover', '--group', 'pair', '--router', 'front']), { status: 2 });
+  t.match(await tandem(['switchover', '--wait', 'long']), { status: 2, err: 'expected seconds from 0 to 3600' });
+  const lossy = await running(t, { 'POST /v1/switchover': { ...switchoverReport(), lost: 3 } });
+  t.match(await tandem(['switchover', '--state-dir', lossy.stateDir]), { status: 0, out: '3 packets were lost here' });
+  const refusal = { ...switchoverReport(), ok: false, message: 'lb2 is not in sync', routers: [] };
+  const refused = await running(t, { 'POST /v1/switchover': refusal });
   t.same(await tandem(['switchover', '--state-dir', refused.stateDir]), { status: 1, out: '', err: 'tandem: lb2 is not in sync\n' });
   const json = await tandem(['switchover', '--json', '--state-dir', refused.stateDir]);
   t.equal(json.status, 1);
-  t.same(JSON.parse(json.out), { ok: false, message: 'lb2 is not in sync' });
+  t.same(JSON.parse(json.out), refusal);
+});
+
+t.test('drill: figures of both ways; fails when something was wrong', async (t) => {
+  const leg = { durationMs: 8.4, connections: 240, steered: 12, lost: 0 };
+  const report = { ok: true, message: 'front: to lb2 and back, nothing lost', node: 'lb2', routers: ['front'], verified: true };
+  const good = await running(t, { 'POST /v1/drill': { ...report, there: leg, back: leg } });
+  const { status, out } = await tandem(['drill', '--hold', '1', '--to', 'lb2', '--state-dir', good.stateDir]);
+  t.equal(status, 0);
+  t.match(out, /^ {2}to lb2 +8ms +240 +12 +0$/m);
+  t.match(out, /^ {2}back +8ms +240 +12 +0$/m);
+  t.match(out, 'take-over of lb2: seen on the wire\nfront: to lb2 and back, nothing lost');
+  t.same(JSON.parse(good.requests[0]?.body ?? ''), { to: 'lb2', holdMs: 1000, waitMs: 10_000 });
+  const bad = { ...report, ok: false, message: '3 packets were lost', verified: false, there: { ...leg, lost: 3 }, back: null };
+  const lossy = await running(t, { 'POST /v1/drill': bad });
+  t.match(await tandem(['drill', '--group', 'pair', '--state-dir', lossy.stateDir]), {
+    status: 1,
+    out: 'not seen on the wire',
+    err: 'tandem: 3 packets were lost\n',
+  });
+  const json = await tandem(['drill', '--json', '--state-dir', lossy.stateDir]);
+  t.equal(json.status, 1);
+  t.same(JSON.parse(json.out), bad);
+});
+
+t.test('drill: Ctrl-C asks the daemon to return, and its answer is still told', async (t) => {
+  const report = { ok: false, message: 'interrupted', node: 'lb2', routers: ['front'], verified: true, there: null, back: null };
+  const admin = await running(t, { 'POST /v1/drill': report, 'DELETE /v1/drill': { ok: true } });
+  const result = await tandem(['drill', '--state-dir', admin.stateDir], { onInterrupt: (listener) => listener() });
+  t.match(result, { status: 1, err: /interrupted, returning\n(?:.*\n)*tandem: interrupted\n$/ });
+  t.same(admin.requests.map(({ method, url }) => `${method} ${url}`).sort(), ['DELETE /v1/drill', 'POST /v1/drill']);
+});
+
+t.test('upgrade: asks, says the answer, fails when refused', async (t) => {
+  const done = await running(t, { 'POST /v1/upgrade': { ok: true, message: 'start the new one' } });
+  t.same(await tandem(['upgrade', '--state-dir', done.stateDir]), { status: 0, out: 'start the new one\n', err: '' });
+  const refused = await running(t, { 'POST /v1/upgrade': { ok: false, message: 'another layout' } });
+  t.same(await tandem(['upgrade', '--state-dir', refused.stateDir]), { status: 1, out: '', err: 'tandem: another layout\n' });
+  const json = await tandem(['upgrade', '--json', '--state-dir', refused.stateDir]);
+  t.equal(json.status, 1);
+  t.same(JSON.parse(json.out), { ok: false, message: 'another layout' });
 });
 
 t.test('a daemon that answers nonsense is told so', async (t) => {
@@ -264,7 +322,7 @@ t.test('history', async (t) => {
   t.match(out, /^ {2}2026-01-02T03:02:05\.000Z {2}- +- .*daemon started, version 0\.1\.0$/m);
   t.match(
     out,
-    /^ {2}2026-01-02T03:03:05\.000Z {2}front {3}backup -> active +322ms {2}0\.42ms +0\.11ms +22ms +150 {2}1,234 {2}activeSilent \(process haproxy: .*\(-50\)\)$/m,
+    /^ {2}2026-01-02T03:03:05\.000Z {2}front {3}backup -> active +322ms {2}0\.42ms +0\.11ms +22ms +150 {2}1,234 +- +- {2}activeSilent \(process haproxy: .*\(-50\)\)$/m,
   );
   t.same(JSON.parse((await tandem(['history', '--json', '--state-dir', stateDir])).out), historyRows());
   await tandem(['history', '--router', 'front', '--since', '2h', '--limit', '3', '--state-dir', stateDir]);

@@ -46,6 +46,7 @@ for (const shell of ['zsh', 'fish']) {
       'flows',
       'servers',
       'switchover',
+      'upgrade',
       'pki',
       'init',
       'unload',

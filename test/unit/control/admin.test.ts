@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { type AdminActions, createAdminServer, type FlowFilter } from '../../../src/control/admin.js';
 import type { NodeStatus } from '../../../src/control/status.js';
+import { switchoverReport } from '../../support/node-status.js';
 
 function ask(socketPath: string, method: string, path: string, body?: string): Promise<{ status: number; body: unknown }> {
   return new Promise((resolve, reject) => {
@@ -18,10 +19,12 @@ function ask(socketPath: string, method: string, path: string, body?: string): P
   });
 }
 
-t.test('the admin socket answers reads and the one command', async (t) => {
+t.test('the admin socket answers reads and the commands', async (t) => {
   const filters: FlowFilter[] = [];
   const commands: unknown[] = [];
   const histories: unknown[] = [];
+  let endDrill: (() => void) | null = null;
+  let begun: (() => void) | null = null;
   const actions: AdminActions = {
     status: async () => ({ node: 'lb1' }) as NodeStatus,
     flows: async (filter) => {
@@ -35,6 +38,22 @@ t.test('the admin socket answers reads and the one command', async (t) => {
     },
     switchover: async (asked) => {
       commands.push(asked);
+      return switchoverReport();
+    },
+    drill: (asked, isAbandoned) => {
+      commands.push(asked);
+      return new Promise((resolve) => {
+        const nothing = { node: null, routers: [], verified: null, there: null, back: null };
+        endDrill = () => resolve({ ok: !isAbandoned(), message: '', ...nothing });
+        begun?.();
+      });
+    },
+    interruptDrill: () => {
+      endDrill?.();
+      return endDrill !== null;
+    },
+    upgrade: async () => {
+      commands.push('upgrade');
       return { ok: true, message: 'done' };
     },
   };
@@ -60,8 +79,21 @@ t.test('the admin socket answers reads and the one command', async (t) => {
 
   t.match(await ask(socketPath, 'POST', '/v1/switchover', '{"to":"lb2"}'), { status: 200, body: { ok: true } });
   t.match(await ask(socketPath, 'POST', '/v1/switchover'), { status: 200 });
-  t.same(commands, [{ to: 'lb2' }, {}]);
-  for (const bad of ['{', '[]', '{"to":1}', '3']) t.match(await ask(socketPath, 'POST', '/v1/switchover', bad), { status: 400 }, bad);
+  t.match(await ask(socketPath, 'POST', '/v1/switchover', '{"waitMs":5000}'), { status: 200 });
+  t.same(commands.splice(0), [{ to: 'lb2', waitMs: 0 }, { waitMs: 0 }, { waitMs: 5000 }]);
+  t.same(await ask(socketPath, 'DELETE', '/v1/drill'), { status: 200, body: { ok: false } }, 'there is none');
+  const drill = ask(socketPath, 'POST', '/v1/drill', '{"holdMs":60000}');
+  await new Promise<void>((resolve) => {
+    begun = resolve;
+  });
+  t.same(await ask(socketPath, 'DELETE', '/v1/drill'), { status: 200, body: { ok: true } });
+  t.match(await drill, { status: 200, body: { ok: true } });
+  t.same(commands.splice(0), [{ waitMs: 0, holdMs: 60_000 }]);
+  t.match(await ask(socketPath, 'POST', '/v1/upgrade'), { status: 200, body: { ok: true } });
+  t.match(await ask(socketPath, 'GET', '/v1/upgrade'), { status: 404 });
+  t.same(commands, ['upgrade']);
+  for (const bad of ['{', '[]', '{"to":1}', '3', '{"waitMs":-1}', '{"holdMs":"5"}', '{"waitMs":1e9}'])
+    t.match(await ask(socketPath, 'POST', '/v1/switchover', bad), { status: 400 }, bad);
   t.match(await ask(socketPath, 'GET', '/v1/nothing'), { status: 404, body: { message: /no such request/ } });
   t.match(await ask(socketPath, 'POST', '/v1/switchover', 'x'.repeat(100_000)), { status: 500, body: { message: /too long/ } });
   t.equal(errors.length, 1);

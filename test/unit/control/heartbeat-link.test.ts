@@ -82,3 +82,47 @@ t.test('one that cannot live is not started without end', async (t) => {
   t.equal(attempts, 5, 'five in a row, then a pause');
   t.same(seen, []);
 });
+
+t.test('a heartbeat is replaced by a new process, with a spare of the new program', async (t) => {
+  const { link, seen, pids, journal } = setup(t);
+  const only = link();
+  await t.rejects(only.replace(), { message: 'no heartbeat is connected' });
+  only.start();
+  await waitFor('the first heartbeat and its spare', () => pids.length === 1 && journal().some((line) => line.startsWith('spare')));
+  const spare = Number(
+    journal()
+      .find((line) => line.startsWith('spare'))
+      ?.split(' ')[1],
+  );
+  const replaced = only.replace();
+  await t.rejects(only.replace(), { message: 'the heartbeat is being replaced already' });
+  await replaced;
+  await waitFor('the word of the new one', () => pids.length === 2);
+  t.equal(`replacement ${pids[1]}`, journal().at(-1));
+  t.same(seen, ['connected', 'connected'], 'it was not lost');
+  await waitFor('the others to have ended', () => !isRunning(pids[0] ?? 0) && !isRunning(spare));
+  await waitFor('the next spare', () => journal().filter((line) => line.startsWith('spare')).length === 2);
+  only.stop();
+});
+
+for (const [flag, reason] of [
+  ['--unfit', /ended: another layout; the old one goes on/],
+  ['--deaf', /did not take over within 3000 ms; the old one goes on/],
+] as const) {
+  t.test(`a replacement that is ${flag.slice(2)} changes nothing`, async (t) => {
+    const { link, seen, pids, journal } = setup(t, [flag]);
+    const only = link();
+    only.start();
+    await waitFor('the heartbeat', () => pids.length === 1);
+    await t.rejects(only.replace(), { message: reason });
+    t.same([isRunning(pids[0] ?? 0), only.isConnected(), seen], [true, true, ['connected']]);
+    const pid = Number(
+      journal()
+        .find((line) => line.startsWith('replacement'))
+        ?.split(' ')[1],
+    );
+    await waitFor('the replacement to be gone', () => !isRunning(pid));
+    await waitFor('a spare again', () => journal().at(-1)?.startsWith('spare') ?? false);
+    only.stop();
+  });
+}

@@ -141,3 +141,19 @@ t.test('rows from events that nobody understands', async (t) => {
   ];
   t.match(toRows(proofAfterTheEnd), [{ verifiedAfterMs: null }, { verifiedAfterMs: null }]);
 });
+
+t.test('what became of the frames of a lost role is told with its loss', async (t) => {
+  const path = place(t);
+  const history = createHistory(open(path).file);
+  history.transition(transition('active', 1000), context);
+  history.transition(transition('backup', 2000), context);
+  history.transition(transition('backup', 2000, 'back'), context);
+  history.handedOver('front', { successor: 'lb2', steered: 37, lost: 1 }, 5000);
+  t.match(await history.rows({ limit: 10 }), [
+    { to: 'active', successor: null, steered: null, lost: null },
+    { router: 'front', to: 'backup', successor: 'lb2', steered: 37, lost: 1 },
+    { router: 'back', to: 'backup', successor: null, steered: null, lost: null },
+  ]);
+  t.match(toRows([{ event: 'handedOver', router: 'front', steered: 1 }]), [], 'of a loss that is not known any more');
+  await history.settled();
+});

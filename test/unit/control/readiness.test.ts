@@ -1,5 +1,13 @@
 import t from 'tap';
-import { ALONE_AFTER_MS, compiled, hasPeerInSync, initialReadiness, isInSync, reviewReadiness } from '../../../src/control/readiness.js';
+import {
+  ALONE_AFTER_MS,
+  compiled,
+  hasPeerInSync,
+  initialReadiness,
+  isInSync,
+  isTableOld,
+  reviewReadiness,
+} from '../../../src/control/readiness.js';
 import type { Monotonic } from '../../../src/system/clock.js';
 import { peerStatus } from '../../support/peer-status.js';
 
@@ -61,4 +69,10 @@ t.test('pre-emption needs to know where each router is while a peer is out of re
   t.equal(isInSync([away, here], []), true, 'lb3 or this node says that it holds it');
   t.equal(isInSync([here], ['front']), true, 'nobody is missing: nobody has it');
   t.equal(isInSync([], ['front']), true, 'a cluster of one has nothing to lose');
+});
+
+t.test('only who was active in the past has an old table', async (t) => {
+  t.ok(isTableOld({ from: 'active', reason: 'staleTerm' }));
+  t.notOk(isTableOld({ from: 'active', reason: 'betterActive' }));
+  t.notOk(isTableOld({ from: 'backup', reason: 'staleTerm' }));
 });

@@ -20,6 +20,7 @@ const silent: CliContext = {
   err: () => undefined,
   colors: pc.createColors(false),
   actions: { run: async () => 0, initPki: async () => [], unload: async () => '' },
+  onInterrupt: () => () => undefined,
   exit: () => undefined,
 };
 const program = buildProgram(silent);

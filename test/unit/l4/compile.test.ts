@@ -196,6 +196,19 @@ t.test('IPv6 addresses in their one spelling, on the interface of their router',
   t.equal(compiled(config, { present: contents }).addresses.get('fe80::33')?.virtualRouter, 1, 'the slot is found again');
 });
 
+t.test('the owner of the addresses accepts without being told; a node that has them not does not', async (t) => {
+  const [router] = sampleConfig().virtualRouters;
+  if (router === undefined) throw new Error('the sample has a router');
+  const accepts = (addresses: string[], lb2: number): boolean[] => {
+    const config = sampleConfig({ virtualRouters: [{ ...router, addresses, priority: { lb1: 100, lb2 } }] });
+    return [...compiled(config).virtualRouters.values()].map(({ accept }) => accept);
+  };
+  t.same(accepts(['10.1.0.11'], 255), [true]);
+  t.same(accepts(['10.1.0.100'], 255), [], 'they are on another node');
+  t.same(accepts(['10.1.0.11', '10.1.0.100'], 255), [], 'one of two is not ownership');
+  t.same(accepts(['10.1.0.11'], 254), [], 'nobody says 255');
+});
+
 t.test('virtual MACs by family, on every interface of the router; written before the addresses, removed after them', async (t) => {
   const [router] = sampleConfig().virtualRouters;
   if (router === undefined) throw new Error('the sample has a router');

@@ -1,6 +1,15 @@
 import t from 'tap';
 import type { Observation } from '../../support/lab/observations.js';
-import { analyseProbes, arpAnswers, collectProbes, median, ownerChanges, type Probe } from '../../support/lab/probe-analysis.js';
+import {
+  advertSilence,
+  analyseProbes,
+  arpAnswers,
+  collectProbes,
+  longestAdvertGap,
+  median,
+  ownerChanges,
+  type Probe,
+} from '../../support/lab/probe-analysis.js';
 
 const MACS: Record<string, string> = { m1: 'lb1', m2: 'lb2' };
 const nodeOfMac = (mac: string): string | null => MACS[mac] ?? null;
@@ -138,4 +147,27 @@ t.test('median', async (t) => {
   t.equal(median([]), 0);
   t.equal(median([3, 1, 2]), 2);
   t.equal(median([4, 1, 2, 3]), 2.5);
+});
+
+const advert = (atMs: number, sourceMac: string, priority = 100): Observation => ({
+  kind: 'advert',
+  atMs,
+  port: 'c-x',
+  sourceMac,
+  source: '10.1.0.11',
+  vrid: 51,
+  priority,
+});
+
+t.test('silence: from the last advertisement of the victim to the first of another', async (t) => {
+  const adverts = [advert(90, 'a'), advert(100, 'a'), advert(136, 'b'), advert(146, 'b')];
+  const nodeOf = (mac: string): string => mac;
+  t.equal(advertSilence(adverts, 105, 'a', nodeOf), 36);
+  t.equal(advertSilence(adverts, 150, 'a', nodeOf), null);
+  t.equal(advertSilence(adverts, 105, 'c', nodeOf), null);
+});
+
+t.test('longest time without an advertisement; a goodbye is none', async (t) => {
+  t.equal(longestAdvertGap([advert(0, 'a'), advert(10, 'a'), advert(15, 'a', 0), advert(34, 'b'), advert(44, 'b')]), 24);
+  t.equal(longestAdvertGap([]), 0);
 });

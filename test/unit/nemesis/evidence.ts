@@ -6,13 +6,27 @@ import type { AppliedFault, RoundEvidence, Sign } from '../../support/nemesis/ev
 
 export const ROUND_MS = 5000;
 
-/** Signs of an owner as clients that ask all the time get them. */
-export const owning = (node: string, fromMs: number, toMs: number, kinds: readonly Sign['kind'][] = ['arp', 'admitted']): Sign[] =>
-  Array.from({ length: Math.ceil((toMs - fromMs) / 10) }, (_, index) => fromMs + 10 * index).flatMap((atMs) =>
-    kinds.map((kind) => ({ atMs, node, kind })),
-  );
+/** Asked for when it was seen, if nothing else is said. */
+export const sign = (node: string, atMs: number, kind: Sign['kind'], changes: Partial<Sign> = {}): Sign => ({
+  atMs,
+  node,
+  kind,
+  family: 'ipv4',
+  askedMs: atMs,
+  ...changes,
+});
 
-export const claim = (node: string, atMs: number): Sign => ({ atMs, node, kind: 'claim' });
+export const claim = (node: string, atMs: number): Sign => sign(node, atMs, 'claim');
+
+const answering = (node: string, atMs: number): Sign[] => [
+  sign(node, atMs, 'answer'),
+  sign(node, atMs, 'answer', { family: 'ipv6' }),
+  sign(node, atMs, 'admitted'),
+];
+
+/** Signs of an owner as clients that ask all the time get them. */
+export const owning = (node: string, fromMs: number, toMs: number): Sign[] =>
+  Array.from({ length: Math.ceil((toMs - fromMs) / 10) }, (_, index) => fromMs + 10 * index).flatMap((atMs) => answering(node, atMs));
 
 export const quiet = (changes: Partial<RoundEvidence> = {}): RoundEvidence => ({
   nodes: ['lb1', 'lb2', 'lb3'],
@@ -23,6 +37,8 @@ export const quiet = (changes: Partial<RoundEvidence> = {}): RoundEvidence => ({
   toMs: ROUND_MS,
   faults: [],
   signs: owning('lb1', 0, ROUND_MS),
+  farewells: [],
+  pauses: [],
   resets: [],
   answersMs: Array.from({ length: ROUND_MS / 10 }, (_, index) => index * 10),
   connections: { nat: report() },
@@ -42,7 +58,6 @@ export const fault = (changes: Partial<AppliedFault>): AppliedFault => ({
   afterwardsMs: 0,
   cuts: [],
   lostTable: [],
-  handOverFrom: null,
   isMachineLate: false,
   ...changes,
 });

@@ -3,11 +3,11 @@
  */
 import t from 'tap';
 import type { Observation } from '../../support/lab/observations.js';
-import { PORTS, planLab, VIP } from '../../support/lab/plan.js';
+import { PORTS, planLab, VIP, VIP6, VRID } from '../../support/lab/plan.js';
 import { figuresOf } from '../../support/nemesis/figures.js';
-import { answersTo, resetsOf, signsOf } from '../../support/nemesis/signs.js';
+import { answersTo, farewellsOf, pausesOf, resetsOf, signsOf } from '../../support/nemesis/signs.js';
 import { renderTimeline, stretchesOf } from '../../support/nemesis/timeline.js';
-import { claim, fault, owning, quiet, ROUND_MS } from './evidence.js';
+import { claim, fault, owning, quiet, ROUND_MS, sign } from './evidence.js';
 
 const plan = planLab('x', { nodes: 2, servers: 1, clients: 1 });
 const arp = (port: string, kind: 'arpRequest' | 'arpReply', senderAddress: string, targetAddress: string): Observation => ({
@@ -43,15 +43,68 @@ t.test('signs of ownership, by the port where they came in', async (t) => {
     probe('c-cl1', 7, 1001),
     probe('s-lb2', 8, 1002),
   ];
-  const known = new Map<string, number>();
+  const known = new Set<string>();
   t.same(signsOf(plan, seen, known), [
-    { atMs: 1, node: 'lb1', kind: 'claim' },
-    { atMs: 1, node: 'lb2', kind: 'arp' },
-    { atMs: 5, node: 'lb1', kind: 'admitted' },
-    { atMs: 8, node: 'lb2', kind: 'admitted' },
+    sign('lb1', 1, 'claim'),
+    sign('lb2', 1, 'answer'),
+    sign('lb1', 5, 'admitted'),
+    sign('lb2', 8, 'admitted'),
   ]);
   t.same(signsOf(plan, [probe('s-lb2', 900, 1000)], known), [], 'a flow of an earlier round has a record');
-  t.same(signsOf(plan, [probe('s-lb2', 200_000, 1000)], known), [{ atMs: 200_000, node: 'lb2', kind: 'admitted' }], 'not for ever');
+});
+
+t.test('signs say when they were asked for', async (t) => {
+  const asking = { ...arp('c-cl1', 'arpRequest', '10.1.0.200', VIP), atMs: 4 } as Observation;
+  const answered = { ...arp('c-lb2', 'arpReply', VIP, '10.1.0.200'), atMs: 9 } as Observation;
+  const other = { ...arp('c-lb2', 'arpReply', VIP, '10.1.0.201'), atMs: 10 } as Observation;
+  const neighbour = (atMs: number, port: string, isAnswer: boolean, destination: string): Observation => ({
+    atMs,
+    port,
+    sourceMac: '',
+    kind: isAnswer ? 'neighbourAdvertisement' : 'neighbourSolicitation',
+    source: isAnswer ? VIP6 : 'fd00:1::200',
+    destination,
+    targetAddress: VIP6,
+    targetMac: null,
+    flags: { router: isAnswer, solicited: false, override: isAnswer },
+  });
+  const opening = { ...probe('c-cl1', 30, 1000), destination: VIP } as Observation;
+  const seen = [
+    asking,
+    answered,
+    other,
+    neighbour(20, 'c-cl1', false, 'ff02::1:ff00:100'),
+    neighbour(22, 'c-lb1', true, 'fd00:1::200'),
+    neighbour(25, 'c-lb1', true, 'ff02::1'),
+    opening,
+    probe('s-lb1', 33, 1000),
+  ];
+  t.same(signsOf(plan, seen, new Set()), [
+    sign('lb2', 9, 'answer', { askedMs: 4 }),
+    sign('lb2', 10, 'answer'),
+    sign('lb1', 22, 'answer', { family: 'ipv6', askedMs: 20 }),
+    sign('lb1', 25, 'claim', { family: 'ipv6' }),
+    sign('lb1', 33, 'admitted', { askedMs: 30 }),
+  ]);
+});
+
+t.test('when nobody asked', async (t) => {
+  const asked = [0, 50, 149, 300, 320].map((atMs) => probe('c-cl1', atMs, 1000));
+  t.same(pausesOf(plan, [...asked, probe('s-lb1', 200, 1000)], -10, 400), [{ fromMs: 149, toMs: 300 }]);
+  t.same(pausesOf(plan, [], 0, 400), [{ fromMs: 0, toMs: 400 }]);
+});
+
+t.test('farewells', async (t) => {
+  const advert = (port: string, priority: number): Observation => ({
+    atMs: 3,
+    port,
+    sourceMac: '',
+    kind: 'advert',
+    source: '10.1.0.12',
+    vrid: VRID,
+    priority,
+  });
+  t.same(farewellsOf(plan, [advert('c-lb2', 0), advert('c-lb1', 100), advert('c-cl1', 0)]), [{ atMs: 3, node: 'lb2' }]);
 });
 
 t.test('resets and answers', async (t) => {
@@ -92,7 +145,7 @@ t.test('the timeline', async (t) => {
   const signs = [...owning('lb1', 0, 1100), claim('lb2', 1500), ...owning('lb2', 1500, ROUND_MS)];
   t.match(stretchesOf(signs), [
     { node: 'lb1', fromMs: 0, toMs: 1090 },
-    { node: 'lb2', fromMs: 1500, toMs: 4990, counts: { claim: 1, arp: 350, admitted: 350 } },
+    { node: 'lb2', fromMs: 1500, toMs: 4990, counts: { claim: 1, answer: 700, admitted: 350 } },
   ]);
   const transitions = [{ atMs: 1499, node: 'lb2', from: 'backup', to: 'active', reason: 'activeSilent' }];
   const text = renderTimeline(quiet({ signs, faults: [fault({ what: 'lb1 lost power' })] }), transitions, [

@@ -36,6 +36,15 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({ type: fc.constant('nextHops' as const), addresses: names }),
   fc.record({ type: fc.constant('holding' as const), routers: names }),
   fc.record({ type: fc.constant('takeOver' as const), routers: names, reason }),
+  fc.record({ type: fc.constant('takeOver' as const), routers: names, reason, terms: fc.array(natural, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('drill' as const), routers: names, returnMs: natural }),
+  fc.record({ type: fc.constant('drillOver' as const), routers: names }),
+  fc.record({ type: fc.constant('verified' as const), router: name }),
+  fc.record({ type: fc.constant('handBack' as const), id: name, routers: names }),
+  fc.record({
+    type: fc.constant('handedBack' as const),
+    ...{ id: name, ok: fc.boolean(), message: reason, durationUs: natural, connections: natural, steered: natural, lost: natural },
+  }),
   fc.record({ type: fc.constant('interfaces' as const), interfaces: fc.array(peerInterface, { maxLength: 3 }) }),
   fc.record({ type: fc.constant('beatKey' as const), key: fc.constantFrom('00112233445566778899aabbccddeeff', 'f'.repeat(32)) }),
 );

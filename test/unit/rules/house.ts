@@ -38,6 +38,7 @@ export const PURE_GROUND: ReadonlyMap<string, readonly string[] | 'anything'> = 
   ['system/ip-address.ts', 'anything'],
   ['system/name-hash.ts', 'anything'],
   ['config/virtual-mac.ts', 'anything'],
+  ['config/limits.ts', ['OWNER_PRIORITY']],
   ['system/network-facts.ts', 'anything'],
   ['system/neighbour-facts.ts', 'anything'],
 ]);

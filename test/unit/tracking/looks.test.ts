@@ -52,13 +52,14 @@ t.test('processes by name and by pid file', async (t) => {
 
 t.test('a zombie does not run', async (t) => {
   const pidFile = join(directory(t), 'pid');
-  const parent = spawn('bash', ['-c', `(echo $BASHPID > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; sleep 0.1) & exec sleep 60`], {
+  const parent = spawn('bash', ['-c', `(echo $BASHPID > ${pidFile}.new; mv ${pidFile}.new ${pidFile}; exec sleep 60) & exec sleep 60`], {
     stdio: 'ignore',
   });
   t.teardown(() => parent.kill('SIGKILL'));
   await waitFor('the child to run', async () => (await ask({ kind: 'process', pidFile })).ok);
-  await waitFor('the child to have ended', async () => !(await ask({ kind: 'process', pidFile })).ok);
   const pid = readFileSync(pidFile, 'utf8').trim();
+  process.kill(Number(pid), 'SIGKILL');
+  await waitFor('the child to have ended', async () => !(await ask({ kind: 'process', pidFile })).ok);
   t.match(readFileSync(`/proc/${pid}/stat`, 'utf8'), /\) Z /, 'it is still there, waiting for its parent');
 });
 

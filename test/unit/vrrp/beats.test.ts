@@ -166,6 +166,25 @@ t.test('fast liveness: short leases first, then the promise; back in the other o
   t.equal(bench.heartbeat.status().beats?.fast, 'off');
 });
 
+t.test('fast liveness: the promise is taken back before the process lets go', async (t) => {
+  const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } }).pass(550);
+  bench.beats.hear([beat({ role: 'backup', priority: 50, term: 1 })]);
+  const promises = () => bench.beats.calls.filter((call) => call.startsWith('promise'));
+  bench.pass(5500);
+  t.same(promises(), ['promise 8000']);
+  let legacy: unknown = null;
+  bench.heartbeat.retire((left) => {
+    legacy = left;
+  });
+  t.same(promises(), ['promise 8000', 'promise 0']);
+  bench.pass(20);
+  t.equal(legacy, null, 'the leases are short still');
+  bench.pass(100);
+  t.not(legacy, null);
+  t.equal(bench.beats.isClosed, true);
+  t.ok(bench.deadline > bench.agenda.now + 100, 'they are long again');
+});
+
 t.test('fast liveness: while a promise is out, an advert does not lengthen the lease, and is not sent without one', async (t) => {
   const bench = talking({ fast: { intervalMs: 50, lifeMs: 200 } }).pass(550);
   bench.beats.hear([beat({ role: 'backup', priority: 50, term: 1 })]);

@@ -228,3 +228,28 @@ t.test('what is tracked changes the priority, or takes the group out of the elec
   t.equal(bench.status.role, 'active', 'and back when it is over');
   t.end();
 });
+
+t.test('a silence that ends: links are looked at a little before, once, and what they say decides', (t) => {
+  for (const isCut of [false, true]) {
+    const bench = new Bench(router()).begin();
+    // Looks of the watch come every 200 ms from the start; the silence of 360.9375 ms ends between two of them.
+    bench.receive(advert(200));
+    const downAt = bench.agenda.now + 300 + (156 * 100) / 256;
+    const looks: number[] = [];
+    const views = bench.interfaces;
+    bench.pass(250);
+    Object.defineProperty(bench, 'interfaces', {
+      get: () => {
+        looks.push(bench.agenda.now);
+        return isCut ? new Map() : views;
+      },
+    });
+    bench.pass(downAt - bench.agenda.now + 0.01);
+    t.same(
+      looks.map((at) => Math.round((downAt - at) * 1000) / 1000),
+      [1],
+    );
+    t.equal(bench.priorities().length, isCut ? 0 : 1, isCut ? 'no claim on a dead cable' : 'the claim goes out on time');
+  }
+  t.end();
+});

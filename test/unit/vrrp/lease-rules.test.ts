@@ -135,6 +135,21 @@ t.test('takeOver: active at once, and late advertisements of the one before do n
   t.end();
 });
 
+t.test('takeOver: not when somebody has had a later lease than the one that was given up', (t) => {
+  const late = backup({ priority: 50 });
+  late.state = { ...late.state, term: 8 };
+  t.match(late.feed({ type: 'takeOver', reason: 'switchover', term: 7 }), [
+    { type: 'log', event: 'takeOverLate', fields: { term: 7, known: 8 } },
+  ]);
+  t.equal(late.state.kind, 'backup');
+  for (const term of [8, 9, null]) {
+    const punctual = backup({ priority: 50 });
+    punctual.state = { ...punctual.state, term: 8 };
+    t.ok(punctual.feed({ type: 'takeOver', reason: 'switchover', term }).map(tell).includes('acquire'), `term ${term}`);
+  }
+  t.end();
+});
+
 t.test('takeOver: an order that comes after the fact ends the hold-down all the same', (t) => {
   const router = active();
   router.feed({ type: 'yield', reason: 'switchover', holdDownMs: Number.MAX_SAFE_INTEGER });

@@ -2,7 +2,7 @@
 import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
 import type { PeerView, RouterEffect } from '../../../src/vrrp/state.js';
-import { active, backup, claiming, type Driver, tell } from '../../support/vrrp-machine.js';
+import { active, backup, claiming, Driver, tell } from '../../support/vrrp-machine.js';
 
 const view = (change: Partial<PeerView> = {}): PeerView => ({
   node: 'lb2',
@@ -111,6 +111,21 @@ t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   t.match(driver.state, { kind: 'claiming', reason: 'preempt' });
 });
 
+t.test('an active node announces its addresses anew when a peer is heard again: that one may have claimed them meanwhile', async (t) => {
+  const driver = active();
+  const isAnnounced = (ms: number): boolean => driver.pass(ms).some(({ type }) => type === 'announce');
+  driver.pass(1000);
+  says(driver, {});
+  t.notOk(isAnnounced(500), 'not for a word');
+  silent(driver, { isLeaseOver: false });
+  t.notOk(isAnnounced(500), 'nor for silence');
+  says(driver, {});
+  t.ok(isAnnounced(1));
+  says(driver, {});
+  driver.pass(1000);
+  t.notOk(isAnnounced(500), 'and it ends');
+});
+
 t.test('an active node that a peer does not hear has to prove that it is heard', async (t) => {
   const unproved = active();
   t.same(says(unproved, { hearsUs: false }), ['count:oneWay', 'log:challenged', 'release:planned', 'send:0', 'active>backup:unheard']);
@@ -162,8 +177,9 @@ t.test('two are active: the later term stays, whatever the priorities', async (t
   later.state = { ...later.state, term: 3 };
   t.match(says(later, { role: 'active', term: 2, priority: 200 }), ['count:conflicts', 'log:conflict', 'send:100', 'renew']);
   const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
-  const heard = later.feed({ type: 'advert', advert }).map(tell);
-  t.same(heard, ['count:conflicts', 'log:conflict'], 'its adverts are not obeyed, nor answered at once: it would answer in its turn');
+  const answer = later.feed({ type: 'advert', advert }).map(tell);
+  t.same(answer, ['count:conflicts', 'log:conflict'], 'its adverts are not obeyed; nor answered, for it answers ours at once');
+  t.same(later.pass(0).map(tell), ['announce'], 'but neighbours are told');
   t.equal(later.state.kind, 'active');
   t.equal(active().feed({ type: 'advert', advert }).map(tell)[0], 'release:planned', 'as those of anybody else would be');
 });
@@ -243,4 +259,29 @@ t.test('three losses in a minute are a flap: no pre-emption for a while, longer 
   t.equal(driver.state.kind, 'active', 'an empty seat is taken all the same');
   const held = (driver.state.holdDownUntil ?? 0) - driver.now;
   t.ok(held > 9000 && held <= 10_000, 'ten seconds at the fourth');
+});
+
+t.test('the owner comes back: whoever stood in for it is told, and lets go before it takes them', async (t) => {
+  const driver = new Driver({ priority: 255 });
+  says(driver, { role: 'active', term: 4 });
+  t.same(driver.begin().map(tell), ['send:255', 'log:claimStarted']);
+  t.equal(driver.waitMs, 100, 'and says so again as long as it waits');
+  says(driver, { role: 'backup', term: 4 });
+  t.same(driver.pass(1).map(tell), ['send:255', 'acquire', 'announce', 'initialize>active:preempt']);
+  t.equal(driver.state.term, 5);
+  const deaf = new Driver({ priority: 255 });
+  says(deaf, { role: 'active', term: 4 });
+  deaf.begin();
+  t.ok(deaf.pass(300).map(tell).includes('initialize>active:preempt'), 'it does not wait for ever');
+});
+
+t.test('the owner that took them before it heard any beat is not stale: the first word of a peer is about earlier', async (t) => {
+  for (const change of [{ role: 'active' as const }, { role: 'backup' as const, followsActive: true }]) {
+    const driver = new Driver({ priority: 255 });
+    t.same(driver.begin().map(tell), ['send:255', 'acquire', 'announce', 'initialize>active:owner']);
+    t.notOk(says(driver, { ...change, term: 7 }).some((each) => each.includes('staleTerm')));
+    t.same([driver.state.kind, driver.state.term], ['active', 8]);
+    says(driver, { ...change, term: 9 });
+    t.equal(driver.state.kind, 'backup', 'what it hears later may be news');
+  }
 });

@@ -17,7 +17,7 @@ type StartOptions = Parameters<ProbeApi['start']>[0];
 const counts = { sent: 0, answered: 0, errors: 0 };
 let running: { options: StartOptions; nextMs: number; sequence: number; socket: Socket | null } | null = null;
 
-function openSocket(): Socket {
+function openSocket({ from }: StartOptions): Socket {
   const socket = createSocket('udp4');
   socket.on('message', () => {
     counts.answered += 1;
@@ -25,6 +25,7 @@ function openSocket(): Socket {
   socket.on('error', () => {
     counts.errors += 1;
   });
+  if (from !== undefined) socket.bind({ address: from, exclusive: true });
   return socket;
 }
 
@@ -34,7 +35,7 @@ function sendOne(probe: NonNullable<typeof running>): void {
   message.writeBigUInt64BE(process.hrtime.bigint(), 4);
   probe.sequence += 1;
   counts.sent += 1;
-  const socket = probe.socket ?? openSocket();
+  const socket = probe.socket ?? openSocket(probe.options);
   socket.send(message, probe.options.port, probe.options.target, (error) => {
     if (error !== null) counts.errors += 1;
   });
@@ -54,7 +55,7 @@ const api: ProbeApi = {
   start: (options) => {
     Object.assign(counts, { sent: 0, answered: 0, errors: 0 });
     running?.socket?.close();
-    running = { options, nextMs: monotonicMs(), sequence: 0, socket: options.fresh ? null : openSocket() };
+    running = { options, nextMs: monotonicMs(), sequence: 0, socket: options.fresh ? null : openSocket(options) };
     return null;
   },
   stop: () => {
