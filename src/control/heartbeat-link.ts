@@ -56,6 +56,8 @@ export interface HeartbeatLink {
   replace(): Promise<void>;
   /** Lets go without ending the heartbeat. */
   stop(): void;
+  /** It has been told to end: nobody is started in its place. Resolves when it has closed its end, or after the limit. */
+  end(limitMs: number): Promise<void>;
 }
 
 export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLink {
@@ -69,6 +71,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
   let cancelTimer: () => void = () => undefined;
   let isStopped = false;
   let replacement: Replacement | null = null;
+  let onEnd: () => void = () => undefined;
 
   const later = (ms: number): void => {
     cancelTimer();
@@ -136,7 +139,7 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
       onClose() {
         const wasConnected = connection !== null;
         connection = null;
-        if (isStopped) return;
+        if (isStopped) return onEnd();
         if (wasConnected && replacement === null) options.onLost();
         absent();
       },
@@ -175,6 +178,13 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     });
   };
 
+  const startNobody = (): void => {
+    isStopped = true;
+    cancelTimer();
+    cancelSpare();
+    spare?.stdin?.end();
+  };
+
   return {
     start: attempt,
     replace,
@@ -185,11 +195,20 @@ export function createHeartbeatLink(options: HeartbeatLinkOptions): HeartbeatLin
     },
     isConnected: () => connection !== null,
     stop() {
-      isStopped = true;
-      cancelTimer();
-      cancelSpare();
-      spare?.stdin?.end();
+      startNobody();
       connection?.close();
+    },
+    end(limitMs) {
+      startNobody();
+      return new Promise((resolve) => {
+        const cancelLimit = clock.at(after(clock.now(), limitMs), () => onEnd());
+        onEnd = () => {
+          cancelLimit();
+          connection?.close();
+          resolve();
+        };
+        if (connection === null) onEnd();
+      });
     },
   };
 }

@@ -61,7 +61,6 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
   let tracked = '';
   let heldNames = '';
   let statuses = 0;
-  let hasStopped = false;
 
   const link = createHeartbeatLink({
     socketPath: options.socketPath,
@@ -112,10 +111,6 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
       case 'log':
         log.relay(message.level, message.event, message.fields);
         return;
-      case 'stopped':
-        hasStopped = true;
-        answers.look();
-        return;
     }
     const held = roles.held();
     const names = [...held].sort().join(' ');
@@ -142,8 +137,8 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     },
     leave: () => link.stop(),
     async end(reason) {
-      if (link.send({ type: 'stop', reason })) await answers.until(() => hasStopped, GOODBYE_LIMIT_MS);
-      link.stop();
+      link.send({ type: 'stop', reason });
+      await link.end(GOODBYE_LIMIT_MS);
     },
   };
 }

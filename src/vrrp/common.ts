@@ -80,7 +80,17 @@ export function toBackup(
 ): Step {
   const { common, effects } = left(state, ending, now);
   const downAt = plus(now, activeDownMs(state.settings.priority, activeIntervalMs, skewBaseMs(state.settings, activeIntervalMs)));
-  const backup: Backup = { ...common, kind: 'backup', waitsFor, activeIntervalMs, downAt, graced: false, unheard: null, deferred: null };
+  const backup: Backup = {
+    ...common,
+    kind: 'backup',
+    waitsFor,
+    activeIntervalMs,
+    downAt,
+    graced: false,
+    unheard: null,
+    deferred: null,
+    asked: null,
+  };
   return { state: backup, effects: [...before, ...transition(state, backup, reason), ...effects] };
 }
 

@@ -1,10 +1,10 @@
 /**
  * Fast liveness: when may this node promise its peers that a lease of it ends within milliseconds after its last beat. Pure.
  *
- * The promise is what makes a short silence mean something: a peer that has it takes over when no beat came for so long, and cannot be
- * wrong about the lease, for the kernel ended it before. The promise costs the node its patience with itself: a thread that is late by
- * more than the life of the lease loses the role. So it is given only where the thread has been punctual, and taken back (peers first
- * told, then the leases made longer) when it was not, or when nobody is there to profit.
+ * The promise is what makes a short silence mean something: when no beat was sent for so long, the kernel has ended the lease. A peer that
+ * hears none asks once on the wire (peers.ts), in case they were lost on the way, and takes over. The promise costs the node its patience
+ * with itself: a thread that is late by more than the life of the lease loses the role. So it is given only where the thread has been
+ * punctual, and taken back (peers first told, then the leases made longer) when it was not, or when nobody is there to profit.
  */
 import type { Monotonic } from '../system/clock.js';
 import { plus } from './timing.js';

@@ -131,8 +131,7 @@ export type FromHeartbeat =
   | TransitionMessage
   /** The take-over has been proved from the wire. */
   | { type: 'verified'; router: string; afterMs: number }
-  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: string; fields: Record<string, unknown>; atWallMs: number }
-  | { type: 'stopped' };
+  | { type: 'log'; level: 'debug' | 'info' | 'warn' | 'error'; event: string; fields: Record<string, unknown>; atWallMs: number };
 
 export interface BeatStatus {
   sent: number;

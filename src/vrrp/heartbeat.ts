@@ -148,7 +148,6 @@ export class Heartbeat {
     this.say();
     this.ports.report(this.status());
     this.close();
-    this.ports.report({ type: 'stopped' });
     this.options.onStopped();
   }
 

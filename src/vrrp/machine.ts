@@ -13,7 +13,7 @@ import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive, wokeLat
 import { claimIfConfirmed, handOver, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
-import { peerFellSilent, peerSpoke } from './peers.js';
+import { answered, peerFellSilent, peerSpoke } from './peers.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
@@ -180,14 +180,15 @@ function stepBackup(state: Backup, event: RouterEvent, now: Monotonic): Step {
   return { state, effects: [] };
 }
 
-function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
+function backupHears(before: Backup, advert: HeardAdvert, now: Monotonic): Step {
+  const state = answered(before, advert.from);
   const { priority } = state.settings;
   const common = remember(state, advert, now);
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
     if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
     const downAt = plus(now, skewMs(priority, skewBaseMs(state.settings, state.activeIntervalMs)));
-    return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
+    return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true, asked: null }, effects: [] };
   }
   const isLower = advert.priority < priority;
   const preemptSince = isLower && preemptionAllowed(state, now) ? (state.preemptSince ?? now) : isLower ? null : state.preemptSince;
@@ -210,6 +211,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
       graced: false,
       unheard: null,
       deferred: null,
+      asked: null,
     },
     effects,
   };
@@ -217,6 +219,7 @@ function backupHears(state: Backup, advert: HeardAdvert, now: Monotonic): Step {
 
 /** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
 function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
+  if (state.asked !== null) return claimIfConfirmed({ ...state, asked: null }, 'peerSilent', now, inputAt);
   const { activeIntervalMs, settings } = state;
   const lateMs = now - state.downAt;
   if (lateMs > lateWakeMs(activeIntervalMs)) {

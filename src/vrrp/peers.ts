@@ -15,6 +15,11 @@ import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
+/** Who is active answers an advert of this priority at once (F13), and nobody gives way to it. */
+const QUESTION_PRIORITY = 1;
+/** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
+const ANSWER_MS = 2;
+
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
   peer,
@@ -52,11 +57,13 @@ const hasResigned = (before: PeerView | null, peer: PeerView): boolean =>
 
 const forget = (state: RouterState, node: SenderKey): RouterState['others'] => state.others.filter((other) => other.from !== node);
 
-function backupLearns(state: Backup, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  const state = answered(waiting, peer.node);
   if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
     return { state: waitAnew(state, now), effects: [] };
   if (!hasResigned(before, peer)) return { state, effects: [] };
-  return vacant({ ...state, others: forget(state, peer.node), unheard: null }, peer.node, peer.isPlanned, `told:${peer.reason}`, now);
+  const left = { ...state, others: forget(state, peer.node), unheard: null };
+  return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
 /** It was only silent, and leads still: the short wait for its successors is off. */
@@ -66,10 +73,10 @@ function waitAnew(state: Backup, now: Monotonic): Backup {
   return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };
 }
 
-/** The one we followed holds no lease any more. The best of those left takes over at once; the others wait as after a goodbye (F6). */
-function vacant(state: Backup, node: SenderKey, isPlanned: boolean, reason: string, now: Monotonic): Step {
+/** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
+function vacant(state: Backup, node: SenderKey, isPlanned: boolean, now: Monotonic, act: () => Step): Step {
   if (followsAnother(state, node, now) || livingHolder(state) !== null) return { state, effects: [] };
-  if (!isPlanned && isBestLeft(state, node)) return claimIfConfirmed(state, reason, now);
+  if (!isPlanned && isBestLeft(state, node)) return act();
   const downAt = earliest(state.downAt, plus(now, skewMs(state.settings.priority, state.activeIntervalMs)));
   return { state: { ...state, waitsFor: 'priorityZero', downAt, graced: true }, effects: [] };
 }
@@ -166,8 +173,25 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
   const isHeard = state.others.some((other) => other.from === event.node && now - other.heardAt < event.silentMs);
   if (before.role !== 'active' || !event.isLeaseOver || isHeard) return { state: known, effects: [] };
   const others = forget(known, event.node);
-  if (known.kind === 'backup') return vacant({ ...known, others, unheard: null }, event.node, false, 'peerSilent', now);
+  if (known.kind === 'backup') {
+    const left = { ...known, others, unheard: null };
+    return vacant(left, event.node, false, now, () => ask(left, event.node, now));
+  }
   if (known.kind === 'claiming')
     return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };
+}
+
+/** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */
+function ask(state: Backup, node: SenderKey, now: Monotonic): Step {
+  const asked = { node, timerAt: state.downAt };
+  return {
+    state: { ...state, asked, downAt: plus(now, ANSWER_MS) },
+    effects: [{ type: 'sendAdvert', priority: QUESTION_PRIORITY, to: null }],
+  };
+}
+
+/** The node that was asked is heard, one way or the other: the timer is what it was. */
+export function answered(state: Backup, from: SenderKey): Backup {
+  return state.asked?.node === from ? { ...state, asked: null, downAt: state.asked.timerAt } : state;
 }

@@ -109,6 +109,8 @@ export interface Backup extends Common {
   unheard: SenderKey | null;
   /** Would have claimed for this reason, but waits for a reference to answer. */
   deferred: string | null;
+  /** A node whose beats stopped although it promised them was asked on the wire, and may answer until `downAt`; `timerAt`: what that was. */
+  asked: { node: SenderKey; timerAt: Monotonic } | null;
 }
 
 /** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */

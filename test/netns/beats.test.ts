@@ -22,6 +22,9 @@ const STEADY_MS = 1500;
 const STOPPED_MS = 2500;
 const FAST_LIMIT_MS = 25_000;
 const ASK_EVERY_MS = 2;
+const BEATS = ['udp dport 7946'];
+/** Longer than a promise many times over, too short for it to be taken back because nobody is there. */
+const LOST_MS = 500;
 const VRRP = ['ip protocol 112'];
 
 const impossible = labIsImpossible() ?? programsMissing('nft');
@@ -152,6 +155,17 @@ else {
     const { lab, tandem, active, backup } = cluster;
     const isPromised = (await beatsOf(tandem, active)).isRealtime;
     if (isPromised) await isFast(cluster);
+    const wire = new WireFaults(lab);
+    for (const [from, to] of [
+      [active, backup],
+      [backup, active],
+    ] as const)
+      await wire.lose({ from: [from], to: [to], what: BEATS });
+    await sleep(LOST_MS);
+    await wire.clear();
+    t.same([(await roles(cluster))[active], (await roles(cluster))[backup]], ['active', 'backup'], 'lost beats alone move nothing');
+    if (isPromised) t.ok(routerOf(await tandem.status(active)).counters.conflicts > 0, 'it was asked on the wire');
+    t.equal(routerOf(await tandem.status(active)).counters.leaseLapses, 0);
     const capture = await lab.capture();
     const asking = await askForVip(lab, 'cl1', ASK_EVERY_MS);
     await sleep(100);

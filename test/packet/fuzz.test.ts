@@ -119,6 +119,8 @@ const address = (frame: Buffer, at: number): string => [...frame.subarray(at, at
 function isServersOwn({ on, frame }: Sample): boolean {
   if (frame.length < 34 || !isOurMac(frame, on) || frame.readUInt16BE(12) !== 0x0800) return false;
   if (!worldServers.some(({ party }) => party.address === address(frame, 26)) || address(frame, 30) === LOCAL) return false;
+  // What is sent to a group is the kernel's, whoever sends it.
+  if (((frame[30] ?? 0) & 0xf0) === 0xe0) return false;
   const header = ((frame[14] ?? 0) & 15) * 4;
   const total = frame.readUInt16BE(16);
   const isBroken = (frame[14] ?? 0) >> 4 !== 4 || header < 20 || total < header || total > frame.length - 14;

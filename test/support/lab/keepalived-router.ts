@@ -13,6 +13,8 @@ import { waitFor } from './wait-for.js';
 
 /** What has to be installed for this. */
 export const KEEPALIVED_PROGRAMS = ['keepalived'] as const;
+/** By default its own watchdog kills it after 10 ms without a rest, which a busy machine does to it. */
+const RTTIME_US = 1_000_000;
 /** As Tandem's heartbeat: the machine's load must not decide. */
 const REALTIME_PRIORITY = 50;
 
@@ -86,7 +88,7 @@ export class KeepalivedRouter {
       `virtual_ipaddress {\n    ${this.#addresses().join('\n    ')}\n  }`,
     ];
     const instance = `vrrp_instance front {\n  ${lines.join('\n  ')}\n}\n`;
-    return `global_defs {\n  vrrp_version ${version}\n  vrrp_rt_priority ${REALTIME_PRIORITY}\n}\n${instance}`;
+    return `global_defs {\n  vrrp_version ${version}\n  vrrp_rt_priority ${REALTIME_PRIORITY}\n  vrrp_rlimit_rttime ${RTTIME_US}\n}\n${instance}`;
   }
 
   async isActive(): Promise<boolean> {

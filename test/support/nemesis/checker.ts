@@ -17,7 +17,7 @@
  * 5. `notRecovered`: when everything is healed, there is an owner in time, and later all nodes are ready and in sync.
  */
 import { activeDownMs } from '../lab/system-under-test.js';
-import type { AppliedFault, RoundEvidence, Sign, Violation } from './evidence.js';
+import type { AppliedFault, Cut, RoundEvidence, Sign, Violation } from './evidence.js';
 
 /** A claim follows the lease at once; what is answered between is the new owner's. More while the machine itself is late. */
 const CLAIM_LAG_MS = 20;
@@ -152,7 +152,13 @@ class Apart {
     const { faults, paths } = this.#evidence;
     const inForce = faults.filter((fault) => overlaps(fault, atMs, atMs, this.#reactMs));
     const sides = paths === 'any' ? (['client', 'server'] as const) : (['client'] as const);
-    return sides.every((side) => inForce.some(({ cuts }) => cuts.some((cut) => cut.from === from && cut.to === to && cut.side === side)));
+    const cuts = inForce.flatMap((fault) => fault.cuts.filter((cut) => cut.from === from && cut.to === to));
+    return sides.every((side) =>
+      isSilent(
+        side,
+        cuts.filter((cut) => cut.side === side),
+      ),
+    );
   }
 
   /** A time in which these two did not hear each other ended between these two moments. */
@@ -162,6 +168,12 @@ class Apart {
       .filter((fault) => fault.toMs + this.#reactMs > fromMs && fault.toMs + this.#reactMs <= toMs);
     return ends.some(({ toMs: endMs }) => this.#isCut(a, b, endMs) || this.#isCut(b, a, endMs));
   }
+}
+
+/** Whether nothing passes that nodes say to each other there; adverts are on the client side alone. */
+function isSilent(side: Cut['side'], cuts: readonly Cut[]): boolean {
+  const isLost = (what: Cut['only']): boolean => cuts.some(({ only }) => only === what);
+  return isLost(undefined) || (isLost('beats') && (side === 'server' || isLost('adverts')));
 }
 
 /** Rule 2. */

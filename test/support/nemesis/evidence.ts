@@ -10,6 +10,8 @@ export interface Cut {
   from: string;
   to: string;
   side: 'client' | 'server';
+  /** Everything else passes. */
+  only?: 'adverts' | 'beats';
 }
 
 export interface AppliedFault {

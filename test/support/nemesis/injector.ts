@@ -41,7 +41,6 @@ interface Scene {
   other: string;
   nodes: readonly string[];
   planned: PlannedFault;
-  isFast: boolean;
   /** One after the other: two faults that end or restart a node at the same moment must not make two of it. */
   inTurn<T>(act: () => Promise<T>): Promise<T>;
   /** Starts the daemon unless it runs; in a turn. */
@@ -139,12 +138,14 @@ async function silence({ wire, victim, nodes }: Scene): Promise<Effect> {
 }
 
 /** Of the two ways by which nodes hear each other one is lost, on every wire; the other goes on. */
-async function loseKind({ wire, victim, nodes }: Scene, what: string[], words: string, cutSides: readonly Cut['side'][]): Promise<Effect> {
+async function loseKind({ wire, victim, nodes }: Scene, what: string[], words: 'adverts' | 'beats'): Promise<Effect> {
   const others = nodes.filter((node) => node !== victim);
   const ids = [await wire.lose({ from: [victim], to: others, what }), await wire.lose({ from: others, to: [victim], what })];
   return {
     what: `no ${words} between ${victim} and the other nodes`,
-    cuts: others.flatMap((other) => cutSides.flatMap((side) => both(victim, other, side))),
+    cuts: others.flatMap((other) =>
+      (['client', 'server'] as const).flatMap((side) => both(victim, other, side).map((cut) => ({ ...cut, only: words }))),
+    ),
     end: async () => {
       for (const id of ids) await wire.endLoss(id);
     },
@@ -293,9 +294,9 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
   mute: (scene) => oneWay(scene, 'from'),
   deaf: (scene) => oneWay(scene, 'to'),
   silence,
-  'no-adverts': (scene) => loseKind(scene, ADVERTS, 'adverts', []),
+  'no-adverts': (scene) => loseKind(scene, ADVERTS, 'adverts'),
   // A promise that is out makes the silence of beats mean something, so that here the schedule itself tells the peers a lie.
-  'no-beats': (scene) => loseKind(scene, BEATS, 'beats', scene.isFast ? ['client', 'server'] : []),
+  'no-beats': (scene) => loseKind(scene, BEATS, 'beats'),
   loss: lose,
   delay,
   hog: ({ lab, planned: { forMs } }) => {
@@ -332,15 +333,13 @@ export class Injector {
   readonly #lab: Lab;
   readonly #tandem: TandemSystem;
   readonly #wire: WireFaults;
-  readonly #isFast: boolean;
   /** Nodes whose processes were killed on purpose since the last healing. */
   readonly #killed = new Set<string>();
   /** Process ids of the heartbeats when the round began. */
   #heartbeats = new Map<string, number | null>();
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(lab: Lab, tandem: TandemSystem, wire: WireFaults, isFast: boolean) {
-    this.#isFast = isFast;
+  constructor(lab: Lab, tandem: TandemSystem, wire: WireFaults) {
     this.#lab = lab;
     this.#tandem = tandem;
     this.#wire = wire;
@@ -368,7 +367,6 @@ export class Injector {
     };
     said(fault);
     const scene: Scene = {
-      isFast: this.#isFast,
       lab: this.#lab,
       tandem: this.#tandem,
       wire: this.#wire,

@@ -54,7 +54,7 @@ export class World {
     this.#options = options;
     this.#tandem = tandem;
     this.#traffic = traffic;
-    this.#injector = new Injector(lab, tandem, new WireFaults(lab), options.fast);
+    this.#injector = new Injector(lab, tandem, new WireFaults(lab));
   }
 
   static async create(options: WorldOptions): Promise<World> {

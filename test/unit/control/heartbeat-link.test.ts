@@ -126,3 +126,25 @@ for (const [flag, reason] of [
     only.stop();
   });
 }
+
+t.test('one that was told to end is not started again', async (t) => {
+  const { link, seen, pids, journal } = setup(t);
+  const only = link();
+  only.start();
+  await waitFor('the heartbeat and its spare', () => pids.length === 1 && journal().some((line) => line.startsWith('spare')));
+  const begun = performance.now();
+  const ended = only.end(10_000);
+  process.kill(pids[0] ?? 0, 'SIGKILL');
+  await ended;
+  t.ok(performance.now() - begun < 5000, 'its end was noticed');
+  const all = journal().map((line) => Number(line.split(' ')[1]));
+  await waitFor('all of them to be gone', () => all.every((pid) => !isRunning(pid)));
+  t.same(seen, ['connected'], 'nobody was lost');
+  t.equal(journal().length, 2, 'and nobody started');
+
+  const silent = link();
+  silent.start();
+  await waitFor('another heartbeat', () => pids.length === 2);
+  await silent.end(50);
+  t.equal(isRunning(pids[1] ?? 0), true, 'one that does not end is left after the limit');
+});

@@ -12,13 +12,13 @@ const rules = (changes: Partial<RoundEvidence>): string[] => [...new Set(judge(q
 /** lb1 owns it, lb2 takes over at `atMs` after a gap. */
 const takeOver = (atMs: number) => [...owning('lb1', 0, atMs - 300), claim('lb2', atMs), ...owning('lb2', atMs, ROUND_MS)];
 
-const apart = (sides: readonly ('client' | 'server')[], toMs = 3000) =>
+const apart = (sides: readonly ('client' | 'server')[], toMs = 3000, only?: 'adverts' | 'beats') =>
   fault({
     kind: 'cut-all',
     toMs,
     cuts: sides.flatMap((side) => [
-      { from: 'lb1', to: 'lb2', side },
-      { from: 'lb2', to: 'lb1', side },
+      { from: 'lb1', to: 'lb2', side, ...(only && { only }) },
+      { from: 'lb2', to: 'lb1', side, ...(only && { only }) },
     ]),
   });
 
@@ -58,6 +58,10 @@ t.test('two owners: what is no excuse, and what is one', async (t) => {
   t.same(rules({ signs: both, faults: [fault({ kind: 'stop-node', unable: ['lb1'] })] }), ['twoOwners'], 'a node that was stopped');
   t.same(rules({ signs: both, faults: [apart(['client', 'server'])] }), [], 'two that could not hear each other');
   t.same(rules({ signs: both, faults: [apart(['client'])] }), ['twoOwners'], 'they could, over the second path');
+  const [noBeats, noAdverts] = [apart(['client', 'server'], 3000, 'beats'), apart(['client', 'server'], 3000, 'adverts')];
+  t.same(rules({ signs: both, faults: [noBeats] }), ['twoOwners'], 'adverts passed');
+  t.same(rules({ signs: both, faults: [noAdverts] }), ['twoOwners'], 'beats passed');
+  t.same(rules({ signs: both, faults: [noBeats, noAdverts] }), [], 'nothing passed that nodes say to each other');
   t.same(rules({ signs: both, faults: [apart(['client'])], paths: 'vrrp' }), [], 'where only the wire of the adverts counts');
   t.same(rules({ signs: both, faults: [apart(['client', 'server'], 1600)] }), ['twoOwners'], 'long after the cut has healed');
   const other = fault({

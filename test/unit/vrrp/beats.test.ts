@@ -79,6 +79,8 @@ t.test('silence is judged by the rhythm of the peer, and by its promise', async 
   t.equal(bench.beats.watched.get(2), 9000);
   bench.pass(20);
   bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  t.same(bench.priorities(), [1], 'asked once more, on the wire');
+  bench.pass(2.1);
   t.match(bench.status, { role: 'active', reason: 'peerSilent' });
   t.match(bench.heartbeat.status().beats?.peers, [{ node: 'lb2', isReachable: false }]);
 });

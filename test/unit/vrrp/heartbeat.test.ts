@@ -131,7 +131,7 @@ t.test('stop: lease gone, priority 0, told', (t) => {
   bench.heartbeat.receive({ type: 'stop', reason: 'asked' });
   t.equal(bench.priorities().at(-1), 0);
   t.ok(bench.deadline <= bench.agenda.now);
-  t.same([bench.reports.at(-1)?.type, bench.isStopped], ['stopped', true]);
+  t.same([bench.reports.at(-1)?.type, bench.isStopped], ['status', true]);
   const sent = bench.sent.length;
   bench.pass(1000);
   t.equal(bench.sent.length, sent, 'and silent afterwards');

@@ -69,7 +69,8 @@ t.test('a node out of sync lets a worse one in sync go first', async (t) => {
 t.test('the beats of an active node that promised stop: its lease has ended, the best takes over', async (t) => {
   const driver = following();
   driver.now += 9;
-  t.same(silent(driver), [...TAKEN, 'backup>active:peerSilent']);
+  t.same(silent(driver), ['send:1'], 'asked on the wire first');
+  t.same(driver.pass(2).map(tell), [...TAKEN, 'backup>active:peerSilent'], 'and nobody answers');
   t.same(silent(following(), { silentMs: 9 }), [], 'but not while its adverts arrive');
   const unpromised = following();
   unpromised.now += 9;
@@ -86,6 +87,37 @@ t.test('a node that was only silent, and leads still: the wait of its successors
   says(second, { role: 'active', term: 4, priority: 200 });
   t.match(second.state, { kind: 'backup', waitsFor: 'activeSilent' });
   t.ok((second.waitMs ?? 0) > 300);
+});
+
+t.test('the beats of a living node are lost on every path: its answer on the wire keeps the role where it is', async (t) => {
+  const answer = (driver: Driver, priority: number): void => {
+    driver.now += 1;
+    driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority, intervalMs: 100 } });
+  };
+  const driver = following();
+  driver.now += 50;
+  silent(driver);
+  answer(driver, 200);
+  t.same(driver.pass(300).map(tell), [], 'it counts like any advert');
+  t.equal(driver.state.kind, 'backup');
+
+  // One that is worse, and is not to be pre-empted yet: the timer is what it was.
+  const held = following({ priority: 50 });
+  held.feed({ type: 'configure', settings: { ...held.state.settings, preemptDelayMs: 60_000 } });
+  answer(held, 50);
+  held.now += 20;
+  const before = held.waitMs;
+  silent(held);
+  t.equal(held.waitMs, 2);
+  held.now += 1;
+  says(held, { role: 'active', term: 4, priority: 50 });
+  t.equal(held.waitMs, (before ?? 0) - 1, 'also when its beats are heard again');
+
+  const other = following();
+  other.now += 9;
+  silent(other);
+  other.feed({ type: 'advert', advert: { from: 'lb3', isGreater: false, priority: 50, intervalMs: 100 } });
+  t.match(other.pass(2).map(tell), ['send:100'], 'the answer of another says nothing about it');
 });
 
 t.test('adverts that do not arrive from a node that says it is active: no claim, but a word', async (t) => {

@@ -18,12 +18,16 @@ const KINDS: Record<string, Interop> = {
   'version 3, IPv6, virtual MAC': frr({ family: 'ipv6', version: 3, advertMs: 100, router: { virtualMac: true } }),
 };
 
+const LABS_AT_ONCE = 3;
+
 const impossible = labIsImpossible() ?? programsMissing(...FRR_PROGRAMS);
 if (impossible !== null) t.plan(0, impossible);
 else {
+  // Each has a lab of its own, and waits for timers most of its time.
+  t.jobs = LABS_AT_ONCE;
   for (const [name, interop] of Object.entries(KINDS)) {
-    t.test(`${name}: Tandem outranks`, (t) => tandemOutranks(t, interop));
-    t.test(`${name}: FRR outranks`, (t) => otherOutranks(t, interop));
-    t.test(`${name}: a tie`, (t) => greaterAddressWins(t, interop));
+    t.test(`${name}: Tandem outranks`, { buffered: true }, (t) => tandemOutranks(t, interop));
+    t.test(`${name}: FRR outranks`, { buffered: true }, (t) => otherOutranks(t, interop));
+    t.test(`${name}: a tie`, { buffered: true }, (t) => greaterAddressWins(t, interop));
   }
 }
