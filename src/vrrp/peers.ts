@@ -16,7 +16,7 @@ import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
 /** Who is active answers an advert of this priority at once (F13), and nobody gives way to it. */
-export const QUESTION_PRIORITY = 1;
+const QUESTION_PRIORITY = 1;
 /** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
 const ANSWER_MS = 2;
 

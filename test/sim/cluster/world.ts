@@ -2,7 +2,6 @@
  * A whole cluster in virtual time, built from a seed: machines, the wire of the adverts, the replication link, clients, and what goes wrong.
  */
 
-import { QUESTION_PRIORITY } from '../../../src/vrrp/peers.js';
 import { Agenda } from '../agenda.js';
 import { Random } from '../random.js';
 import type { Datagram } from './beat-peers.js';
@@ -320,7 +319,6 @@ export class World {
   }
 
   private sendVrrp(from: number, packet: Buffer, destination: string, at: number): void {
-    if (this.mutant === 'judgesBeforeReading' && packet.readUInt8(PRIORITY_AT) === QUESTION_PRIORITY) return;
     const { nodes } = this;
     const sent: SentAdvert = {
       at,
