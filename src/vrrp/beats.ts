@@ -11,10 +11,14 @@ import { earliest, plus } from './timing.js';
 
 /** Beats that may be missed, beside half of one for jitter, before a peer counts as out of reach. */
 const MISSED_BEATS = 2.5;
+/** A way on which beats are later than promised may be so again: for as long the adverts decide. */
+const DOUBT_MS = 5000;
 const US_PER_MS = 1000;
 const NS_PER_MS = 1e6;
 
 export interface BeatListener {
+  /** Before any of the others. */
+  onBatch(): void;
   /** A peer's beat with something new in it. */
   onBeat(peer: BeatPeer, groups: readonly GroupBeat[]): void;
   onSilent(peer: BeatPeer, isLeaseOver: boolean, silentMs: number): void;
@@ -39,6 +43,10 @@ interface Known {
   isReachable: boolean;
   intervalUs: number;
   promiseUs: number;
+  /** With a promise out. */
+  wasSilent: boolean;
+  /** Until then its promise is not relied on: it was silent for longer, and there all the same. */
+  doubtedUntil: Monotonic | null;
   paths: boolean[];
   addresses: ReadonlySet<string>;
 }
@@ -80,7 +88,9 @@ export class Beats {
       pinDir: context.pinDir,
     };
     this.port = ports.openBeats(options, (events) => {
-      for (const event of events) this.receive(event);
+      // After a stop these may be old: what else waits to be read comes first, and who leads now before who did once.
+      context.listener.onBatch();
+      for (const event of [...events.filter(saysActive), ...events.filter((other) => !saysActive(other))]) this.receive(event);
     });
   }
 
@@ -136,6 +146,8 @@ export class Beats {
     const groups = decodeBeat(event.payload);
     if (known === undefined || groups === null) return;
     const isOtherRhythm = event.intervalUs !== known.intervalUs || event.promiseUs !== known.promiseUs || !known.isReachable;
+    if (known.wasSilent && event.promiseUs > 0) known.doubtedUntil = plus(this.context.ports.clock.now(), DOUBT_MS);
+    known.wasSilent = false;
     known.isReachable = true;
     known.intervalUs = event.intervalUs;
     known.promiseUs = event.promiseUs;
@@ -147,7 +159,9 @@ export class Beats {
     const known = this.peers.get(peer);
     if (known === undefined || !known.isReachable) return;
     known.isReachable = false;
-    this.context.listener.onSilent(known.peer, known.promiseUs > 0, silentUs / US_PER_MS);
+    known.wasSilent = known.promiseUs > 0;
+    const isDoubted = known.doubtedUntil !== null && this.context.ports.clock.now() < known.doubtedUntil;
+    this.context.listener.onSilent(known.peer, known.promiseUs > 0 && !isDoubted, silentUs / US_PER_MS);
   }
 
   // --- fast liveness ------------------------------------------------------------------------------------------------------------------
@@ -276,12 +290,17 @@ export class Beats {
   }
 }
 
+const saysActive = (event: BeatEvent): boolean =>
+  event.type === 'heard' && (decodeBeat(event.payload)?.some(({ role }) => role === 'active') ?? false);
+
 const unknown = (peer: BeatPeer, paths: number): Known => ({
   peer,
   hasKey: false,
   isReachable: false,
   intervalUs: 0,
   promiseUs: 0,
+  wasSilent: false,
+  doubtedUntil: null,
   paths: Array.from({ length: paths }, () => false),
   addresses: new Set(peer.advertAddresses),
 });

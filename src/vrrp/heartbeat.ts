@@ -289,6 +289,7 @@ export class Heartbeat {
     this.openReferences(settings?.references ?? []);
     if (settings === null) return;
     const listener = {
+      onBatch: () => this.wires.drainAll(DRAIN_LIMIT),
       onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
       onSilent: (peer: BeatPeer, isLeaseOver: boolean, silentMs: number) => {
         this.references?.look();

@@ -11,7 +11,8 @@ export const peerOf = (state: RouterState, node: SenderKey): PeerView | null => 
 export const livingHolder = (state: RouterState): PeerView | null =>
   state.peers.find((peer) => peer.isReachable && peer.role === 'active' && peer.term >= state.term) ?? null;
 
-/** How long a node that was silent is taken at its last word: its beats, which come oftener than adverts, say what is true now. */
+/** How long a node that insists on an older term is not obeyed. Within that it hears of the later one by our beats, which come oftener than
+ *  adverts; if not, it does not hear them. One that was silent is taken at its last word for as long. */
 const DOUBT_ADVERTS = 3;
 
 const saysOlderTerm = (state: Active, from: SenderKey): PeerView | null => {
@@ -19,15 +20,15 @@ const saysOlderTerm = (state: Active, from: SenderKey): PeerView | null => {
   return peer !== null && peer.role === 'active' && peer.term < state.term ? peer : null;
 };
 
-/** Begins the time in which the last word of a silent node counts. */
+/** Begins that time. */
 export function doubt(state: Active, from: SenderKey, now: Monotonic): Active {
   const peer = saysOlderTerm(state, from);
-  if (peer === null || peer.isReachable || state.doubted?.node === from) return state;
+  if (peer === null || state.doubted?.node === from) return state;
   return { ...state, doubted: { node: from, until: plus(now, DOUBT_ADVERTS * state.settings.advertIntervalMs) } };
 }
 
-/** It believes to be active since before our own lease: a machine that was paused. Without beats for long, the adverts alone decide. */
+/** It believes to be active since before our own lease: a machine that was paused. In the end the adverts alone decide: two that cannot
+ *  tell each other are a plain VRRP cluster. */
 export function isStale(state: Active, from: SenderKey, now: Monotonic): boolean {
-  const peer = saysOlderTerm(state, from);
-  return peer !== null && (peer.isReachable || (state.doubted?.node === from && now < state.doubted.until));
+  return saysOlderTerm(state, from) !== null && state.doubted?.node === from && now < state.doubted.until;
 }

@@ -8,10 +8,10 @@
 import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { claimIfConfirmed, endOfOthers } from './claiming.js';
-import { followsAnother, isBetter, toBackup } from './common.js';
+import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { earliest, latest, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -59,9 +59,18 @@ const forget = (state: RouterState, node: SenderKey): RouterState['others'] => s
 
 function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
   const state = answered(waiting, peer.node);
+  if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
+    return { state: waitAnew(state, now), effects: [] };
   if (!hasResigned(before, peer)) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
+}
+
+/** It was only silent, and leads still: the short wait for its successors is off. */
+function waitAnew(state: Backup, now: Monotonic): Backup {
+  if (state.waitsFor !== 'priorityZero') return state;
+  const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
@@ -92,7 +101,8 @@ function announcedAnew(state: Active, now: Monotonic): Active {
 }
 
 function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {
-  const state = before.doubted?.node === peer.node ? { ...before, doubted: null } : before;
+  const insists = peer.role === 'active' && peer.term < before.term;
+  const state = before.doubted?.node === peer.node && !insists ? { ...before, doubted: null } : before;
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);

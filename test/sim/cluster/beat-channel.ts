@@ -29,7 +29,7 @@ export interface ChannelParts {
   /** To one peer on one path at this true time; false: the kernel refused. */
   send(peer: number, beat: Datagram, at: number): boolean;
   /** A beat went out: what it promised, when by the local clock. */
-  onBeat(promiseMs: number, sentAt: number): void;
+  onBeat(promiseMs: number, sentAt: number, saysActive: boolean): void;
   mutant: Mutant | null;
 }
 
@@ -223,7 +223,7 @@ export class BeatChannel implements BeatPort {
       return;
     }
     this.sent += 1;
-    onBeat(promiseUs / US, now);
+    onBeat(promiseUs / US, now, isActive(payload));
     if (slots.length > 0) thread.later(random.between(...RENEW_MS), () => this.renew(now));
   }
 
@@ -279,12 +279,14 @@ export class BeatChannel implements BeatPort {
     this.mailbox = new Map();
     for (const { event } of news) {
       if (event.type !== 'heard') continue;
-      if (((event.payload[ROLE_AT] ?? 0) & 3) === ACTIVE) this.heardActive.set(event.peer, this.parts.agenda.now);
+      if (isActive(event.payload)) this.heardActive.set(event.peer, this.parts.agenda.now);
       else this.heardActive.delete(event.peer);
     }
     if (news.length > 0) this.parts.onEvents(news.map(({ event }) => event));
   }
 }
+
+const isActive = (payload: Buffer): boolean => ((payload[ROLE_AT] ?? 0) & 3) === ACTIVE;
 
 function news(beat: Datagram, own: Buffer, mutant: Mutant | null) {
   const { instance, intervalUs, promiseUs, path } = beat;

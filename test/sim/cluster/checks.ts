@@ -14,21 +14,24 @@
  *   and a fault had met each that was due.
  * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
  * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself; or the
- *   daemon that was told was stopped, and passed the order on after the one that gave up had elected itself again.
+ *   order was on its way for so long (a cut, a stopped daemon) that the one that gave it had elected itself again.
+ * - `lateWord`: the second took over because a beat said that the first had resigned, and the first led again; or because of a silence
+ *   within a promise that was none: a fault held the beats up for longer than that.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
  * - `frozen`: the clock of the first one's whole machine stood still or went back, so its lease ended later than the others could know.
  */
-import { leaseLifeMs } from '../../../src/vrrp/timing.js';
+import { leaseLifeMs, skewMs } from '../../../src/vrrp/timing.js';
 import type { Loss } from './clients.js';
 import type { Holding } from './kernel.js';
 import type { SimNode } from './node.js';
 import type { Span } from './node-parts.js';
 import { MAX_DELAY_MS } from './packets.js';
+import { priorityOf } from './shape.js';
 import type { Watch } from './watch.js';
 import type { World } from './world.js';
 
-export type Excuse = 'cutOff' | 'promiseLost' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
-export const EXCUSES: readonly Excuse[] = ['cutOff', 'promiseLost', 'sameInstant', 'handOver', 'stalled', 'frozen'];
+export type Excuse = 'cutOff' | 'promiseLost' | 'lateWord' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
+export const EXCUSES: readonly Excuse[] = ['cutOff', 'promiseLost', 'lateWord', 'sameInstant', 'handOver', 'stalled', 'frozen'];
 
 export interface Verdict {
   seed: number;
@@ -41,13 +44,15 @@ export interface Verdict {
   drained: number;
   /** Transitions by reason. */
   reasons: Record<string, number>;
-  /** Looks at a node that a rule of watch.ts applied to for longer than its limit, and kept it. */
+  /** Looks at nodes that had to have given up (watch.ts). */
   met: Watch['met'];
 }
 
 /** Longest time from the last look into the socket to the lease in an undisturbed step (CLAIM_STALL_MS and a little). */
 const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
+/** Longer than a fault holds a beat up. */
+const LATE_WORD_MS = 2000;
 /** From the end of a daemon's stop to what its heartbeat does on its order. */
 const ORDER_AFTER_STOP_MS = 20;
 /** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
@@ -58,7 +63,7 @@ export function judge(world: World): Verdict {
   const verdict: Verdict = {
     seed: world.shape.seed,
     violations: [],
-    excused: { cutOff: 0, promiseLost: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
+    excused: { cutOff: 0, promiseLost: 0, lateWord: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
     lost: world.clients.lost,
     takeOvers: 0,
     flows: world.clients.flows.size,
@@ -133,16 +138,25 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
     return at < second.from - STEP_MS && !wasUnread(at);
   });
   const overdue = adverts.filter((advert) => advert.at < second.from - MAX_DELAY_MS);
-  const isDisturbed = overdue.length > 0 && overdue.every((advert) => advert.isDisturbed[second.node] === true);
+  const due = overdue.length > 0 ? overdue : adverts;
+  const isDisturbed = due.length > 0 && due.every((advert) => advert.isDisturbed[second.node] === true);
   if (!hasArrived && isDisturbed) return 'cutOff';
   const overlapMs = Math.min(first.to, second.to) - second.from;
   const hasJustBegun = second.from - first.from < MAX_DELAY_MS + STEP_MS;
   if (!hasArrived && hasJustBegun && overlapMs < MAX_DELAY_MS + STEP_MS) return 'sameInstant';
+  if (wasWordLate(world, first, second)) return 'lateWord';
   const wasStopped = [first, second].some(({ node }) =>
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
   if (!hasArrived && wasStopped && world.hasStalls) return 'stalled';
-  return isThirdParty(first, second) || wasOrderLate(world, second) ? 'handOver' : null;
+  return isThirdParty(first, second) || wasOrderLate(world, second) || leadsAgain(world, first, second) ? 'handOver' : null;
+}
+
+/** How long ago the second came to believe in a silence: the best node left acts at once, the others wait for their skew. */
+function waitedMs(world: World, index: number, at: number): number | null {
+  const { reason } = nodeAt(world, index).transitions.find((other) => other.to === 'active' && Math.abs(other.at - at) < 1) ?? {};
+  if (reason === 'peerSilent') return 0;
+  return reason === 'priorityZero' ? skewMs(priorityOf(index), world.shape.intervalMs) : null;
 }
 
 /** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
@@ -150,11 +164,13 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
 function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const { fast } = world.shape;
   const { index } = nodeAt(world, second.node);
-  if (fast === null || !nodeAt(world, index).isSilenceBelieved(second.from)) return false;
-  const since = second.from - fast.lifeMs;
-  const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < second.from);
-  const hasArrived = promises.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < second.from - STEP_MS);
-  const overdue = promises.filter(({ at }) => at < second.from - MAX_DELAY_MS);
+  const waited = waitedMs(world, index, second.from);
+  if (fast === null || waited === null) return false;
+  const since = second.from - fast.lifeMs - waited;
+  const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
+  const believedAt = since + fast.lifeMs;
+  const hasArrived = promises.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
+  const overdue = promises.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
   return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
 
@@ -163,15 +179,50 @@ const isThirdParty = (first: Holding, second: Holding): boolean =>
   (first.handedOverBy !== null && first.handedOverBy !== second.node) ||
   (second.handedOverBy !== null && second.handedOverBy !== first.node);
 
+/** The one that gave the order has elected itself since. */
+const leadsAgain = (world: World, first: Holding, second: Holding): boolean =>
+  second.handedOverBy === first.node &&
+  nodeAt(world, first.node).transitions.some(
+    ({ at, to, reason }) => to !== 'active' && at < first.from && /^(operator|stop) by /.test(reason),
+  );
+
+const isSlowAt = (world: World, at: number): boolean => world.slowedUntil.wire > at || world.slowedUntil.back > at;
+
+/** Told by a beat, while a fault delays beats, and by one that led again by then. */
+function wasWordLate(world: World, first: Holding, second: Holding): boolean {
+  if (world.shape.fast !== null && isSlowAt(world, second.from) && waitedMs(world, second.node, second.from) !== null) return true;
+  const told = nodeAt(world, second.node).transitions.find(({ at, to }) => to === 'active' && Math.abs(at - second.from) < 1);
+  const resigned = nodeAt(world, first.node).transitions.some(
+    ({ at, to }) => to !== 'active' && at < first.from && at > first.from - LATE_WORD_MS,
+  );
+  return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && told?.reason.startsWith('told:') === true;
+}
+
 /** Told by a daemon that had just been stopped: the order may have waited in its socket since. */
 const wasOrderLate = (world: World, { node, from, handedOverBy }: Holding): boolean =>
   handedOverBy !== null &&
   nodeAt(world, node).daemonProcess.stalls.some((stall) => stall.from < from && stall.to > from - ORDER_AFTER_STOP_MS);
 
+/** A fault takes the advertisements of one of them to the other, which would answer them. */
+function isUnheardBetween(world: World, first: Holding, second: Holding): boolean {
+  const until = Math.min(first.to, second.to);
+  return [
+    [first.node, second.node],
+    [second.node, first.node],
+  ].some(([from = 0, to = 0]) => {
+    const adverts = (world.sent[from] ?? []).filter(
+      ({ at, priority, isAddressed }) =>
+        isAddressed[to] === true && priority > 0 && at > second.from && at < until - world.shape.intervalMs,
+    );
+    return adverts.length > 0 && adverts.every(({ isDisturbed }) => isDisturbed[to] === true);
+  });
+}
+
 /** The clock of one of them stood still or went back during the other's patience or its own lease. */
 function wasFrozen(world: World, first: Holding, second: Holding): boolean {
   const lifeMs = leaseLifeMs(world.shape.intervalMs);
-  const end = Math.min(first.to, second.to);
+  // Nobody can tell it what happened meanwhile as long as it is not heard either.
+  const end = Math.min(first.to, second.to, second.from + (isUnheardBetween(world, first, second) ? STEP_MS : Number.POSITIVE_INFINITY));
   return [first, second].some((holding) =>
     nodeAt(world, holding.node).frozen.some(
       (span) =>
@@ -195,9 +246,16 @@ function staleWins(world: World): string[] {
 function afterwards(world: World): string[] {
   const { intervalMs, preempt } = world.shape;
   const activeFrom = world.faultsEnd + ACTIVE_WITHIN_MS + ACTIVE_WITHIN_INTERVALS * intervalMs;
+  let wasEmpty = false;
   for (const { at, holders } of world.looks) {
     if (at < activeFrom) continue;
     const isSettled = at >= world.settledAt;
+    // Between the release of one and the claim of another is an instant.
+    if (holders.length > 0 || isSettled) wasEmpty = false;
+    if (holders.length === 0 && !isSettled && !wasEmpty) {
+      wasEmpty = true;
+      continue;
+    }
     if (holders.length === 0) return [`(b) at ${at.toFixed(1)} ms, long after the last fault, nobody is active`];
     if (!isSettled) continue;
     if (holders.length > 1) return [`(b) at ${at.toFixed(1)} ms, long after the last fault, ${holders.length} nodes hold a lease`];

@@ -89,18 +89,20 @@ const duplicates: Kind = ({ world }) =>
     world.wire.duplicates = isOn ? 0.3 : 0;
   });
 
-const slowness: Kind = ({ world, random }) => {
+const slowness: Kind = ({ world, random, to }) => {
   const slowMs = world.shape.intervalMs * random.between(0.1, 2);
   return toggle(`VRRP delays up to ${slowMs.toFixed(1)} ms`, (isOn) => {
     world.wire.slowMs = isOn ? slowMs : 0;
+    world.slowedUntil.wire = Math.max(world.slowedUntil.wire, to + slowMs);
   });
 };
 
-const slowStreams: Kind = ({ world, random }) => {
+const slowStreams: Kind = ({ world, random, to }) => {
   const slowMs = random.between(5, 150);
   return toggle(`replication delays up to ${slowMs.toFixed(0)} ms`, (isOn) => {
     world.streams.slowMs = isOn ? slowMs : 0;
     world.back.slowMs = isOn ? slowMs : 0;
+    world.slowedUntil.back = Math.max(world.slowedUntil.back, to + slowMs);
   });
 };
 

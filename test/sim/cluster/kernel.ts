@@ -182,12 +182,13 @@ export class Kernel {
   }
 
   /** A process that stalls releases later than the agenda says; until then the beat thread may renew. */
-  private endAlsoWhatIsRenewed(): void {
+  private endAlsoWhatIsRenewed(drainMs: number): void {
     const { started } = this.lease;
     this.parts.at(this.parts.trueNow(), () => {
       if (this.lease.started !== started || !this.isLeaseFresh) return;
       this.endLease();
       this.lease.deadline = this.parts.now();
+      this.lease.drainUntil = this.lease.deadline + this.drainMs(drainMs);
     });
   }
 
@@ -259,7 +260,7 @@ export class Kernel {
         return this.view('ok');
       },
       release: (_slot, drainNs, admitNs, instance) => {
-        if (instance === this.lease.instance) this.endAlsoWhatIsRenewed();
+        if (instance === this.lease.instance) this.endAlsoWhatIsRenewed(Number(drainNs) / NS);
         const refusal = this.refusal(instance);
         if (refusal !== 'ok') return this.view(refusal);
         if (this.parts.mutant === 'keepsReleasedLease') return this.view('ok');

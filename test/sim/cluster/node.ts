@@ -136,13 +136,6 @@ export class SimNode {
     return this.isPowered && this.kernel.isLeaseFresh;
   }
 
-  /** It claims, or claimed at this time, because a promise was not kept. */
-  isSilenceBelieved(at: number): boolean {
-    return this.transitions.some(
-      (transition) => transition.to === 'active' && transition.reason === 'peerSilent' && Math.abs(transition.at - at) < 1,
-    );
-  }
-
   /** Nothing has to be started or joined. */
   get isIdle(): boolean {
     return this.isPowered && !this.isStopping && this.link.isConnected && this.heartbeat.process.isAlive;
@@ -315,8 +308,9 @@ export class SimNode {
     const { agenda, random, mutant, hooks } = this.parts;
     const leases = this.kernel.beatLeases();
     const send = (peer: number, beat: Datagram, at: number): boolean => hooks.sendBeat(this.index, peer - 1, beat, at);
-    const onBeat = (promiseMs: number, sentAt: number): void => {
-      this.promise = { ms: promiseMs, sentAt };
+    const onBeat = (promiseMs: number, sentAt: number, saysActive: boolean): void => {
+      // Nobody waits for the end of a lease that nobody has been told of.
+      this.promise = { ms: saysActive ? promiseMs : 0, sentAt };
     };
     return { agenda, random, clock: this.clock, leases, send, onBeat, mutant };
   }

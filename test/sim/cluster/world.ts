@@ -97,6 +97,8 @@ export class World {
   readonly looks: { at: number; holders: number[] }[] = [];
   readonly mutant: Mutant | null;
   hasStalls = false;
+  /** When the last fault that delays the datagrams of a network ends. */
+  readonly slowedUntil = { wire: 0, back: 0 };
   readonly watch: Watch;
   /** Nodes that were in sync according to a holder, and lacked something. */
   readonly untrue: string[] = [];
@@ -194,6 +196,9 @@ export class World {
     for (const holder of this.nodes) {
       const others = this.nodes.filter((node) => node !== holder);
       if ((holder.kernel.holdings.at(-1)?.from ?? 0) > trustedFrom) continue;
+      // A daemon that was stopped, or whose heartbeat is, believes for a while what was true before.
+      if (holder.daemonProcess.stalls.some((stall) => stall.to > this.agenda.now - NOTICED_AFTER_MS)) continue;
+      if (others.some((node) => node.daemon?.roles.held().has('front') === true)) continue;
       if (others.some((node) => (node.kernel.holdings.at(-1)?.to ?? 0) > trustedFrom)) continue;
       const daemon = holder.daemon;
       if (!holder.holds || holder.isFrozen || daemon === null || !daemon.roles.held().has('front') || holder.kernel.table.waiting > 0)
@@ -296,7 +301,12 @@ export class World {
       const holding = stale.kernel.holdings.at(-1);
       if (stale === node || !stale.holds || holding === undefined || holding.from > since) return false;
       const wasFrozen = stale.frozen.some(({ from, to }) => from < since && to > since && to > from);
-      return wasFrozen && stale.heartbeat.process.isAlive && node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom);
+      return (
+        wasFrozen &&
+        stale.heartbeat.process.isAlive &&
+        stale.heartbeat.isReachable(node.name) &&
+        node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom)
+      );
     });
   }
 

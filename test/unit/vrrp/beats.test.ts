@@ -85,6 +85,33 @@ t.test('silence is judged by the rhythm of the peer, and by its promise', async 
   t.match(bench.heartbeat.status().beats?.peers, [{ node: 'lb2', isReachable: false }]);
 });
 
+t.test('a promise whose silence was none is not relied on for a while', async (t) => {
+  const bench = talking().receive(advert(200));
+  const fast = { intervalUs: 2000, promiseUs: 8000 };
+  bench.beats.hear([beat({ priority: 200 })], fast);
+  bench.pass(20);
+  bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  t.equal(bench.status.role, 'active');
+  bench.receive(advert(200));
+  bench.beats.hear([beat({ priority: 200, term: 9 })], fast);
+  t.equal(bench.status.role, 'backup', 'it was there all the time');
+  bench.receive(advert(200)).pass(20);
+  bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  t.equal(bench.status.role, 'backup', 'late once more: the adverts decide');
+  for (let waited = 0; waited < 5000; waited += 100) bench.receive(advert(200)).pass(100);
+  bench.beats.hear([beat({ priority: 200, term: 10 })], fast);
+  bench.pass(20);
+  t.equal(bench.status.role, 'backup');
+});
+
+t.test('what was heard while the process was stopped: who leads now comes before who did once', async (t) => {
+  const bench = talking().receive(advert(200));
+  bench.beats.hear([beat({ priority: 200 })]);
+  bench.inbox.push(advert(150, { source: '10.9.0.3' }));
+  bench.beats.hear([beat({ role: 'initialize', reason: 'linkDown', isEligible: false, priority: 200 })]);
+  t.equal(bench.status.role, 'backup', 'the advert of a successor waited in the socket');
+});
+
 t.test('a peer is told that its adverts do not arrive', async (t) => {
   const bench = talking().receive(advert(200));
   bench.beats.hear([beat()]);

@@ -109,6 +109,17 @@ t.test('the beats of a living node are lost on every path: its answer on the wir
   t.match(other.pass(2).map(tell), ['send:100'], 'the answer of another says nothing about it');
 });
 
+t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
+  const second = following();
+  second.now += 9;
+  says(second, { node: 'lb3', role: 'backup', term: 4, priority: 150 });
+  silent(second);
+  t.match(second.state, { kind: 'backup', waitsFor: 'priorityZero' }, 'a better one goes first');
+  says(second, { role: 'active', term: 4, priority: 200 });
+  t.match(second.state, { kind: 'backup', waitsFor: 'activeSilent' });
+  t.ok((second.waitMs ?? 0) > 300);
+});
+
 t.test('adverts that do not arrive from a node that says it is active: no claim, but a word', async (t) => {
   const driver = following();
   driver.pass(370);
@@ -217,6 +228,20 @@ t.test('a silent node is taken at its last word for three adverts; then the adve
   t.equal(hear(), 'count:conflicts');
   later.pass(20);
   t.equal(hear(), 'release:planned', 'no beats came: a plain VRRP router');
+});
+
+t.test('a better node that insists on an older term does not hear our beats: after three adverts it is obeyed', async (t) => {
+  const later = active();
+  later.state = { ...later.state, term: 3 };
+  says(later, { role: 'active', term: 2, priority: 200 });
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const hear = (): string | undefined => later.feed({ type: 'advert', advert }).map(tell)[0];
+  t.equal(hear(), 'count:conflicts');
+  later.pass(290);
+  says(later, { role: 'active', term: 2, priority: 200, inSync: false });
+  t.equal(hear(), 'count:conflicts');
+  later.pass(20);
+  t.equal(hear(), 'release:planned');
 });
 
 t.test('two are active in the same term: the better one stays', async (t) => {
