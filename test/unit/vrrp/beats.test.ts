@@ -91,12 +91,14 @@ t.test('a promise whose silence was none is not relied on for a while', async (t
   bench.beats.hear([beat({ priority: 200 })], fast);
   bench.pass(20);
   bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  bench.pass(2.1);
   t.equal(bench.status.role, 'active');
   bench.receive(advert(200));
   bench.beats.hear([beat({ priority: 200, term: 9 })], fast);
   t.equal(bench.status.role, 'backup', 'it was there all the time');
   bench.receive(advert(200)).pass(20);
   bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+  bench.pass(5);
   t.equal(bench.status.role, 'backup', 'late once more: the adverts decide');
   for (let waited = 0; waited < 5000; waited += 100) bench.receive(advert(200)).pass(100);
   bench.beats.hear([beat({ priority: 200, term: 10 })], fast);
