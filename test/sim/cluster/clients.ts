@@ -56,8 +56,8 @@ const ASK_CHANCE = 0.3;
 const NOTICE_CHANCE = 0.8;
 /** Unanswered packets until a client gives a flow up. */
 const PATIENCE = 60;
-/** Two leases for longer than it takes to hear of each other. */
-const TWO_LED_MS = 5;
+/** Two leases at once, for more than rounding makes of a hand-over. */
+const TWO_LED_MS = 0.1;
 /** More than drift and rounding make of a drain window. */
 const DRAIN_SLACK_MS = 2;
 /** From a change of a server until it is noticed, announced and in force everywhere. */
@@ -208,7 +208,7 @@ export class Clients {
 
   private twoLedSince(openedAt: number): boolean {
     const holdings = this.parts.nodes.flatMap((node) => node.kernel.holdings).filter(({ to }) => to > openedAt);
-    const commonMs = (a: Holding, b: Holding): number => Math.min(a.to, b.to) - Math.max(a.from, b.from, openedAt);
+    const commonMs = (a: Holding, b: Holding): number => Math.min(a.to, b.to) - Math.max(a.from, b.from);
     return holdings.some((a) => holdings.some((b) => a.node !== b.node && commonMs(a, b) > TWO_LED_MS));
   }
 

@@ -22,8 +22,8 @@ const HEARTBEAT_START_MS = [5, 60] as const;
 const DAEMON_START_MS = [80, 400] as const;
 /** Time from a message of the heartbeat to the daemon's answer, within which a node may act on what it was told last. */
 const TOLD_WITHIN_MS = 5;
-/** A lease is written again when the call took longer than half a millisecond (lease-guard.ts): within the margin that peers add. */
-const PROMISE_SLACK_MS = 0.55;
+/** Less than the margin that peers add to a promise. */
+const PROMISE_SLACK_MS = 0.9;
 /** How long a node that was not heard leaves its peers alone (active.ts). */
 const UNHEARD_HOLD_DOWN_MS = 10_000;
 

@@ -78,6 +78,17 @@ t.test('the beats of an active node that promised stop: its lease has ended, the
   t.same(silent(following(), { node: 'lb9' }), [], 'nor for a stranger');
 });
 
+t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
+  const second = following();
+  second.now += 9;
+  says(second, { node: 'lb3', role: 'backup', term: 4, priority: 150 });
+  silent(second);
+  t.match(second.state, { kind: 'backup', waitsFor: 'priorityZero' }, 'a better one goes first');
+  says(second, { role: 'active', term: 4, priority: 200 });
+  t.match(second.state, { kind: 'backup', waitsFor: 'activeSilent' });
+  t.ok((second.waitMs ?? 0) > 300);
+});
+
 t.test('the beats of a living node are lost on every path: its answer on the wire keeps the role where it is', async (t) => {
   const answer = (driver: Driver, priority: number): void => {
     driver.now += 1;
@@ -107,17 +118,6 @@ t.test('the beats of a living node are lost on every path: its answer on the wir
   silent(other);
   other.feed({ type: 'advert', advert: { from: 'lb3', isGreater: false, priority: 50, intervalMs: 100 } });
   t.match(other.pass(2).map(tell), ['send:100'], 'the answer of another says nothing about it');
-});
-
-t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
-  const second = following();
-  second.now += 9;
-  says(second, { node: 'lb3', role: 'backup', term: 4, priority: 150 });
-  silent(second);
-  t.match(second.state, { kind: 'backup', waitsFor: 'priorityZero' }, 'a better one goes first');
-  says(second, { role: 'active', term: 4, priority: 200 });
-  t.match(second.state, { kind: 'backup', waitsFor: 'activeSilent' });
-  t.ok((second.waitMs ?? 0) > 300);
 });
 
 t.test('adverts that do not arrive from a node that says it is active: no claim, but a word', async (t) => {
