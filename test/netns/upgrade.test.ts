@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap';
 import type { HistoryRow } from '../../src/control/status.js';
 import { tandemCommand } from '../support/lab/command-line.js';
-import { labIsImpossible, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
+import { labIsImpossible, lastWords, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { VIP } from '../support/lab/plan.js';
 import { arpAnswers, collectProbes, ownerChanges } from '../support/lab/probe-analysis.js';
 import type { TandemOptions } from '../support/lab/tandem.js';
@@ -51,6 +51,9 @@ else {
     t.test(name, async (t) => {
       const cluster = await startCluster(t, options);
       const { lab, tandem, active, backup, nodeOfMac } = cluster;
+      t.teardown(() => {
+        if (!t.passing()) for (const node of tandem.nodes) t.comment(`${node}: ${lastWords(tandem.logFile(node))}`);
+      });
       const fastOn = async (): Promise<void> => {
         if (!options.fast) return;
         await waitFor(

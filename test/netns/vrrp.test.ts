@@ -1,14 +1,13 @@
 /**
  * Our advertisements on a real wire: judged by tshark, understood by keepalived, and nothing but true ones believed.
  */
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import t, { type Test } from 'tap';
 import { addressOf as ip } from '../../src/system/ip-address.js';
 import { type Advert as AdvertContent, VRRP_GROUP } from '../../src/vrrp/codec/advert.js';
 import { encodeAdvert } from '../../src/vrrp/codec/codec.js';
 import { advertFrame, MULTICAST } from '../support/lab/adverts.js';
 import { httpGet, samples } from '../support/lab/command-line.js';
+import { dissect } from '../support/lab/dissect.js';
 import { crashNode } from '../support/lab/faults.js';
 import { labIsImpossible, programsMissing, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { KeepalivedSystem } from '../support/lab/keepalived.js';
@@ -43,33 +42,6 @@ async function rejected({ lab, tandem }: TestCluster, node: string): Promise<Rec
 
 const transitionsOf = async ({ tandem }: TestCluster, node: string): Promise<Record<string, number>> =>
   (await tandem.status(node)).routers[0]?.counters.transitions ?? {};
-
-const FIELDS = [
-  ['ip.src', 'source'],
-  ['ip.dst', 'destination'],
-  ['ip.ttl', 'ttl'],
-  ['ip.checksum.status', 'ipChecksum'],
-  ['vrrp.version', 'version'],
-  ['vrrp.type', 'type'],
-  ['vrrp.virt_rtr_id', 'vrid'],
-  ['vrrp.prio', 'priority'],
-  ['vrrp.addr_count', 'count'],
-  ['vrrp.short_adver_int', 'intervalCs'],
-  ['vrrp.ip_addr', 'addresses'],
-  ['vrrp.checksum.status', 'checksum'],
-  ['_ws.expert.message', 'complaints'],
-  ['_ws.malformed', 'malformed'],
-] as const;
-
-/** What tshark says about each advertisement in a capture; `form` tells it which checksum is the right one. */
-async function dissect(file: string, form: 'rfc9568' | 'rfc5798'): Promise<Record<string, string>[]> {
-  const preferences = [`vrrp.v3_checksum_as_in_v2:${form === 'rfc9568'}`, 'ip.check_checksum:TRUE'].flatMap((each) => ['-o', each]);
-  const fields = FIELDS.flatMap(([name]) => ['-e', name]);
-  const args = ['-n', '-r', file, '-Y', 'vrrp', ...preferences, '-T', 'fields', '-E', 'separator=|', ...fields];
-  const { stdout } = await promisify(execFile)('tshark', args, { maxBuffer: 16 * 1024 * 1024 });
-  const rows = stdout.split('\n').filter((line) => line !== '');
-  return rows.map((line) => Object.fromEntries(line.split('|').map((value, at) => [FIELDS[at]?.[1] ?? at, value])));
-}
 
 /** Captures until `count` advertisements of a node were sent. */
 async function captureAdverts({ lab, tandem, active }: TestCluster, count: number): Promise<{ file: string; seen: Observation[] }> {

@@ -16,6 +16,12 @@ const LINK_NEWS_MS = [0.1, 1] as const;
 /** When a question is given up. */
 const UNANSWERED_MS = 1000;
 
+/** Of an advert with its IPv4 header. */
+const PRIORITY_AT = 22;
+const QUESTION_PRIORITY = 1;
+/** Longer than a question is waited for. */
+const DEAF_MS = 4;
+
 export interface HeartbeatParts {
   process: SimProcess;
   /** Of the same process, with a priority of its own. */
@@ -30,6 +36,8 @@ export interface HeartbeatParts {
   mac: Buffer;
   isLinkUp(): boolean;
   sendFails(): boolean;
+  /** False: whoever answers its question on the wire is not heard. */
+  hearsAnswers: boolean;
   /** At this true time. */
   sendVrrp(packet: Buffer, destination: string, at: number): void;
   announce(at: number): void;
@@ -49,6 +57,7 @@ export class SimHeartbeat {
   private inbox: Buffer[] = [];
   private onLinks: (() => void) | null = null;
   channel: BeatChannel | null = null;
+  private deafUntil = 0;
 
   constructor(parts: HeartbeatParts) {
     this.parts = parts;
@@ -177,8 +186,10 @@ export class SimHeartbeat {
       send: (packet, destination) => {
         if (this.parts.sendFails()) throw new Error('No buffer space available');
         this.parts.sendVrrp(Buffer.from(packet), destination, this.process.time());
+        if (!this.parts.hearsAnswers && packet[PRIORITY_AT] === QUESTION_PRIORITY) this.deafUntil = this.process.time() + DEAF_MS;
       },
       drain: (limit, onPacket) => {
+        if (this.process.time() < this.deafUntil) this.inbox.length = 0;
         let count = 0;
         for (; count < limit; count++) {
           const packet = this.inbox.shift();

@@ -29,7 +29,11 @@ export const MUTANTS = {
   neverReadyAgain: { text: 'never becomes ready after a restart', caughtBy: ['(b)'] },
   restless: { text: 'gives the lease up again and again', caughtBy: ['(d)'] },
   breaksItsPromise: { text: 'goes on holding a lease after its last beat', caughtBy: ['(a)', '(s)'], needs: isFastPair },
-  judgesBeforeReading: { text: 'takes its own lateness for the silence of the others', caughtBy: ['(a)'], needs: isFastPair },
+  judgesBeforeReading: {
+    text: 'takes its own lateness for the silence of the others, and does not hear their answers',
+    caughtBy: ['(a)'],
+    needs: isFastPair,
+  },
   neverPurges: { text: 'keeps what the holder has not', caughtBy: ['(e)'] },
   sharesTerms: { text: 'takes the term of any other for its own', caughtBy: ['(t)'], needs: hasTwoPaths },
   hearsNoComplaint: { text: 'does not hear that it is not heard', caughtBy: ['(w)'], needs: cannotVerify },

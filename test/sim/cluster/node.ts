@@ -109,6 +109,7 @@ export class SimNode {
       mac: Buffer.alloc(6, index + 1),
       isLinkUp: () => this.isLinkUp && this.isPowered,
       sendFails: () => this.sendFails && mutant !== 'ignoresFailedSends',
+      hearsAnswers: mutant !== 'judgesBeforeReading',
       sendVrrp: (packet, destination, at) => this.sendVrrp(packet, destination, at),
       announce: (at) => hooks.announce(index, at),
       onSaid: (message) => this.said(message),
