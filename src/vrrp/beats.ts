@@ -84,7 +84,7 @@ export class Beats {
       paths: settings.paths.map((address) => ({ address })),
       peers: settings.peers.map(({ id, addresses }) => ({ id, addresses })),
       intervalUs: (fast?.intervalMs ?? settings.intervalMs) * US_PER_MS,
-      realtimePriority: context.realtimePriority,
+      realtimePriority: threadPriority(context.realtimePriority),
       pinDir: context.pinDir,
     };
     this.port = ports.openBeats(options, (events) => {
@@ -289,6 +289,9 @@ export class Beats {
     };
   }
 }
+
+/** Above the other threads of this process: a compilation or a collection of garbage on every core must not make a beat late. */
+const threadPriority = (processPriority: number): number => (processPriority > 0 ? processPriority + 1 : 0);
 
 const saysActive = (event: BeatEvent): boolean =>
   event.type === 'heard' && (decodeBeat(event.payload)?.some(({ role }) => role === 'active') ?? false);

@@ -18,7 +18,7 @@ const CHALLENGE_MS = 150;
 /** Who is active answers an advert of this priority at once (F13), and nobody gives way to it. */
 const QUESTION_PRIORITY = 1;
 /** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
-const ANSWER_MS = 2;
+const ANSWER_MS = 1.5;
 
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
