@@ -30,7 +30,7 @@ export interface TandemConfigOptions {
   /** Null: the default. */
   queueRecords: number | null;
   /** Fast liveness: peers hear each other in milliseconds, whatever the advert interval is. */
-  fast: boolean;
+  fast: boolean | { interval: string; life: string };
   /** False: the nodes' processes are not permitted to take real-time priority. */
   realtime: boolean;
   /** Has the last word on the document: what only one test wants. */
@@ -103,7 +103,7 @@ export function tandemConfig(plan: Plan, options: TandemConfigOptions): string {
         address: nodeAddress(node, options),
         ...(options.beatSides === null ? {} : { heartbeatAddresses: options.beatSides.map((side) => legOn(node, side).address) }),
       })),
-      ...(options.fast ? { heartbeat: { fast: true } } : {}),
+      ...(options.fast ? { heartbeat: { fast: options.fast } } : {}),
       ...(options.queueRecords === null ? {} : { replication: { queueRecords: options.queueRecords } }),
     },
     dataPlane: { interfaces: ['eth0', 'eth1'], attach: options.attach, maxFlows: options.maxFlows },
