@@ -59,13 +59,15 @@ export function openStateDir(path: string, node: string): StateDir {
   };
 }
 
-/**
- * Removes what a version with another layout left pinned, links and all: its program would keep ours from the interfaces. Returns the
- * directories that are gone.
- */
-export function removeOtherLayouts({ pinRoot, pinDir }: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
+/** Directories in which versions with another layout have pinned something for this node. */
+export function otherLayouts({ pinRoot, pinDir }: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
   const found = existsSync(pinRoot) ? readdirSync(pinRoot).map((name) => join(pinRoot, name)) : [];
-  const others = found.filter((directory) => directory !== pinDir);
+  return found.filter((directory) => directory !== pinDir);
+}
+
+/** Removes them, links and all, and returns those that are gone. Who asks for it has made sure that none is in use. */
+export function removeOtherLayouts(place: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
+  const others = otherLayouts(place);
   for (const directory of others) rmSync(directory, { recursive: true, force: true });
   return others;
 }
