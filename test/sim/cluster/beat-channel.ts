@@ -48,8 +48,8 @@ const NS = 1e6;
 const WAKE_MS = [0.005, 0.06] as const;
 /** From a send to the call that renews. */
 const RENEW_MS = [0.003, 0.03] as const;
-/** Sequences begin at the wall clock; this keeps them positive when it was set back. */
-const SEQUENCE_BASE = 1e13;
+/** An owner that hangs for longer is not spoken for. */
+const OWNER_SILENCE_MS = 500;
 const TERM_AT = 16;
 const TERM_BYTES = 3;
 const ROLE_AT = 19;
@@ -79,13 +79,18 @@ export class BeatChannel implements BeatPort {
   private terms: Terms = { number: 0, slots: [], lifeMs: 0, drainMs: 0, instance: 0n, until: 0 };
   private lateMaxUs = 0;
   private sent = 0;
+  private silenced = 0;
+  private isSilenced = false;
+  /** Its last sign of life (local). */
+  private ownerAt: number;
   private received = 0;
 
   constructor(parts: ChannelParts) {
-    const { options, thread } = parts;
+    const { options } = parts;
     this.parts = parts;
     this.intervalUs = options.intervalUs;
-    this.sequence = SEQUENCE_BASE + Math.floor(thread.clock().wallMs() * NS);
+    this.sequence = Math.floor(this.now() * NS);
+    this.ownerAt = this.now();
     const ids = options.peers.map(({ id }) => id);
     this.peers = new BeatPeers(ids, options.paths.length, {
       heard: (peer, beat, isFirst) =>
@@ -136,6 +141,7 @@ export class BeatChannel implements BeatPort {
     const { agenda, main } = this.parts;
     const rest = { slots: [...slots], lifeMs: lifeUs / US, drainMs: Number(drainNs) / NS, instance, until: Number(untilNs) / NS };
     const set = (): void => {
+      this.ownerAt = this.now();
       this.terms = { number: this.terms.number + 1, ...rest };
     };
     if (main.time() > agenda.now) agenda.add(main.time(), set);
@@ -143,9 +149,13 @@ export class BeatChannel implements BeatPort {
   }
 
   stats(): ReturnType<BeatPort['stats']> {
-    const { lateMaxUs } = this;
+    const { lateMaxUs, silenced, sent, received } = this;
+    const { agenda, main } = this.parts;
     this.lateMaxUs = 0;
-    return { sent: this.sent, received: this.received, sendErrors: 0, rejected: {}, lateMaxUs, realtime: true };
+    agenda.add(main.time(), () => {
+      this.ownerAt = this.now();
+    });
+    return { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
   }
 
   close(): void {
@@ -157,6 +167,7 @@ export class BeatChannel implements BeatPort {
     const { agenda, random, main, thread } = this.parts;
     agenda.add(main.time() + random.between(...WAKE_MS), () => {
       if (this.isOver) return;
+      this.ownerAt = this.now();
       this.orders.push(change);
       thread.run(() => this.wake());
     });
@@ -199,7 +210,14 @@ export class BeatChannel implements BeatPort {
     const lateMs = now - this.beatAt;
     this.lateMaxUs = Math.max(this.lateMaxUs, Math.floor(lateMs * US));
     this.beatAt += (Math.floor(lateMs / intervalMs) + 1) * intervalMs;
-    this.beat(now);
+    if (this.hearsOwner(lateMs <= intervalMs, now)) this.beat(now);
+  }
+
+  private hearsOwner(isPunctual: boolean, now: number): boolean {
+    const isHeard = now < this.ownerAt + OWNER_SILENCE_MS;
+    if (!isHeard && !this.isSilenced && isPunctual) this.silenced += 1;
+    this.isSilenced = !isHeard && (this.isSilenced || isPunctual);
+    return isHeard;
   }
 
   private beat(now: number): void {
