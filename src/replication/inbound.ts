@@ -25,6 +25,8 @@ export interface InboundParts {
   slotOf(router: string): number | undefined;
   /** True while this node's own table must still be read out before records may be purged. */
   mustKeepTable(): boolean;
+  /** Sends our records of these slots to the peer, then feeds `handedOver`. */
+  handOver(slots: number[]): void;
   onControl(message: ControlMessage): void;
   onChange(): void;
   onRejected(reason: DecodeReason): void;
@@ -67,6 +69,9 @@ export function createInbound(parts: InboundParts): Inbound {
         return;
       case 'purge':
         purge(effect.epoch, effect.routers, null);
+        return;
+      case 'handOver':
+        parts.handOver(slotsOf(effect.routers));
         return;
       case 'control':
         parts.onControl(effect.message);
@@ -120,8 +125,10 @@ export function createInbound(parts: InboundParts): Inbound {
 
   const isForeign = (router: string): boolean => !state().ownHolds.includes(router);
 
-  const foreign = (routers: readonly string[]): number[] =>
-    routers.filter(isForeign).flatMap((router) => {
+  const foreign = (routers: readonly string[]): number[] => slotsOf(routers.filter(isForeign));
+
+  const slotsOf = (routers: readonly string[]): number[] =>
+    routers.flatMap((router) => {
       const slot = parts.slotOf(router);
       return slot === undefined ? [] : [slot];
     });

@@ -5,6 +5,7 @@ import type { Clock, Monotonic } from '../system/clock.js';
 import type { ControlMessage, FlowStore, PeerStatus } from './api.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { createInbound } from './inbound.js';
+import { HAND_OVER_MS } from './limits.js';
 import { createOutbound, type SessionSizes } from './outbound.js';
 import { type PeerIdentity, peerStatus } from './peer-status.js';
 import { type Held, isLive, type SenderState } from './sender-state.js';
@@ -54,9 +55,6 @@ export interface Peer {
   status(): PeerStatus;
 }
 
-/** How long a purge waits for this node to hand its own flows over first; a peer that cannot be dialled ends the wait. */
-const KEEP_TABLE_MS = 3000;
-
 export function createPeer(parts: PeerParts): Peer {
   const { clock, identity, own } = parts;
   const waiters = createWaiters(clock);
@@ -83,6 +81,7 @@ export function createPeer(parts: PeerParts): Peer {
     store: parts.store,
     slotOf: (name) => parts.routers.find((router) => router.name === name)?.slot,
     mustKeepTable,
+    handOver,
     onControl: parts.onControl,
     onChange: parts.onChange,
     onRejected: parts.onRejected,
@@ -90,11 +89,20 @@ export function createPeer(parts: PeerParts): Peer {
     onMerged: parts.onMerged,
   });
 
+  function handOver(slots: number[]): void {
+    outbound.feed({ type: 'handOver', slots });
+    void waiters
+      .wait(() => isLive(outbound.state()), HAND_OVER_MS)
+      .then((isDone) => {
+        if (isDone) inbound.feed({ type: 'handedOver' });
+      });
+  }
+
   /** Flows of routers that were given up while apart: the peer gets them before they may be purged here. */
   function mustKeepTable(): boolean {
     const keeps = owesUnread(outbound.state());
     if (!keeps) keepUntil = null;
-    else keepUntil ??= (clock.now() + KEEP_TABLE_MS) as Monotonic;
+    else keepUntil ??= (clock.now() + HAND_OVER_MS) as Monotonic;
     return keepUntil !== null && clock.now() < keepUntil;
   }
 

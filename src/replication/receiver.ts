@@ -13,6 +13,7 @@ import {
   DIGEST_MISMATCHES,
   DIGEST_RESYNC_GAP_MS,
   EPOCH_COUNT,
+  HAND_OVER_MS,
   LATE_WAKE_MS,
   MAX_REASON,
   PING_MS,
@@ -51,6 +52,12 @@ export interface ReceiverState {
   purge: Purge | null;
   /** Routers that the sender says it holds. */
   senderHolds: string[];
+  /** The same, over its restarts; null: it has never said so. */
+  lastHolds: string[] | null;
+  /** It has begun to hold since the two tables were last known to be equal: what it lacks it may never have had. */
+  isSuccessor: boolean;
+  /** A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. */
+  handOver: (Purge & { until: Monotonic }) | null;
   /** Routers that this node holds. */
   ownHolds: string[];
   ackedAt: Monotonic;
@@ -71,6 +78,8 @@ export type ReceiverEvent =
   /** What is here may be old, whatever the numbers say: it is had anew before anybody relies on it. */
   | { type: 'distrust'; reason: string }
   | { type: 'purged'; epoch: number }
+  /** What was here of the routers of a `handOver` is at the sender, too. */
+  | { type: 'handedOver' }
   /** Answer to `compare`; null when the digests say nothing just now. */
   | { type: 'compared'; matched: boolean | null }
   | { type: 'tick' };
@@ -80,6 +89,7 @@ export type ReceiverEffect =
   | { type: 'hangUp' }
   | { type: 'apply'; records: Buffer; mode: ApplyMode; epoch: number }
   | { type: 'purge'; epoch: number; routers: string[] }
+  | { type: 'handOver'; routers: string[] }
   | { type: 'control'; message: ControlMessage }
   | { type: 'compare'; routers: RouterDigest[] }
   | { type: 'changed' };
@@ -102,6 +112,9 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
   epoch: epochOf(config, 0),
   purge: null,
   senderHolds: [],
+  lastHolds: null,
+  isSuccessor: false,
+  handOver: null,
   ownHolds: [],
   ackedAt: Number.NEGATIVE_INFINITY as Monotonic,
   ackDueAt: null,
@@ -127,9 +140,9 @@ export function stepReceiver(state: ReceiverState, event: ReceiverEvent, now: Mo
   return { state: draft.s, effects: draft.out };
 }
 
-export function receiverDeadline({ phase, ackDueAt }: ReceiverState): Monotonic | null {
+export function receiverDeadline({ phase, ackDueAt, handOver }: ReceiverState): Monotonic | null {
   if (phase.name === 'absent') return null;
-  return ackDueAt === null ? phase.silentAt : (Math.min(ackDueAt, phase.silentAt) as Monotonic);
+  return Math.min(ackDueAt ?? phase.silentAt, handOver?.until ?? phase.silentAt, phase.silentAt) as Monotonic;
 }
 
 /** Everything the peer has sent us is here, and nothing says that it differs. */
@@ -156,6 +169,9 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       return;
     case 'purged':
       purged(draft, event.epoch);
+      return;
+    case 'handedOver':
+      handedOver(draft);
       return;
     case 'compared':
       compared(draft, event.matched);
@@ -198,6 +214,7 @@ function forget(s: ReceiverState, instance: string | null): void {
   s.isComplete = false;
   s.bulk = null;
   s.purge = null;
+  s.handOver = null;
   s.mismatches = 0;
   s.hasMatched = false;
   s.senderHolds = [];
@@ -207,6 +224,8 @@ function tick(draft: Draft): void {
   const { s, now } = draft;
   if (s.phase.name === 'absent') return;
   if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
+  // It cannot be reached, or takes too long: its table is the one that counts.
+  if (s.handOver !== null && now >= s.handOver.until) purgeAfter(draft, s.handOver);
   if (now < s.phase.silentAt) return;
   if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) {
     drop(draft, `silent for ${SILENCE_MS} ms`);
@@ -262,6 +281,7 @@ function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): voi
   s.isComplete = false;
   s.bulk = null;
   s.purge = null;
+  s.handOver = null;
   s.mismatches = 0;
   s.hasMatched = false;
   s.reason = frame.reason;
@@ -299,6 +319,9 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
 }
 
 function senderHolds(s: ReceiverState, routers: string[]): void {
+  const { lastHolds } = s;
+  if (lastHolds !== null && routers.some((router) => !lastHolds.includes(router))) s.isSuccessor = true;
+  s.lastHolds = routers;
   s.senderHolds = routers;
   s.mismatches = 0;
   s.hasMatched = false;
@@ -321,23 +344,43 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
 const conflicts = (s: ReceiverState, routers: string[]): boolean => routers.some((router) => s.ownHolds.includes(router));
 
 function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' }>): boolean {
-  const { s, out } = draft;
+  const { s, out, now } = draft;
   if (s.bulk?.id !== frame.bulk || s.bulk.nextIndex !== frame.chunks) {
     askResync(draft, `bulk ${frame.bulk} ended after ${frame.chunks} chunks, ${s.bulk?.nextIndex ?? 0} were seen`);
     return false;
   }
   s.bulk = null;
-  s.purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
-  out.push({ type: 'purge', epoch: s.epoch, routers: frame.routers });
+  const purge: Purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
+  const foreign = frame.routers.filter((router) => !s.ownHolds.includes(router));
+  if (s.isSuccessor && foreign.length > 0) {
+    s.handOver = { ...purge, until: later(now, HAND_OVER_MS) };
+    s.reason = 'handing over what the new holder may lack';
+    out.push({ type: 'handOver', routers: foreign }, { type: 'changed' });
+  } else purgeAfter(draft, purge);
   return true;
+}
+
+function purgeAfter(draft: Draft, { bulk, epoch, routers }: Purge): void {
+  draft.s.handOver = null;
+  draft.s.purge = { bulk, epoch, routers };
+  draft.out.push({ type: 'purge', epoch, routers });
+}
+
+/** (With or without a stream: what is asked for in vain is said by the next hello.) The bulk that ended was read before the sender had what it now has: the next one says what may go. */
+function handedOver(draft: Draft): void {
+  const { s } = draft;
+  if (s.handOver === null) return;
+  s.isSuccessor = false;
+  askResync(draft, 'it was handed over what it may have lacked');
 }
 
 function purged(draft: Draft, epoch: number): void {
   const { s, out } = draft;
   if (s.purge?.epoch !== epoch) return;
-  const { bulk } = s.purge;
+  const { bulk, routers } = s.purge;
   s.purge = null;
   s.isComplete = true;
+  if (routers.some((router) => !s.ownHolds.includes(router))) s.isSuccessor = false;
   s.reason = 'complete';
   if (s.phase.name === 'streaming') out.push({ type: 'send', frame: { type: 'bulkDone', bulk } });
   out.push({ type: 'changed' });
@@ -349,6 +392,7 @@ function compared(draft: Draft, matched: boolean | null): void {
   const before = s.mismatches;
   s.mismatches = matched ? 0 : before + 1;
   s.hasMatched = matched;
+  if (matched) s.isSuccessor = false;
   out.push({ type: 'send', frame: { type: 'compared', matched } });
   if (isMismatch(before) !== isMismatch(s.mismatches)) out.push({ type: 'changed' });
   if (!isMismatch(s.mismatches) || now < s.digestResyncAt) return;
@@ -365,6 +409,7 @@ function askResync(draft: Draft, reason: string): void {
   // The end of a purge under way would make it complete.
   s.bulk = null;
   s.purge = null;
+  s.handOver = null;
   s.reason = reason;
   out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
 }

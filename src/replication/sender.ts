@@ -80,6 +80,10 @@ function handle(draft: Draft, event: SenderEvent): void {
     case 'holding':
       holding(draft, event.held);
       return;
+    case 'handOver':
+      draft.s.owed = new Set([...draft.s.owed, ...event.slots]);
+      breakStream(draft, 'it begins to hold and may lack flows');
+      return;
     case 'digests':
       if (!isLive(draft.s)) return;
       enqueue(draft, { type: 'digest', sequence: 0, routers: event.routers });

@@ -94,12 +94,28 @@ class Machine {
     return this.toPurge().feed({ type: 'purged', epoch: this.state.epoch });
   }
 
+  /** The sender, known not to hold anything before, has sent its table. */
+  toHandOver(): this {
+    this.toFresh().frame({ type: 'control', sequence: 1, message: { type: 'holding', routers: [] } });
+    this.frame({ type: 'gap', sequence: 2, reason: 'lost' });
+    return this.bulkOf(['front']);
+  }
+
+  /** A whole bulk of a sender that holds these, with the next number on. */
+  bulkOf(routers: string[]): this {
+    const next = this.state.applied + 1;
+    this.frame({ type: 'control', sequence: next, message: { type: 'holding', routers } });
+    this.frame({ type: 'bulkBegin', sequence: next + 1, bulk: next });
+    return this.frame({ type: 'bulkEnd', sequence: next + 2, bulk: next, chunks: 0, routers }).later(10);
+  }
+
   toHole(): this {
     return this.toComplete().frame({ type: 'records', sequence: 9, records: RECORDS });
   }
 }
 
 const PHASES: Record<string, () => Machine> = {
+  handOver: () => new Machine().toHandOver(),
   absent: () => new Machine(),
   fresh: () => new Machine().toFresh().later(10),
   bulk: () => new Machine().toBulk(),
@@ -115,6 +131,7 @@ const EVENTS: Record<string, (next: number) => ReceiverEvent> = {
   closed: () => ({ type: 'closed', reason: 'broken' }),
   holding: () => ({ type: 'holding', routers: [] }),
   purged: () => ({ type: 'purged', epoch: 2 }),
+  handedOver: () => ({ type: 'handedOver' }),
   distrust: () => ({ type: 'distrust', reason: 'old' }),
   compared: () => ({ type: 'compared', matched: true }),
   tick: () => ({ type: 'tick' }),
@@ -221,6 +238,28 @@ const TABLE: Record<string, Record<string, string>> = {
     bulkEnd: RESYNC,
     digest: 'compare, send ack 5',
   },
+  handOver: {
+    opened: `${HELLO} 5, changed`,
+    openedNew: `${HELLO} 0, changed`,
+    closed: 'changed',
+    handedOver: RESYNC,
+    // The acknowledgement of the frames before is due.
+    tick: 'send ack 5',
+    distrust: RESYNC,
+    ping: 'send ack 5',
+    stray: 'hangUp, changed',
+    gap: 'changed, send ack 11',
+    records: 'apply live 2, send ack 6',
+    repeated: 'send ack 5',
+    ahead: RESYNC,
+    control: 'control, send ack 6',
+    skip: 'send ack 6',
+    bulkBegin: 'send ack 6',
+    chunk: RESYNC,
+    wrongChunk: RESYNC,
+    bulkEnd: RESYNC,
+    digest: 'send ack 6',
+  },
   // The question may not have arrived on the old stream: nothing is said to be here.
   hole: {
     opened: `${HELLO} 0, changed`,
@@ -252,6 +291,58 @@ t.test('complete only after the purge, also when the stream broke meanwhile', as
   machine.toFresh();
   t.match(machine.effects[1], { frame: { type: 'resume', sequence: 4, complete: true } });
   t.ok(isReceivedInSync(machine.state));
+});
+
+t.test('nothing is purged for a sender that has just begun to hold before it was given what is here', async (t) => {
+  const machine = new Machine().toHandOver();
+  t.match(machine.effects[0], { type: 'handOver', routers: ['front'] });
+  t.notOk(machine.state.purge, 'not yet');
+  t.notOk(isReceivedInSync(machine.state));
+  machine.feed({ type: 'handedOver' });
+  t.match(machine.effects[0], { frame: { type: 'resync' } }, 'its table was read before it had that');
+  machine.frame({ type: 'gap', sequence: 20, reason: 'asked' }).bulkOf(['front']);
+  t.same(machine.state.purge?.routers, ['front'], 'now it says what may go');
+  t.notOk(isReceivedInSync(machine.state));
+  machine.feed({ type: 'purged', epoch: machine.state.epoch });
+  t.ok(isReceivedInSync(machine.state));
+  machine.frame({ type: 'gap', sequence: 40, reason: 'lost again' }).bulkOf(['front']);
+  t.ok(machine.state.purge, 'it has held all the time: no more questions');
+});
+
+t.test('a sender that takes nothing over does not keep old records alive', async (t) => {
+  const machine = new Machine().toHandOver();
+  const until = machine.state.handOver?.until ?? 0;
+  machine.frame({ type: 'ping' }).tickAt(until - 1);
+  t.notOk(machine.state.purge);
+  t.equal(receiverDeadline(machine.state), until);
+  machine.frame({ type: 'ping' }).tickAt(until);
+  t.same(machine.told, ['purge']);
+  machine.feed({ type: 'handedOver' });
+  t.same(machine.told, [], 'too late');
+});
+
+t.test('a hand-over goes on while the stream of the new holder is away', async (t) => {
+  const machine = new Machine().toHandOver().feed({ type: 'closed', reason: 'broken' });
+  machine.feed({ type: 'handedOver' });
+  machine.toFresh();
+  t.match(machine.effects[1], { frame: { type: 'resume', sequence: 0, complete: false } }, 'it starts over');
+});
+
+t.test('who has always held, or has our table, is believed at once', async (t) => {
+  t.ok(new Machine().toPurge().state.purge, 'nothing is known of before');
+  const matched = new Machine().toComplete();
+  matched.frame({ type: 'control', sequence: 5, message: { type: 'holding', routers: [] } });
+  matched.frame({ type: 'control', sequence: 6, message: { type: 'holding', routers: ['front'] } });
+  matched.feed({ type: 'compared', matched: true });
+  matched.frame({ type: 'gap', sequence: 9, reason: 'lost' }).bulkOf(['front']);
+  t.ok(matched.state.purge, 'equal since it holds');
+  const own = new Machine().toFresh().feed({ type: 'holding', routers: ['front'] });
+  own.frame({ type: 'control', sequence: 1, message: { type: 'holding', routers: [] } });
+  own.frame({ type: 'gap', sequence: 2, reason: 'lost' }).bulkOf(['front']);
+  t.ok(own.state.purge, 'of what we hold nothing is purged anyway');
+  const restarted = new Machine().toComplete().feed({ type: 'opened', hello: hello('lb1', 'another') });
+  restarted.frame({ type: 'gap', sequence: 1, reason: 'new stream' }).bulkOf(['front']);
+  t.ok(restarted.state.purge, 'its daemon has restarted, its table has not');
 });
 
 t.test('a purge of an older epoch completes nothing', async (t) => {

@@ -135,6 +135,7 @@ const EVENTS: Record<string, SenderEvent> = {
   control: { type: 'control', message: { type: 'nextHops', addresses: [] }, expiresAt: NEVER },
   holding: { type: 'holding', held: [FRONT] },
   digests: { type: 'digests', routers: [] },
+  handOver: { type: 'handOver', slots: [0] },
   chunk: { type: 'chunk', bulk: 1, parts: [], cursor: null },
   tick: { type: 'tick' },
 };
@@ -173,6 +174,7 @@ const TABLE: Record<string, Record<string, string>> = {
     lost: 'streaming: changed',
     control: 'streaming: send control 5',
     holding: 'streaming: send control 5',
+    handOver: 'streaming: changed',
   },
   live: {
     stop: 'stopped: hangUp, changed',
@@ -184,6 +186,7 @@ const TABLE: Record<string, Record<string, string>> = {
     lost: 'streaming: changed, changed, send gap 5, send control 6, send bulkBegin 7, send bulkEnd 8',
     control: 'streaming: send control 5',
     holding: 'streaming: send control 5',
+    handOver: 'streaming: changed, changed, send gap 5, send control 6, send bulkBegin 7, readChunk',
     digests: 'streaming: send digest 5',
   },
   incompatible: {
@@ -293,6 +296,18 @@ t.test('who lost the lease merges what it had, and asks nobody to purge', async 
   machine.feed({ type: 'holding', held: [] });
   machine.feed({ type: 'chunk', bulk: 1, parts: [], cursor: null });
   t.match(machine.effects.at(-1), { frame: { type: 'bulkEnd', routers: [] } });
+});
+
+t.test('what a new holder may lack is merged there, though this node never held it', async (t) => {
+  const machine = new Machine().toLive();
+  machine.feed({ type: 'handOver', slots: [0] });
+  t.ok(machine.told.includes('readChunk'), 'the table is read');
+  t.match(machine.effects.at(-1), { slots: { bulk: new Set(), merge: new Set([0]) } });
+  t.notOk(isLive(machine.state));
+  machine.feed({ type: 'chunk', bulk: machine.state.bulks, parts: [{ mode: 'merge', records: Buffer.alloc(RECORD_BYTES) }], cursor: null });
+  machine.frame({ type: 'bulkDone', bulk: machine.state.bulks });
+  t.ok(isLive(machine.state));
+  t.same(machine.state.owed, new Set(), 'it has everything');
 });
 
 t.test('after a short break the stream goes on where it was', async (t) => {
