@@ -177,6 +177,8 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
     const left = { ...known, others, unheard: null };
     return vacant(left, event.node, false, now, () => ask(left, event.node, now));
   }
+  // Whoever is asking whether it is cut off takes no lease on a silence that its own cable may be the reason of: the adverts' time counts.
+  if (known.kind === 'claiming' && known.conditions.reference !== 'open') return { state: known, effects: [] };
   if (known.kind === 'claiming')
     return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };

@@ -78,6 +78,26 @@ t.test('the beats of an active node that promised stop: its lease has ended, the
   t.same(silent(following(), { node: 'lb9' }), [], 'nor for a stranger');
 });
 
+t.test('who asks whether it is cut off takes no lease on a silence', async (t) => {
+  const pre = (): Driver => {
+    const driver = claiming();
+    driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: false, priority: 50, intervalMs: 100 } });
+    says(driver, { role: 'active', term: 4, priority: 50 });
+    driver.state = { ...driver.state, others: driver.state.others.filter(({ from }) => from === 'lb2') };
+    driver.pass(20);
+    return driver;
+  };
+  const reached = pre();
+  silent(reached);
+  t.match(reached.pass(1).map(tell), ['send:100', 'acquire', 'announce'], 'what it waited for has ended');
+  const asking = pre();
+  asking.feed({ type: 'reference', verdict: 'asking' });
+  silent(asking);
+  t.notOk(asking.pass(20).map(tell).includes('acquire'), 'its own cable may be the reason');
+  asking.feed({ type: 'reference', verdict: 'lost' });
+  t.equal(asking.state.kind, 'backup');
+});
+
 t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
   const second = following();
   second.now += 9;
