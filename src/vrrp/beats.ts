@@ -3,7 +3,7 @@
  * short enough for fast liveness (fast.ts decides). Carries news to the elections; decides nothing about roles.
  */
 import type { Monotonic } from '../system/clock.js';
-import { decodeBeat, encodeBeat, type GroupBeat } from './beat-codec.js';
+import { decodeBeat, encodeBeat, type GroupBeat, isSameBeat } from './beat-codec.js';
 import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
 import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
@@ -56,6 +56,7 @@ export class Beats {
   private readonly port: BeatPort;
   private readonly peers: Map<number, Known>;
   private said: Buffer = Buffer.alloc(0);
+  private saidGroups: readonly GroupBeat[] = [];
   private fast: FastState;
   private lateMaxMs = 0;
   /** Of it what no review has seen yet. */
@@ -118,6 +119,9 @@ export class Beats {
 
   /** Sent at once when it is not what was said last. */
   say(groups: readonly GroupBeat[]): void {
+    // Asked after every event of the election, and mostly nothing has changed.
+    if (groups.length === this.saidGroups.length && groups.every((group, index) => isSameBeat(group, this.saidGroups[index]))) return;
+    this.saidGroups = groups;
     const payload = encodeBeat(groups);
     if (payload.equals(this.said)) return;
     this.said = payload;
