@@ -26,6 +26,8 @@ export interface ChannelParts {
   leases: BeatLeases;
   options: BeatOptions;
   onEvents: (events: BeatEvent[]) => void;
+  /** The main thread reads the advertisements that have come. */
+  readFirst(): void;
   /** To one peer on one path at this true time; false: the kernel refused. */
   send(peer: number, beat: Datagram, at: number): boolean;
   /** A beat went out: what it promised, when by the local clock. */
@@ -44,6 +46,8 @@ interface Terms {
 
 const US = 1000;
 const NS = 1e6;
+/** As OWNER_SILENCE_NS of beat-thread.cpp: a main thread that has called nothing for so long hangs, and is not spoken for. */
+const OWNER_SILENCE_MS = 500;
 /** From an order of the main thread to the wake of this one, and from its news to the main loop. */
 const WAKE_MS = [0.005, 0.06] as const;
 /** From a send to the call that renews. */
@@ -62,8 +66,11 @@ export class BeatChannel implements BeatPort {
   private readonly parts: ChannelParts;
   private readonly peers: BeatPeers;
   private readonly inbox: Datagram[] = [];
+  /** In the socket, or still under way: when it comes (true time). */
+  private readonly left: { beat: Datagram; at: number }[] = [];
   private orders: (() => void)[] = [];
   private mailbox = new Map<string, { event: BeatEvent; terms: number }>();
+  private readonly key: string;
   private isCollecting = false;
   private isOver = false;
   private isBeating = false;
@@ -78,6 +85,10 @@ export class BeatChannel implements BeatPort {
   private armed: { at: number; cancel: () => void } | null = null;
   private terms: Terms = { number: 0, slots: [], lifeMs: 0, drainMs: 0, instance: 0n, until: 0 };
   private lateMaxUs = 0;
+  /** When the main thread last called anything (local). */
+  private ownerAt: number;
+  private silenced = 0;
+  private isSilenced = false;
   private sent = 0;
   private received = 0;
 
@@ -85,6 +96,8 @@ export class BeatChannel implements BeatPort {
     const { options, thread } = parts;
     this.parts = parts;
     this.intervalUs = options.intervalUs;
+    this.key = options.key.toString('hex');
+    this.ownerAt = this.now();
     this.sequence = SEQUENCE_BASE + Math.floor(thread.clock().wallMs() * NS);
     const ids = options.peers.map(({ id }) => id);
     this.peers = new BeatPeers(ids, options.paths.length, {
@@ -134,6 +147,7 @@ export class BeatChannel implements BeatPort {
   /** Under the thread's lock: there at once. */
   hold(slots: number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void {
     const { agenda, main } = this.parts;
+    this.ownerLives();
     const rest = { slots: [...slots], lifeMs: lifeUs / US, drainMs: Number(drainNs) / NS, instance, until: Number(untilNs) / NS };
     const set = (): void => {
       this.terms = { number: this.terms.number + 1, ...rest };
@@ -143,9 +157,11 @@ export class BeatChannel implements BeatPort {
   }
 
   stats(): ReturnType<BeatPort['stats']> {
-    const { lateMaxUs } = this;
+    this.ownerLives();
+    const { lateMaxUs, sent, received, silenced } = this;
     this.lateMaxUs = 0;
-    return { sent: this.sent, received: this.received, sendErrors: 0, rejected: {}, lateMaxUs, realtime: true };
+    const stats = { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
+    return stats;
   }
 
   close(): void {
@@ -153,7 +169,13 @@ export class BeatChannel implements BeatPort {
     this.armed?.cancel();
   }
 
+  private ownerLives(): void {
+    const { clock, main } = this.parts;
+    this.ownerAt = clock.local(main.time());
+  }
+
   private order(change: () => void): void {
+    this.ownerLives();
     const { agenda, random, main, thread } = this.parts;
     agenda.add(main.time() + random.between(...WAKE_MS), () => {
       if (this.isOver) return;
@@ -174,8 +196,30 @@ export class BeatChannel implements BeatPort {
     this.parts.thread.run(() => this.wake());
   }
 
-  heardAt(peer: number): number | null {
-    return this.peers.heardAt(peer);
+  /** One that says nothing new waits until the thread wakes anyway, which is at the latest for its own next beat. */
+  leave(beat: Datagram, at: number): void {
+    this.left.push({ beat, at });
+  }
+
+  isRoutine(beat: Datagram, at: number): boolean {
+    return this.isBeating && this.peers.isRoutine(beat, at);
+  }
+
+  expectNews(peer: number, until: number): void {
+    this.peers.expectNews(peer, until);
+  }
+
+  /** As if each had been read when it came, or when the thread could run again. */
+  private readLeft(): void {
+    if (this.left.length === 0) return;
+    const { clock, thread, agenda } = this.parts;
+    const stoppedUntil = Math.max(thread.stalls.at(-1)?.to ?? 0, clock.runsFrom);
+    let kept = 0;
+    for (const entry of this.left) {
+      if (entry.at > agenda.now) this.left[kept++] = entry;
+      else if (this.peers.receive(entry.beat, clock.local(Math.max(entry.at, stoppedUntil)))) this.received += 1;
+    }
+    this.left.length = kept;
   }
 
   private wake(): void {
@@ -184,11 +228,12 @@ export class BeatChannel implements BeatPort {
     const isLateJudge = this.parts.mutant === 'judgesBeforeReading';
     if (now > this.planned && !isLateJudge) this.peers.wokeLate(now - this.planned, this.intervalUs / US, now);
     if (isLateJudge) this.peers.judge(now);
-    for (const change of this.orders.splice(0)) change();
+    if (this.orders.length > 0) for (const change of this.orders.splice(0)) change();
     if (this.isSaidNew && this.isBeating) this.beat(now);
     this.isSaidNew = false;
     this.beatOnTime(now);
-    for (const beat of this.inbox.splice(0)) if (this.peers.receive(beat, now)) this.received += 1;
+    this.readLeft();
+    if (this.inbox.length > 0) for (const beat of this.inbox.splice(0)) if (this.peers.receive(beat, now)) this.received += 1;
     if (now >= this.planned) this.peers.judge(now);
     this.arm();
   }
@@ -199,7 +244,16 @@ export class BeatChannel implements BeatPort {
     const lateMs = now - this.beatAt;
     this.lateMaxUs = Math.max(this.lateMaxUs, Math.floor(lateMs * US));
     this.beatAt += (Math.floor(lateMs / intervalMs) + 1) * intervalMs;
-    this.beat(now);
+    if (this.hearsOwner(now, lateMs)) this.beat(now);
+  }
+
+  /** The grid goes on while nothing is sent: the end of the silence is found in time, and is no lateness. */
+  private hearsOwner(now: number, lateMs: number): boolean {
+    const isHanging = now >= this.ownerAt + OWNER_SILENCE_MS;
+    // After a stop of the whole process its other thread may be about to run.
+    if (isHanging && !this.isSilenced && lateMs <= this.intervalUs / US) this.silenced += 1;
+    this.isSilenced = isHanging;
+    return !isHanging;
   }
 
   private beat(now: number): void {
@@ -208,7 +262,7 @@ export class BeatChannel implements BeatPort {
     let accepted = 0;
     let refused = 0;
     const { sequence, intervalUs, promiseUs, payload } = this;
-    const key = options.key.toString('hex');
+    const { key } = this;
     for (const path of options.paths.keys()) {
       const beat: Datagram = { node: options.nodeId, path, key, sequence, instance: options.instance, intervalUs, promiseUs, payload };
       for (const peer of options.peers) {
@@ -277,6 +331,8 @@ export class BeatChannel implements BeatPort {
     if (this.isOver) return;
     const news = [...this.mailbox.values()].filter(({ event, terms }) => event.type !== 'lapsed' || terms === this.terms.number);
     this.mailbox = new Map();
+    // What waits in the sockets is read before these news anyway (beats.ts), and answered without knowing them.
+    this.parts.readFirst();
     for (const { event } of news) {
       if (event.type !== 'heard') continue;
       if (isActive(event.payload)) this.heardActive.set(event.peer, this.parts.agenda.now);

@@ -159,12 +159,16 @@ function waitedMs(world: World, index: number, at: number): number | null {
   return reason === 'priorityZero' ? skewMs(priorityOf(index), world.shape.intervalMs) : null;
 }
 
+const isPreempting = (world: World, index: number, at: number): boolean =>
+  nodeAt(world, index).transitions.some(({ at: then, reason }) => reason === 'preempt' && Math.abs(then - at) < 1);
+
 /** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
  *  every path. */
 function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const { fast } = world.shape;
   const { index } = nodeAt(world, second.node);
-  const waited = waitedMs(world, index, second.from);
+  // One that was about to pre-empt takes the silence for the end of what it waits for.
+  const waited = waitedMs(world, index, second.from) ?? (isPreempting(world, index, second.from) ? 0 : null);
   if (fast === null || waited === null) return false;
   const since = second.from - fast.lifeMs - waited;
   const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
@@ -270,12 +274,15 @@ function afterwards(world: World): string[] {
 const bestOf = (world: World, holder: number | undefined): number | undefined =>
   world.nodes.find((node) => node.index === holder || (!node.isHeldDown && node.givesWayUntil < world.agenda.now))?.index;
 
+/** From the end of a time in which it gave way to the next advertisement that a node may pre-empt at, and what it waits then. */
+const mayFollowMs = ({ shape }: World): number => (shape.preempt ? shape.preemptDelayMs + 3 * shape.intervalMs : 0);
+
 /** Everything is as it should be. */
 export function isSettled(world: World): boolean {
   const [holder, ...others] = world.nodes.filter((node) => node.holds);
   if (holder === undefined || others.length > 0) return false;
   if (world.shape.preempt && holder.index !== bestOf(world, holder.index)) return false;
-  if (world.nodes.some((node) => node.givesWayUntil > world.agenda.now)) return false;
+  if (world.nodes.some((node) => node.givesWayUntil + mayFollowMs(world) > world.agenda.now)) return false;
   return world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0);
 }
 

@@ -6,7 +6,7 @@ import { HAND_OVER_GRACE_MS } from '../../../src/vrrp/active.js';
 import { skewMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
-import { type Holding, type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
+import { type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
 import type { SimNode } from './node.js';
 import { DRAIN_MS, type Shape } from './shape.js';
 
@@ -29,7 +29,7 @@ export interface Flow {
 }
 
 /** Why a flow that nobody serves any more is not a violation; counted. */
-export type Loss = 'notShared' | 'notHere' | 'wentBack' | 'twoLed' | 'serversChanged';
+export type Loss = 'notShared' | 'notHere' | 'wentBack' | 'serversChanged';
 
 export interface ClientParts {
   shape: Shape;
@@ -56,8 +56,6 @@ const ASK_CHANCE = 0.3;
 const NOTICE_CHANCE = 0.8;
 /** Unanswered packets until a client gives a flow up. */
 const PATIENCE = 60;
-/** Two leases at once, for more than rounding makes of a hand-over. */
-const TWO_LED_MS = 0.1;
 /** More than drift and rounding make of a drain window. */
 const DRAIN_SLACK_MS = 2;
 /** From a change of a server until it is noticed, announced and in force everywhere. */
@@ -67,7 +65,7 @@ const TRAVEL_MS = [0.05, 0.4] as const;
 export class Clients {
   readonly flows = new Map<number, Flow>();
   readonly violations: string[] = [];
-  readonly lost: Record<Loss, number> = { notShared: 0, notHere: 0, wentBack: 0, twoLed: 0, serversChanged: 0 };
+  readonly lost: Record<Loss, number> = { notShared: 0, notHere: 0, wentBack: 0, serversChanged: 0 };
   served = 0;
   drained = 0;
   /** The machine that announced the address last. */
@@ -191,11 +189,6 @@ export class Clients {
       this.lost.wentBack += 1;
       return;
     }
-    // Of two that led at once, cut off from each other, the later one's table is the truth in the end.
-    if (had && flow.isShared && this.twoLedSince(flow.openedAt)) {
-      this.lost.twoLed += 1;
-      return;
-    }
     if (had && flow.isShared) return this.violate('(c)', flow, `was shared, and ${node.name} had it and has lost it`);
     const reason: Loss = flow.isShared ? 'notHere' : 'notShared';
     this.lost[reason] += 1;
@@ -204,12 +197,6 @@ export class Clients {
 
   private someoneWentBack(flow: Flow): boolean {
     return this.parts.nodes.some((node) => node.frozen.some((span) => span.from === span.to && span.to > flow.openedAt));
-  }
-
-  private twoLedSince(openedAt: number): boolean {
-    const holdings = this.parts.nodes.flatMap((node) => node.kernel.holdings).filter(({ to }) => to > openedAt);
-    const commonMs = (a: Holding, b: Holding): number => Math.min(a.to, b.to) - Math.max(a.from, b.from);
-    return holdings.some((a) => holdings.some((b) => a.node !== b.node && commonMs(a, b) > TWO_LED_MS));
   }
 
   private misplaced(flow: Flow, node: SimNode, server: number): void {

@@ -70,6 +70,8 @@ export interface KernelParts {
   handedOverBy(): number | null;
   /** At this true time. */
   at(trueAt: number, act: () => void): void;
+  /** A lease begins. */
+  onAcquired(): void;
   /** A lease that was held goes on until then (local). */
   onRenewed(deadline: number): void;
   mutant: Mutant | null;
@@ -251,6 +253,7 @@ export class Kernel {
           verified,
         };
         this.hold(deadline, this.parts.handedOverBy());
+        this.parts.onAcquired();
         return this.view('ok');
       },
       renew: (_slot, durationNs, drainNs, instance) => {

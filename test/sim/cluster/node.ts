@@ -94,6 +94,10 @@ export class SimNode {
       at: (trueAt, act) => {
         if (trueAt > agenda.now) agenda.add(trueAt, act);
       },
+      // Promises were about the leases of their time; this one was taken by the rules of the RFC.
+      onAcquired: () => {
+        this.promise = null;
+      },
       onRenewed: (deadline) => this.watchPromise(deadline),
       mutant,
     });

@@ -31,7 +31,7 @@ export interface Share {
   maxFailures: number;
 }
 
-export const LOSSES: readonly Loss[] = ['notShared', 'notHere', 'wentBack', 'twoLed', 'serversChanged'];
+export const LOSSES: readonly Loss[] = ['notShared', 'notHere', 'wentBack', 'serversChanged'];
 
 const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;

@@ -9,7 +9,7 @@ import type { SimNode } from './node.js';
 import { priorityOf } from './shape.js';
 import type { World } from './world.js';
 
-const LOOK_MS = 20;
+const LOOK_MS = 40;
 /** An answer counts for half a second, and is missed for a tenth (references.ts); a review, and a late thread. */
 const REFERENCE_MS = 500 + 100 + 200 + 50;
 /** Half of the three intervals that an advertisement counts, as hearsSomebody() of the group takes it. */

@@ -52,12 +52,13 @@ const PRIORITY_AT = 22;
  *  two such resyncs (7 s), and an election. */
 const SETTLE_MS = 16_000;
 const SETTLE_INTERVALS = 12;
-const QUIET_MS = 2500;
-const QUIET_INTERVALS = 12;
+/** Longer than an election; in some runs also longer than a digest or a silence of replication takes to be noticed. */
+const QUIET_MS = { short: 400, long: 2200 };
+const QUIET_INTERVALS = { short: 5, long: 10 };
 /** Nothing new is opened at the end, so that what was opened reaches everybody. */
-const LAST_OPEN_MS = 1200;
+const LAST_OPEN_MS = 800;
 /** What a hand-over, a lapse or a late daemon may still bring. */
-const SETTLE_LEAST_MS = 1500;
+const SETTLE_LEAST_MS = 1000;
 const LOOK_MS = 50;
 const TRUST_MS = 250;
 /** A peer that lost everything without a word is missed after this. */
@@ -65,10 +66,13 @@ const NOTICED_AFTER_MS = 1500;
 /** After a holder has changed (or there were two), its predecessor's last records are still on their way; only then may the tables differ unnoticed. */
 const TRUSTED_AFTER_MS = 4000;
 
+/** Everybody is started, synchronized, and somebody leads. */
+const FIRST_FAULT_MS = 700;
+const FIRST_FAULT_INTERVALS = 4;
 /** A thread has to be punctual for five seconds before a promise is given. */
 const FAST_FROM_MS = 6000;
 
-const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2500 : intervalMs < 1000 ? 5000 : 20_000);
+const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2000 : intervalMs < 1000 ? 4000 : 12_000);
 
 export class World {
   readonly shape: Shape;
@@ -115,7 +119,7 @@ export class World {
     const shape = drawShape(seed, new Random(shapeSeed(seed)));
     this.shape = shape;
     const { agenda, random } = this;
-    this.faultsFrom = 1200 + 8 * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
+    this.faultsFrom = FIRST_FAULT_MS + FIRST_FAULT_INTERVALS * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
     this.faultsEnd = this.faultsFrom + faultSpan(shape.intervalMs);
     this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
     this.end = this.settledAt + this.quietMs;
@@ -186,7 +190,8 @@ export class World {
   }
 
   private get quietMs(): number {
-    return QUIET_MS + QUIET_INTERVALS * this.shape.intervalMs;
+    const { quiet, intervalMs } = this.shape;
+    return QUIET_MS[quiet] + QUIET_INTERVALS[quiet] * intervalMs;
   }
 
   /** Whoever the holder believes to be complete has what the holder has. */
@@ -273,12 +278,29 @@ export class World {
     const node = this.nodes[to];
     const isWire = this.shape.paths[beat.path] === 'wire';
     if (node === undefined || (isWire && this.nodes[from]?.sendFails === true)) return false;
+    const network = isWire ? this.wire : this.back;
     const promise = beat.promiseUs > 0 ? this.promiseOf(from, beat, at) : null;
-    const isWell = (isWire ? this.wire : this.back).send(from, to, at, (arrivesAt) => {
-      if (!node.isPowered || (isWire && !node.isLinkUp) || node.heartbeat.channel === null) return;
+    const { channel } = node.heartbeat;
+    const arrive = (arrivesAt: number): void => {
       if (promise !== null) promise.arrived[to] = Math.min(promise.arrived[to] ?? arrivesAt, arrivesAt);
-      node.heartbeat.channel.arrive(beat);
-    });
+    };
+    const isReceiving = (): boolean => node.isPowered && (!isWire || node.isLinkUp) && node.heartbeat.channel !== null;
+    let isWell: boolean;
+    if (channel !== null && network.isOrderly && isReceiving() && channel.isRoutine(beat, at)) {
+      const arrivesAt = network.arrival(from, to, at);
+      isWell = arrivesAt !== null;
+      if (arrivesAt !== null) {
+        arrive(arrivesAt);
+        channel.leave(beat, arrivesAt);
+      }
+    } else {
+      channel?.expectNews(beat.node, network.latest(at));
+      isWell = network.send(from, to, at, (arrivesAt) => {
+        if (!isReceiving()) return;
+        arrive(arrivesAt);
+        node.heartbeat.channel?.arrive(beat);
+      });
+    }
     if (promise !== null && isWell) promise.undisturbed[to] = (promise.undisturbed[to] ?? 0) + 1;
     return true;
   }
