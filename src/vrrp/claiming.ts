@@ -60,14 +60,17 @@ export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, 
   };
 }
 
-/** A planned hand-over: the one that was active has given up its lease before it asked us, so nothing is waited for. */
+/**
+ * A planned hand-over: the one that was active has said goodbye before it asked us, so there is nobody to wait for. Whoever is heard all the
+ * same may have elected itself since (the order was long under way), and is claimed against like any living router.
+ */
 export function handOver(state: RouterState, reason: string, term: number | null, now: Monotonic): Step {
   // An order that was long under way: somebody has had the lease since, perhaps the one that sent it.
   if (term !== null && state.term > term && state.kind !== 'active') {
     return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }] };
   }
   if (state.kind === 'backup' || state.kind === 'claiming') {
-    const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
+    const claim = startClaim({ ...state, holdDownUntil: null }, 'backup', reason, now);
     return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
   }
   // Faster than the order was the farewell: it was asked all the same, so it is not held down any more.

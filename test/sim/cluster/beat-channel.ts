@@ -69,6 +69,7 @@ export class BeatChannel implements BeatPort {
   /** In the socket, or still under way: when it comes (true time). */
   private readonly left: { beat: Datagram; at: number }[] = [];
   private orders: (() => void)[] = [];
+  private orderAt = 0;
   private mailbox = new Map<string, { event: BeatEvent; terms: number }>();
   private readonly key: string;
   private isCollecting = false;
@@ -177,7 +178,9 @@ export class BeatChannel implements BeatPort {
   private order(change: () => void): void {
     this.ownerLives();
     const { agenda, random, main, thread } = this.parts;
-    agenda.add(main.time() + random.between(...WAKE_MS), () => {
+    // What was said last counts: orders never overtake each other.
+    this.orderAt = Math.max(this.orderAt, main.time() + random.between(...WAKE_MS));
+    agenda.add(this.orderAt, () => {
       if (this.isOver) return;
       this.orders.push(change);
       thread.run(() => this.wake());

@@ -13,8 +13,7 @@
  * - `promiseLost`: the same for fast liveness: none of the beats that the holder sent on any path within its promise had reached the other,
  *   and a fault had met each that was due.
  * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
- * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself; or the
- *   order was on its way for so long (a cut, a stopped daemon) that the one that gave it had elected itself again.
+ * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself.
  * - `lateWord`: the second took over because a beat said that the first had resigned, and the first led again; or because of a silence
  *   within a promise that was none: a fault held the beats up for longer than that.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
@@ -53,8 +52,6 @@ const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
 /** Longer than a fault holds a beat up. */
 const LATE_WORD_MS = 2000;
-/** From the end of a daemon's stop to what its heartbeat does on its order. */
-const ORDER_AFTER_STOP_MS = 20;
 /** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
 const ACTIVE_WITHIN_MS = 6000;
 const ACTIVE_WITHIN_INTERVALS = 6;
@@ -149,7 +146,7 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
   if (!hasArrived && wasStopped && world.hasStalls) return 'stalled';
-  return isThirdParty(first, second) || wasOrderLate(world, second) || leadsAgain(world, first, second) ? 'handOver' : null;
+  return isThirdParty(first, second) ? 'handOver' : null;
 }
 
 /** How long ago the second came to believe in a silence: the best node left acts at once, the others wait for their skew. */
@@ -183,13 +180,6 @@ const isThirdParty = (first: Holding, second: Holding): boolean =>
   (first.handedOverBy !== null && first.handedOverBy !== second.node) ||
   (second.handedOverBy !== null && second.handedOverBy !== first.node);
 
-/** The one that gave the order has elected itself since. */
-const leadsAgain = (world: World, first: Holding, second: Holding): boolean =>
-  second.handedOverBy === first.node &&
-  nodeAt(world, first.node).transitions.some(
-    ({ at, to, reason }) => to !== 'active' && at < first.from && /^(operator|stop) by /.test(reason),
-  );
-
 const isSlowAt = (world: World, at: number): boolean => world.slowedUntil.wire > at || world.slowedUntil.back > at;
 
 /** Told by a beat, while a fault delays beats, and by one that led again by then. */
@@ -201,11 +191,6 @@ function wasWordLate(world: World, first: Holding, second: Holding): boolean {
   );
   return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && told?.reason.startsWith('told:') === true;
 }
-
-/** Told by a daemon that had just been stopped: the order may have waited in its socket since. */
-const wasOrderLate = (world: World, { node, from, handedOverBy }: Holding): boolean =>
-  handedOverBy !== null &&
-  nodeAt(world, node).daemonProcess.stalls.some((stall) => stall.from < from && stall.to > from - ORDER_AFTER_STOP_MS);
 
 /** A fault takes the advertisements of one of them to the other, which would answer them. */
 function isUnheardBetween(world: World, first: Holding, second: Holding): boolean {

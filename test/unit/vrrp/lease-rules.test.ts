@@ -128,10 +128,32 @@ t.test('yield: lease, then priority 0, then no pre-emption for a while', (t) => 
 t.test('takeOver: active at once, and late advertisements of the one before do not undo it', (t) => {
   const router = backup({ priority: 50 });
   router.hear(200);
+  router.hear(0);
   t.same(router.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['send:50', 'acquire', 'announce', 'backup>active:switchover']);
   t.same(router.hear(200), [], 'still under way');
   router.pass(150);
   t.ok(router.hear(200).map(tell).includes('active>backup:betterActive'), 'but not for long');
+  t.end();
+});
+
+t.test('takeOver: whoever is still heard has not said goodbye, or leads again', (t) => {
+  const again = backup({ priority: 50 });
+  again.hear(200);
+  t.same(again.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['send:50', 'log:claimStarted'], 'claimed, not taken');
+  t.ok(again.hear(200).map(tell).includes('log:claimLost'), 'it is there');
+  t.equal(again.state.kind, 'backup');
+
+  const lost = backup({ priority: 50 });
+  lost.hear(200);
+  lost.feed({ type: 'takeOver', reason: 'switchover' });
+  t.notOk(lost.pass(280).map(tell).includes('acquire'));
+  t.ok(lost.pass(30).map(tell).includes('acquire'), 'the goodbye was lost: its lease must have ended');
+
+  const late = backup({ priority: 50 });
+  late.hear(200);
+  late.feed({ type: 'takeOver', reason: 'switchover' });
+  t.same(late.hear(0), [], 'the goodbye came behind the order');
+  t.ok(late.pass(1).map(tell).includes('acquire'));
   t.end();
 });
 
