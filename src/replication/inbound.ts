@@ -25,6 +25,8 @@ export interface InboundParts {
   slotOf(router: string): number | undefined;
   /** True while this node's own table must still be read out before records may be purged. */
   mustKeepTable(): boolean;
+  /** Another peer says that it holds this router, too. */
+  isDisputed(router: string): boolean;
   /** Sends our records of these slots to the peer, then feeds `handedOver`. */
   handOver(slots: number[]): void;
   onControl(message: ControlMessage): void;
@@ -125,7 +127,9 @@ export function createInbound(parts: InboundParts): Inbound {
 
   const isForeign = (router: string): boolean => !state().ownHolds.includes(router);
 
-  const foreign = (routers: readonly string[]): number[] => slotsOf(routers.filter(isForeign));
+  /** Of two that say so, one has not noticed yet that it does not hold any more: neither is purged for. Digests find what is left. */
+  const foreign = (routers: readonly string[]): number[] =>
+    slotsOf(routers.filter((router) => isForeign(router) && !parts.isDisputed(router)));
 
   const slotsOf = (routers: readonly string[]): number[] =>
     routers.flatMap((router) => {

@@ -92,6 +92,9 @@ export function continues(queue: OutQueue, sequence: number, lastGiven: number):
   return sequence >= first.frame.sequence - 1 && sequence <= lastGiven;
 }
 
+export const hasRecordsAfter = (queue: OutQueue, sequence: number): boolean =>
+  queue.items.slice(queue.head).some(({ frame }) => frame.type === 'records' && frame.sequence > sequence);
+
 /** Empties the queue; control messages that were not acknowledged are handed back in order. */
 export function clear(queue: OutQueue): QueueItem[] {
   const kept = queue.items.slice(queue.head).filter((item) => item.frame.type === 'control');

@@ -30,6 +30,8 @@ export interface PeerParts {
   onApplied(result: ApplyResult): void;
   /** A bulk of a former holder brought flows that were not here. */
   onMerged(): void;
+  /** Another peer says that it holds this router. */
+  isDisputed(router: string): boolean;
 }
 
 export interface Peer {
@@ -43,6 +45,8 @@ export interface Peer {
   lost(reason: string): void;
   hold(held: Held[]): void;
   holds(): boolean;
+  /** It says so now. */
+  claims(router: string): boolean;
   /** Our copy of its table is not to be relied on before it was sent anew. */
   distrust(reason: string): void;
   /** True when comparing digests with this peer makes sense now. */
@@ -81,6 +85,7 @@ export function createPeer(parts: PeerParts): Peer {
     store: parts.store,
     slotOf: (name) => parts.routers.find((router) => router.name === name)?.slot,
     mustKeepTable,
+    isDisputed: parts.isDisputed,
     handOver,
     onControl: parts.onControl,
     onChange: parts.onChange,
@@ -123,6 +128,7 @@ export function createPeer(parts: PeerParts): Peer {
     records: (records, count) => outbound.feed({ type: 'records', records, count }),
     lost: (reason) => outbound.feed({ type: 'lost', reason }),
     distrust: (reason) => inbound.feed({ type: 'distrust', reason }),
+    claims: (router) => inbound.state().phase.name === 'streaming' && inbound.state().senderHolds.includes(router),
     holds: () => outbound.state().held.length > 0,
     hold(held) {
       outbound.feed({ type: 'holding', held });

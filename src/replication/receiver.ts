@@ -54,7 +54,7 @@ export interface ReceiverState {
   senderHolds: string[];
   /** The same, over its restarts; null: it has never said so. */
   lastHolds: string[] | null;
-  /** It has begun to hold since the two tables were last known to be equal: what it lacks it may never have had. */
+  /** It has begun to hold, or we have ceased to, since the two tables were last known to be equal: what it lacks it may never have had. */
   isSuccessor: boolean;
   /** A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. */
   handOver: (Purge & { until: Monotonic }) | null;
@@ -162,6 +162,8 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       absent(draft, event.reason);
       return;
     case 'holding':
+      // What came last under our lease may still be on its way to whoever holds now.
+      if (s.ownHolds.some((router) => !event.routers.includes(router))) s.isSuccessor = true;
       s.ownHolds = event.routers;
       return;
     case 'distrust':

@@ -10,7 +10,7 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive, wokeLate } from './active.js';
-import { claimIfConfirmed, handOver, startClaim, stepClaiming } from './claiming.js';
+import { claimIfConfirmed, handOver, obeyIfOrdered, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
 import { answered, peerFellSilent, peerSpoke } from './peers.js';
@@ -187,6 +187,11 @@ function backupHears(before: Backup, advert: HeardAdvert, now: Monotonic): Step 
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
     if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
+    const known: Backup = { ...state, ...common };
+    const obeyed = obeyIfOrdered(known, now);
+    if (obeyed !== null) return obeyed;
+    // We have given up by plan, and whoever was told to follow is not heard yet: the goodbye is of somebody else.
+    if (hasJustHandedOver(state, now)) return { state: known, effects: [] };
     const downAt = plus(now, skewMs(priority, skewBaseMs(state.settings, state.activeIntervalMs)));
     return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true, asked: null }, effects: [] };
   }
@@ -216,6 +221,9 @@ function backupHears(before: Backup, advert: HeardAdvert, now: Monotonic): Step 
     effects,
   };
 }
+
+const hasJustHandedOver = ({ isPlanned, waitsFor, holdDownUntil }: Backup, now: Monotonic): boolean =>
+  isPlanned && waitsFor === 'alone' && holdDownUntil !== null && now < holdDownUntil;
 
 /** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
 function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {

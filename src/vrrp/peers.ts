@@ -7,7 +7,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
-import { claimIfConfirmed, endOfOthers } from './claiming.js';
+import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
@@ -63,6 +63,8 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
     return { state: waitAnew(state, now), effects: [] };
   if (!hasResigned(before, peer)) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
+  const obeyed = obeyIfOrdered(left, now);
+  if (obeyed !== null) return obeyed;
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 

@@ -111,6 +111,8 @@ export interface Backup extends Common {
   deferred: string | null;
   /** A node whose beats stopped although it promised them was asked on the wire, and may answer until `downAt`; `timerAt`: what that was. */
   asked: { node: SenderKey; timerAt: Monotonic } | null;
+  /** Was told to take over while somebody was heard to lead: does so when that one says goodbye before `until`. */
+  ordered: { reason: string; until: Monotonic } | null;
 }
 
 /** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */
@@ -222,6 +224,7 @@ export type LogEvent =
   | 'leaseRefused'
   | 'takeOverIgnored'
   | 'takeOverLate'
+  | 'takeOverWaits'
   | 'verifyFailed'
   | 'verified'
   | 'unheardActive'

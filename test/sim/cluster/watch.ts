@@ -52,7 +52,9 @@ export class Watch {
       return;
     }
     this.aloneSince[node.index] ??= agenda.now;
-    const aloneMs = agenda.now - (this.aloneSince[node.index] ?? agenda.now);
+    // A machine that came back from a snapshot has just started.
+    const backSince = node.frozen.at(-1)?.to ?? 0;
+    const aloneMs = agenda.now - Math.max(this.aloneSince[node.index] ?? agenda.now, backSince);
     const limitMs = Math.max(HEARD_INTERVALS * shape.intervalMs, MISSED_BEATS * this.beatMs) + REFERENCE_MS;
     if (aloneMs < limitMs) return;
     this.met.cutOff += 1;

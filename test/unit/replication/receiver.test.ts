@@ -309,6 +309,15 @@ t.test('nothing is purged for a sender that has just begun to hold before it was
   t.ok(machine.state.purge, 'it has held all the time: no more questions');
 });
 
+t.test('who held itself hands over, too, though the other one is known to hold', async (t) => {
+  const machine = new Machine()
+    .toComplete()
+    .feed({ type: 'holding', routers: ['front'] })
+    .feed({ type: 'holding', routers: [] });
+  machine.frame({ type: 'gap', sequence: 5, reason: 'asked' }).bulkOf(['front']);
+  t.match(machine.effects[0], { type: 'handOver', routers: ['front'] });
+});
+
 t.test('a sender that takes nothing over does not keep old records alive', async (t) => {
   const machine = new Machine().toHandOver();
   const until = machine.state.handOver?.until ?? 0;

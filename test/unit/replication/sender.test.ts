@@ -361,6 +361,31 @@ t.test('a machine that went back in time numbers above what the peer has, and st
   t.match(later.state.reason, /more than this stream ever sent/);
 });
 
+t.test('records of a router that was given up while apart do not overwrite what its next holder did', async (t) => {
+  const back = (machine: Machine, sequence: number): string[] => {
+    machine.tickAt(1000);
+    machine.feed({ type: 'opened' });
+    machine.frame({ type: 'hello', hello: hello('lb2') });
+    machine.frame({ type: 'resume', instance: 'instance of lb1', sequence, complete: true });
+    return machine.told;
+  };
+  const waiting = (): Machine => {
+    const machine = new Machine().toLive();
+    machine.feed({ type: 'holding', held: [FRONT] });
+    machine.feed(records(1));
+    machine.feed({ type: 'closed', reason: 'broken' });
+    return machine;
+  };
+  const given = waiting();
+  given.feed({ type: 'holding', held: [] });
+  t.ok(back(given, 5).includes('readChunk'), 'its table, as it is now');
+  t.match(given.effects.at(-1), { slots: { bulk: new Set(), merge: new Set([0]) } }, 'which fills holes only');
+  t.notOk(back(waiting(), 5).includes('readChunk'), 'still held: it goes on');
+  const known = waiting();
+  known.feed({ type: 'holding', held: [] });
+  t.notOk(back(known, 6).includes('readChunk'), 'the records have arrived, only the acknowledgement has not');
+});
+
 t.test('what was held and announced while apart is not said when it is over', async (t) => {
   const machine = new Machine().toLive();
   machine.feed({ type: 'closed', reason: 'broken' });

@@ -139,21 +139,37 @@ t.test('takeOver: active at once, and late advertisements of the one before do n
 t.test('takeOver: whoever is still heard has not said goodbye, or leads again', (t) => {
   const again = backup({ priority: 50 });
   again.hear(200);
-  t.same(again.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['send:50', 'log:claimStarted'], 'claimed, not taken');
-  t.ok(again.hear(200).map(tell).includes('log:claimLost'), 'it is there');
-  t.equal(again.state.kind, 'backup');
+  t.same(again.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['log:takeOverWaits'], 'left alone');
+  for (let passed = 0; passed < 1000; passed += 100) t.same([...again.hear(200), ...again.pass(100)].map(tell), []);
+  t.same(again.hear(0).map(tell), [], 'a goodbye long after is no answer to that order');
+  t.ok((again.waitMs ?? 0) > 0);
 
   const lost = backup({ priority: 50 });
   lost.hear(200);
   lost.feed({ type: 'takeOver', reason: 'switchover' });
-  t.notOk(lost.pass(280).map(tell).includes('acquire'));
-  t.ok(lost.pass(30).map(tell).includes('acquire'), 'the goodbye was lost: its lease must have ended');
+  t.notOk(lost.pass(300).map(tell).includes('acquire'));
+  t.ok(lost.pass(100).map(tell).includes('acquire'), 'the goodbye was lost: its lease must have ended');
 
   const late = backup({ priority: 50 });
   late.hear(200);
   late.feed({ type: 'takeOver', reason: 'switchover' });
-  t.same(late.hear(0), [], 'the goodbye came behind the order');
-  t.ok(late.pass(1).map(tell).includes('acquire'));
+  t.same(late.hear(200), [], 'sent before the goodbye');
+  t.same(late.hear(0).map(tell), ['send:50', 'acquire', 'announce', 'backup>active:switchover'], 'the goodbye came behind the order');
+  t.same(late.hear(200), [], 'and this one, too, is of before');
+  t.end();
+});
+
+t.test('yield: the goodbye of another router is not that of the successor', (t) => {
+  const given = active();
+  given.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  given.hear(0, SMALLER);
+  t.same(given.pass(200).map(tell), [], 'who was told to take over has its time');
+  t.ok(given.pass(250).map(tell).includes('acquire'), 'but not for ever');
+  const followed = active();
+  followed.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  followed.hear(50, SMALLER);
+  followed.hear(0, SMALLER);
+  t.ok(followed.pass(100).map(tell).includes('acquire'), 'the successor itself says goodbye');
   t.end();
 });
 
