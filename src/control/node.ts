@@ -205,12 +205,10 @@ class Node implements TandemNode {
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
   private createReplication(): void {
+    const { config, name, dataPlane, engine } = this;
+    const place = { node: name, version: this.options.version, pinDir: this.stateDir.pinDir };
     this.replication = createNodeReplication({
-      config: this.config,
-      node: this.name,
-      version: this.options.version,
-      dataPlane: this.dataPlane,
-      engine: this.engine,
+      ...{ config, dataPlane, engine, ...place },
       events: {
         onControl: (node, message) => this.heard(node, message),
         onPeerChange: (node, status) => this.peerChanged(node, status),

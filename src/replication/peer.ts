@@ -20,6 +20,7 @@ export interface PeerParts {
   sizes: SessionSizes;
   epochStart: number;
   epochStride: number;
+  isFormerHolder: boolean;
   random: () => number;
   clock: Clock;
   store: FlowStore;
@@ -80,7 +81,7 @@ export function createPeer(parts: PeerParts): Peer {
     onRejected: parts.onRejected,
   });
   const inbound = createInbound({
-    config: { own, epochStart: parts.epochStart, epochStride: parts.epochStride },
+    config: { own, epochStart: parts.epochStart, epochStride: parts.epochStride, isFormerHolder: parts.isFormerHolder },
     clock,
     store: parts.store,
     slotOf: (name) => parts.routers.find((router) => router.name === name)?.slot,

@@ -26,6 +26,8 @@ export interface ReceiverConfig {
   /** Epochs of different peers never meet: each takes every `epochStride`-th. */
   epochStart: number;
   epochStride: number;
+  /** This node held until lately, and what its process knew of the sender is gone with it. */
+  isFormerHolder: boolean;
 }
 
 export interface Purge {
@@ -113,7 +115,7 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
   purge: null,
   senderHolds: [],
   lastHolds: null,
-  isSuccessor: false,
+  isSuccessor: config.isFormerHolder,
   handOver: null,
   ownHolds: [],
   ackedAt: Number.NEGATIVE_INFINITY as Monotonic,

@@ -128,12 +128,20 @@ function condition(state: RouterState, change: Partial<RouterState['conditions']
 function reference(state: RouterState, verdict: RouterState['conditions']['reference'], now: Monotonic): Step {
   const changed: RouterState = { ...state, conditions: { ...state.conditions, reference: verdict } };
   if (changed.kind === 'backup' && verdict === 'open' && changed.deferred !== null) {
+    // It was cut off, and the reference answers before whoever leads has had its turn to be heard.
+    if (state.conditions.reference === 'lost') return { state: waitForOneAdvert(changed, now), effects: [] };
     return startClaim(changed, 'backup', changed.deferred, now);
   }
   const leads = changed.kind === 'active' || changed.kind === 'claiming';
   if (!leads || verdict !== 'lost') return { state: changed, effects: [] };
   const left = giveUp(changed, 'backup', 'cutOff', now, 'failed');
   return { state: left.state, effects: [{ type: 'count', counter: 'cutOffs' }, ...left.effects] };
+}
+
+function waitForOneAdvert(state: Backup, now: Monotonic): Backup {
+  const { settings, activeIntervalMs } = state;
+  const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
+  return { ...state, deferred: null, graced: true, downAt };
 }
 
 function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }>, now: Monotonic): Step {

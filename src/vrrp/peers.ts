@@ -36,7 +36,7 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(met(known, before, peer, now), peer, now);
+      return activeLearns(met(known, before, peer, now), before, peer, now);
   }
 }
 
@@ -102,12 +102,13 @@ function announcedAnew(state: Active, now: Monotonic): Active {
   return state.announceLeft > 0 ? state : { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }
 
-function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {
-  const insists = peer.role === 'active' && peer.term < before.term;
-  const state = before.doubted?.node === peer.node && !insists ? { ...before, doubted: null } : before;
+function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  const insists = peer.role === 'active' && peer.term < leader.term;
+  const state = leader.doubted?.node === peer.node && !insists ? { ...leader, doubted: null } : leader;
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
-    if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
+    // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.
+    if (!state.isTermKnown || (before === null && peer.followsActive)) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
     if (peer.followsActive) return yieldStale(state, peer, now);
     // Somebody was active since, and is gone: this lease is the later one from now on.
     return checkHearing({ ...state, term: peer.term + 1 }, peer, now);

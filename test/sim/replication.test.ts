@@ -191,3 +191,48 @@ t.test('a node that was active in the past is out of sync at once, and in sync a
   t.equal(resyncs(), before + 1, 'the whole table came');
   t.same(old.store.content(), holder.store.content());
 });
+
+t.test('of two nodes that say that they hold, neither has anything purged; of the one that is left, what it never had', async (t) => {
+  const world = new World({ seed: 1, nodes: 3 });
+  await world.settleStarts();
+  const [stale, holder, other] = [world.node(0), world.node(1), world.node(2)];
+  holder.replication.setHolding(world.routers);
+  for (let flow = 0; flow < 50; flow += 1) holder.store.open(flow);
+  world.run(500);
+  t.equal(other.store.flows().length, 50);
+  // Its daemon was stopped under the lease of the present holder: it believes what was true before.
+  stale.store.purge(null, 1000, -1, [0]);
+  t.equal(stale.store.size, 0);
+  stale.replication.setHolding(world.routers);
+  other.replication.resync('to hear both tables anew');
+  world.run(400);
+  t.equal(other.store.flows().length, 50, 'two hold');
+  stale.replication.setHolding([]);
+  world.run(6000, 10);
+  t.same(
+    world.nodes.map((node) => node.store.size),
+    [50, 50, 50],
+    'all are equal in the end',
+  );
+});
+
+t.test('who dials and says nothing is hung up on, and may dial again at once', async (t) => {
+  const world = new World({ seed: 1, nodes: 1 });
+  await world.settleStarts();
+  const said: Buffer[] = [];
+  let isClosed = false;
+  world.network.transport('lb2').dial(
+    { node: 'lb1', address: 'lb1' },
+    {
+      onOpen: () => undefined,
+      onMessage: (message) => void said.push(message),
+      onWritable: () => undefined,
+      onClose: () => {
+        isClosed = true;
+      },
+    },
+  );
+  world.run(2000);
+  t.ok(isClosed);
+  t.same(said, [], 'not refused: that would keep it away for ten seconds');
+});

@@ -268,6 +268,7 @@ export class World {
       abi: 1,
       peers: names.filter((other) => other !== name).map((other) => ({ name: other, address: other })),
       routers: this.routers,
+      isFormerHolder: false,
       queueRecords: this.#options.queueRecords,
       sizes: { chunkRecords: this.#options.chunkRecords, windowBytes: this.#options.windowBytes },
       store,

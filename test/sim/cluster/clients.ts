@@ -6,6 +6,7 @@ import { HAND_OVER_GRACE_MS } from '../../../src/vrrp/active.js';
 import { skewMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
+import type { FlowRecord } from './flow-table.js';
 import { type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
 import type { SimNode } from './node.js';
 import { DRAIN_MS, type Shape } from './shape.js';
@@ -17,6 +18,7 @@ export interface Flow {
   /** Where it was served first, and has to be served always. */
   server: number | null;
   creator: number;
+  generation: number;
   /** Nodes that had its record and have not lost their table since. */
   carriers: Set<number>;
   /** A node other than its creator had its record. */
@@ -85,9 +87,16 @@ export class Clients {
 
   // --- who has which record -----------------------------------------------------------------------------------------------------------
 
-  recordPut(node: number, flow: number): void {
+  /** Another generation is another record: made anew by a node that had none. */
+  recordPut(node: number, flow: number, { generation }: FlowRecord): void {
     const known = this.flows.get(flow);
     if (known === undefined) return;
+    if (generation > known.generation) {
+      known.generation = generation;
+      known.carriers.clear();
+      known.isShared = false;
+    }
+    if (generation < known.generation) return;
     if (known.carriers.size === 0) known.creator = node;
     known.carriers.add(node);
     if (node !== known.creator) known.isShared = true;
@@ -117,6 +126,7 @@ export class Clients {
       openedAt: agenda.now,
       server: null,
       creator: -1,
+      generation: 0,
       carriers: new Set(),
       isShared: false,
       isOver: false,
@@ -203,7 +213,8 @@ export class Clients {
     const before = flow.server;
     flow.server = server;
     // Without a record a packet may have been placed before the change or after it; the earlier placement has the first word for a while.
-    if (this.parts.serversChangedAt() + CHANGE_MS + SECOND_CHANCE_MS >= flow.openedAt) {
+    const isChangeRecent = this.parts.serversChangedAt() + CHANGE_MS + SECOND_CHANCE_MS >= flow.openedAt;
+    if (isChangeRecent || node.kernel.hasSecondChance) {
       this.lost.serversChanged += 1;
       return;
     }

@@ -115,6 +115,7 @@ export class SimDaemon {
       abi: 1,
       peers: others.map((name) => ({ name, address: name })),
       routers: HELD,
+      isFormerHolder: kernel.isFormerHolder,
       queueRecords: shape.queueRecords,
       sizes: { chunkRecords: shape.chunkRecords, windowBytes: shape.windowBytes },
       store: parts.store,

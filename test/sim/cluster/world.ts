@@ -241,7 +241,7 @@ export class World {
         ping: (from) => this.ping(from),
         isLedByStale: (node) => this.isLedByStale(node),
         onGivesWay: (until) => this.settleAfter(until),
-        onPut: (node, flow) => this.clients.recordPut(node, flow),
+        onPut: (node, flow, record) => this.clients.recordPut(node, flow, record),
         onRemove: (node, flow, cause) => {
           if (cause === 'purge') this.note(`n${node + 1}`, `purges flow ${flow}`, this.agenda.now);
         },

@@ -41,8 +41,8 @@ class Machine {
   now = 1000 as Monotonic;
   effects: ReceiverEffect[] = [];
 
-  constructor(epochStart = 0) {
-    this.state = initialReceiver({ own: hello('lb2', 'own'), epochStart, epochStride: 1 });
+  constructor(epochStart = 0, isFormerHolder = false) {
+    this.state = initialReceiver({ own: hello('lb2', 'own'), epochStart, epochStride: 1, isFormerHolder });
   }
 
   feed(event: ReceiverEvent): this {
@@ -316,6 +316,10 @@ t.test('who held itself hands over, too, though the other one is known to hold',
     .feed({ type: 'holding', routers: [] });
   machine.frame({ type: 'gap', sequence: 5, reason: 'asked' }).bulkOf(['front']);
   t.match(machine.effects[0], { type: 'handOver', routers: ['front'] });
+});
+
+t.test('a process that was started where the lease was held lately hands over, too', async (t) => {
+  t.ok(new Machine(0, true).toPurge().state.handOver);
 });
 
 t.test('a sender that takes nothing over does not keep old records alive', async (t) => {

@@ -273,7 +273,12 @@ t.test('a backup that knows a later term', async (t) => {
   const gone = active();
   t.same(says(gone, { term: 7, followsActive: false }), [], 'of somebody who is gone: ours is the later one now');
   t.equal(gone.state.term, 8);
-  t.match(says(active(), { term: 7, followsActive: true }), ['release', 'count:staleTerms'], 'of somebody it follows: we are the past');
+  const past = active();
+  says(past, { term: 1 });
+  t.match(says(past, { term: 7, followsActive: true }), ['release', 'count:staleTerms'], 'of somebody it follows: we are the past');
+  const first = active();
+  t.same(says(first, { term: 7, followsActive: true }), [], 'but with its first word it may mean us');
+  t.equal(first.state.term, 7);
 });
 
 t.test('a resumed lease learns its term from the others', async (t) => {
