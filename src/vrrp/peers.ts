@@ -108,7 +108,8 @@ function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, n
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.
-    if (!state.isTermKnown || (before === null && peer.followsActive)) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
+    if (!state.isTermKnown || (before === null && peer.followsActive))
+      return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
     if (peer.followsActive) return yieldStale(state, peer, now);
     // Somebody was active since, and is gone: this lease is the later one from now on.
     return checkHearing({ ...state, term: peer.term + 1 }, peer, now);
