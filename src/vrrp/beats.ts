@@ -39,6 +39,8 @@ export interface BeatContext {
 
 interface Known {
   peer: BeatPeer;
+  /** The last one, hexadecimal; null: there was none yet. */
+  key: string | null;
   hasKey: boolean;
   isReachable: boolean;
   intervalUs: number;
@@ -102,9 +104,17 @@ export class Beats {
   setPeerKey(node: string, key: string | null, addresses: readonly string[]): void {
     const known = [...this.peers.values()].find(({ peer }) => peer.node === node);
     if (known === undefined) return;
+    // Made for each boot: whatever a machine promised before, its leases of then are gone, and it may have others by now.
+    if (known.key !== null && key !== null && key !== known.key && known.promiseUs > 0) this.forgetPromise(known);
+    known.key = key ?? known.key;
     known.hasKey = key !== null;
     known.addresses = new Set([...known.peer.advertAddresses, ...addresses]);
     this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'));
+  }
+
+  private forgetPromise(known: Known): void {
+    known.promiseUs = 0;
+    this.port.watch(known.peer.id, silenceUs(known));
   }
 
   /** Name of the peer that has this address; null: nobody of the cluster. */
@@ -302,6 +312,7 @@ const saysActive = (event: BeatEvent): boolean =>
 
 const unknown = (peer: BeatPeer, paths: number): Known => ({
   peer,
+  key: null,
   hasKey: false,
   isReachable: false,
   intervalUs: 0,

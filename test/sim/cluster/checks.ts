@@ -52,6 +52,8 @@ const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
 /** Longer than a fault holds a beat up. */
 const LATE_WORD_MS = 2000;
+/** For so many advertisements one that leads in the later term does not obey one that insists on an earlier one (peer-view.ts). */
+const DOUBT_INTERVALS = 3;
 /** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
 const ACTIVE_WITHIN_MS = 6000;
 const ACTIVE_WITHIN_INTERVALS = 6;
@@ -215,7 +217,9 @@ function wasFrozen(world: World, first: Holding, second: Holding): boolean {
   return [first, second].some((holding) =>
     nodeAt(world, holding.node).frozen.some(
       (span) =>
-        span.from < end && span.to > second.from - lifeMs - world.shape.intervalMs && end <= span.to + lifeMs + world.shape.intervalMs,
+        span.from < end &&
+        span.to > second.from - lifeMs - world.shape.intervalMs &&
+        end <= span.to + lifeMs + DOUBT_INTERVALS * world.shape.intervalMs + STEP_MS,
     ),
   );
 }
@@ -268,6 +272,8 @@ export function isSettled(world: World): boolean {
   if (holder === undefined || others.length > 0) return false;
   if (world.shape.preempt && holder.index !== bestOf(world, holder.index)) return false;
   if (world.nodes.some((node) => node.givesWayUntil + mayFollowMs(world) > world.agenda.now)) return false;
+  // A stop inside of a step may outlast the fault that began it.
+  if (world.nodes.some((node) => !node.heartbeat.process.isRunning || !node.daemonProcess.isRunning)) return false;
   return world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0);
 }
 

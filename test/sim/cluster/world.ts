@@ -213,7 +213,9 @@ export class World {
         if (peer === undefined || !status.inSync || status.lagMs > 0 || status.ackedSequence !== status.sentSequence) continue;
         if (this.agenda.now - peer.tableLostAt < NOTICED_AFTER_MS || !peer.isPowered) continue;
         if (holder.kernel.table.isEqualTo(peer.kernel.table)) continue;
-        const missing = holder.kernel.table.flows().find((flow) => peer.kernel.table.get(flow) === null);
+        // A record that outlived its connection (a former holder's word that came late) waits for the holder's ageing, and is no loss.
+        const isLost = (flow: number): boolean => peer.kernel.table.get(flow) === null && this.clients.flows.get(flow)?.isOver === false;
+        const missing = holder.kernel.table.flows().find(isLost);
         if (missing !== undefined)
           this.untrue.push(
             `(c) ${holder.name} believes ${peer.name} to be complete, which lacks flow ${missing}, at ${this.agenda.now.toFixed(0)} ms`,
