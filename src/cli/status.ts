@@ -70,7 +70,9 @@ function beatsText(beats: NonNullable<NodeStatus['heartbeat']['beats']>, colors:
     return `${node} ${heard < paths.length ? colors.yellow(text) : text}`;
   });
   const fast = beats.fast === 'disabled' ? '' : `; fast liveness ${beats.fast === 'on' ? colors.green('on') : colors.yellow(beats.fast)}`;
-  return `${peers.join(', ')}; latest by ${span(beats.lateMaxMs)}${beats.isRealtime ? '' : colors.yellow(', no real-time priority')}${fast}`;
+  const hung = beats.silenced ? colors.yellow(`; hung and silenced: ${beats.silenced}`) : '';
+  const priority = beats.isRealtime ? '' : colors.yellow(', no real-time priority');
+  return `${peers.join(', ')}; latest by ${span(beats.lateMaxMs)}${priority}${hung}${fast}`;
 }
 
 function roleText(role: string, { colors }: Look): string {

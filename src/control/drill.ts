@@ -16,8 +16,10 @@ const VERIFY_LIMIT_MS = 4500;
 /** How long the way back may take: the wait for this node to be in sync, a flush and the take-over. */
 const RETURN_WAIT_MS = 10_000;
 const RETURN_LIMIT_MS = 20_000;
-/** The host returns by itself when nobody has asked so long after the hold. */
-const FORGOTTEN_AFTER_MS = RETURN_LIMIT_MS;
+/** The host returns by itself when nobody has asked so long after the hold: who leads asks in the instant in which it ends. */
+const FORGOTTEN_AFTER_MS = 5000;
+/** Before that it is told again as soon as it has the role; until then for longer than a flush, a take-over and its stragglers take. */
+const TAKEN_LIMIT_MS = 10_000;
 /** The owner may be restarting; after so many tries somebody has to look. */
 const RETURN_TRIES = 20;
 const RETURN_AGAIN_MS = 5000;
@@ -86,14 +88,18 @@ export function createDrill(parts: DrillParts): Drill {
     return joined(reports);
   };
 
-  const lend = (owner: string, routers: readonly string[], returnMs: number): void => {
-    guest?.cancel();
-    const heldDown = new Set(
+  const heldDownNow = (): Set<string> =>
+    new Set(
       parts.roles
         .routers()
         .filter((router) => router.holdDownMs !== null)
         .map(({ name }) => name),
     );
+
+  const lend = (owner: string, routers: readonly string[], returnMs: number): void => {
+    guest?.cancel();
+    // Told a second time it holds them already: what counts is how it was before.
+    const heldDown = guest?.owner === owner ? guest.heldDown : heldDownNow();
     const comeTime = (afterMs: number, triesLeft: number): void => {
       guest = { owner, routers, heldDown, cancel: parts.later(afterMs, () => void forgotten(triesLeft)) };
     };
@@ -135,7 +141,8 @@ export function createDrill(parts: DrillParts): Drill {
       const { node, routers, isVerifiable } = plan;
       seen.clear();
       const returnMs = request.holdMs + VERIFY_LIMIT_MS + FORGOTTEN_AFTER_MS;
-      if (!(await parts.replication.send(node, { type: 'drill', routers, returnMs }, ASK_LIMIT_MS)))
+      const atMostMs = request.waitMs + TAKEN_LIMIT_MS + returnMs;
+      if (!(await parts.replication.send(node, { type: 'drill', routers, returnMs: atMostMs }, ASK_LIMIT_MS)))
         return refused(`${node} did not answer within ${ASK_LIMIT_MS} ms; nothing was changed`);
       const { router } = request;
       const named = router === undefined ? {} : { router };
@@ -144,6 +151,7 @@ export function createDrill(parts: DrillParts): Drill {
         await parts.replication.send(node, { type: 'drillOver', routers }, ASK_LIMIT_MS);
         return { ...refused(there.message), routers };
       }
+      await parts.replication.send(node, { type: 'drill', routers, returnMs }, ASK_LIMIT_MS);
       const areVerified = () => routers.every((name) => seen.has(name));
       const verified = isVerifiable
         ? (await parts.poll(() => areVerified() || request.isInterrupted(), VERIFY_LIMIT_MS)) && areVerified()

@@ -7,15 +7,12 @@ import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/model.js';
 import { createHealthChecker, type HealthChecker } from '../health/checker.js';
-import { createEngine, type L4Engine } from '../l4/engine.js';
-import { type DataPlane, loadNative } from '../l4/native.js';
-import type { ControlMessage, PeerStatus } from '../replication/api.js';
+import type { L4Engine } from '../l4/engine.js';
+import type { DataPlane } from '../l4/native.js';
 import type { ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
 import { kernelPresence } from '../system/kernel-presence.js';
 import type { Links } from '../system/links.js';
-import { createNeighbours } from '../system/neighbours.js';
-import { bpfObjectPath } from '../system/paths.js';
 import { startTelemetryServer, type TelemetryServer } from '../telemetry/http.js';
 import type { Log } from '../telemetry/log.js';
 import { createMetrics } from '../telemetry/metrics.js';
@@ -27,15 +24,17 @@ import { createHandOver, type HandOver } from './hand-over.js';
 import { writeHeartbeatConfig } from './heartbeat-file.js';
 import { createHeartbeatSession, type HeartbeatSession } from './heartbeat-session.js';
 import type { TransitionContext } from './history.js';
-import { type AttachedInterface, attachInterfaces, createAttachmentWatch, ownInterfaces, sayAttached, showVlanTags } from './interfaces.js';
+import { type AttachedInterface, createAttachmentWatch } from './interfaces.js';
+import { attachDataPlane, loadDataPlane, type NodeDataPlaneOptions } from './node-data-plane.js';
+import { createNodePeers, type NodePeers } from './node-peers.js';
 import { createNodeReplication } from './node-replication.js';
 import { createNodeTracking } from './node-tracking.js';
-import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
+import { peerKeys } from './peer-news.js';
 import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
-import { installPresence, removeAddresses } from './presence.js';
+import { removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
-import { loadPools, removeOtherLayouts, type StateDir, savePools } from './state-dir.js';
+import { loadPools, type StateDir, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { STEER_MS } from './stragglers.js';
 
@@ -77,7 +76,6 @@ class Node implements TandemNode {
   private readonly options: NodeOptions;
   private readonly startedAtWallMs = systemClock.wallMs();
   private readonly peersView = createPeersView(systemClock);
-  private readonly peers = new Map<string, PeerStatus>();
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
   private dataPlane!: DataPlane;
@@ -87,12 +85,12 @@ class Node implements TandemNode {
   private health!: HealthChecker;
   private pools!: PoolKeeper;
   private replication!: ReplicationService;
+  private nodePeers!: NodePeers;
   private heartbeat!: HeartbeatSession;
   private readonly chronicle: Chronicle;
   private tracker!: Tracker;
   private handOver!: HandOver;
   private beatKey = '';
-  private toldInterfaces = '';
   private admin!: AdminServer;
   private metrics: TelemetryServer | null = null;
   private cancelReview: () => void = () => undefined;
@@ -130,7 +128,7 @@ class Node implements TandemNode {
     this.health.start();
     await this.openDoors();
     this.links.onChange(() => {
-      this.tellInterfaces();
+      this.nodePeers.tellInterfaces();
       this.handOver.peersChanged();
     });
     this.isUp = true;
@@ -140,18 +138,7 @@ class Node implements TandemNode {
   // --- data plane -------------------------------------------------------------------------------------------------------------------
 
   private async loadDataPlane(): Promise<void> {
-    const native = loadNative();
-    this.dataPlane = native.load({ objectPath: bpfObjectPath, pinDir: this.stateDir.pinDir, maxFlows: this.config.dataPlane.maxFlows });
-    this.engine = createEngine({
-      dataPlane: this.dataPlane,
-      config: this.config,
-      node: this.name,
-      links: this.links,
-      neighbours: await createNeighbours({ onProblem: (reason) => this.log.event('network.trouble', { reason }) }),
-      clock: systemClock,
-      log: this.log,
-    });
-    await this.engine.start();
+    [this.dataPlane, this.engine] = await loadDataPlane(this.dataPlaneOptions());
     this.engine.onLocalNextHops((addresses) => void this.replication?.broadcast({ type: 'nextHops', addresses }, 0));
     this.readiness = compiled(this.readiness, systemClock.now());
     // A restarted daemon finds a table that is serving: it goes on doing so.
@@ -159,19 +146,13 @@ class Node implements TandemNode {
   }
 
   private async attach(): Promise<void> {
-    for (const directory of removeOtherLayouts(this.stateDir)) {
-      this.log.event('dataPlane.otherLayout', { directory, reason: 'its program would keep this one from the interfaces' });
-    }
-    this.interfaces = attachInterfaces(this.dataPlane, this.config, this.links.facts());
+    this.interfaces = await attachDataPlane(this.dataPlane, this.dataPlaneOptions());
     this.lookAtPrograms = createAttachmentWatch(this.dataPlane, this.interfaces, this.log);
-    for (const attached of this.interfaces) {
-      sayAttached(attached, this.log);
-      await showVlanTags(attached.name, this.log);
-    }
-    const raised = await installPresence(kernelPresence, this.stateDir.presenceFile, this.config);
-    for (const { key, before, after: now } of raised) {
-      this.log.event('network.settingChanged', { key, before, after: now, reason: 'a virtual router accepts: its addresses are on lo' });
-    }
+  }
+
+  private dataPlaneOptions(): NodeDataPlaneOptions {
+    const { config, name: node, stateDir, links, log } = this;
+    return { config, node, stateDir, links, log };
   }
 
   // --- pools and health ---------------------------------------------------------------------------------------------------------------
@@ -205,73 +186,22 @@ class Node implements TandemNode {
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
   private createReplication(): void {
-    const { config, name, dataPlane, engine } = this;
-    const place = { node: name, version: this.options.version, pinDir: this.stateDir.pinDir };
+    const { config, name, log, links, dataPlane, engine, pools, heartbeat, peersView, beatKey } = this;
+    const parts = { config, log, links, engine, pools, heartbeat, peersView, beatKey, clock: systemClock };
+    this.nodePeers = createNodePeers({
+      ...parts,
+      replication: () => this.replication,
+      handOver: () => this.handOver,
+      onChange: () => this.review(),
+    });
     this.replication = createNodeReplication({
-      ...{ config, dataPlane, engine, ...place },
+      ...{ config, dataPlane, engine, node: name, version: this.options.version, pinDir: this.stateDir.pinDir },
       events: {
-        onControl: (node, message) => this.heard(node, message),
-        onPeerChange: (node, status) => this.peerChanged(node, status),
+        onControl: (node, message) => this.nodePeers.heard(node, message),
+        onPeerChange: (node, status) => this.nodePeers.changed(node, status),
       },
     });
     this.handOver = this.createHandOver();
-  }
-
-  private heard(node: string, message: ControlMessage): void {
-    switch (message.type) {
-      case 'pools':
-        this.pools.announced(node, message.generations, this.heartbeat.roles.held());
-        return;
-      case 'takeOver':
-        this.heartbeat.send({ ...message, atMs: systemClock.now() });
-        return;
-      case 'nextHops':
-      case 'holding':
-        this.peersView.heard(node, message);
-        if (message.type === 'nextHops') this.engine.setRemoteNextHops(this.peersView.nextHops());
-        else {
-          this.pools.holdersChanged(this.heartbeat.roles.held());
-          this.handOver.peersChanged();
-        }
-        return;
-      case 'interfaces':
-      case 'beatKey':
-        if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.heartbeat.send(told);
-        this.handOver.peersChanged();
-        return;
-      default:
-        this.handOver.heard(node, message);
-        return;
-    }
-  }
-
-  private peerChanged(node: string, status: PeerStatus): void {
-    const before = this.peers.get(node);
-    this.peers.set(node, status);
-    for (const news of peerNews(before, status)) this.log.event(news.name, news.fields as never);
-    if (!status.connected) {
-      this.peersView.lost(node);
-      this.pools.holdersChanged(this.heartbeat.roles.held());
-    }
-    if (isNewlyReached(before, status)) this.greet(node);
-    this.review();
-  }
-
-  /** What a peer must know that was said before it was there. */
-  private greet(node: string): void {
-    const generations = this.pools.decided(this.heartbeat.roles.held());
-    if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
-    const addresses = this.engine.localNextHops();
-    if (addresses.length > 0) void this.replication.send(node, { type: 'nextHops', addresses }, 0);
-    void this.replication.send(node, { type: 'beatKey', key: this.beatKey }, 0);
-    void this.replication.send(node, { type: 'interfaces', interfaces: ownInterfaces(this.config, this.links.facts()) }, 0);
-  }
-
-  private tellInterfaces(): void {
-    const interfaces = ownInterfaces(this.config, this.links.facts());
-    if (JSON.stringify(interfaces) === this.toldInterfaces) return;
-    this.toldInterfaces = JSON.stringify(interfaces);
-    void this.replication.broadcast({ type: 'interfaces', interfaces }, 0);
   }
 
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------

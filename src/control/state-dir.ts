@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import type { PoolGeneration } from '../replication/api.js';
 
+/** Where the clock of this process's time namespace begins: lines of a clock, seconds and nanoseconds. */
+const CLOCK_OFFSETS_FILE = '/proc/self/timens_offsets';
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
 
@@ -57,13 +59,15 @@ export function openStateDir(path: string, node: string): StateDir {
   };
 }
 
-/**
- * Removes what a version with another layout left pinned, links and all: its program would keep ours from the interfaces. Returns the
- * directories that are gone.
- */
-export function removeOtherLayouts({ pinRoot, pinDir }: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
+/** Directories in which versions with another layout have pinned something for this node. */
+export function otherLayouts({ pinRoot, pinDir }: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
   const found = existsSync(pinRoot) ? readdirSync(pinRoot).map((name) => join(pinRoot, name)) : [];
-  const others = found.filter((directory) => directory !== pinDir);
+  return found.filter((directory) => directory !== pinDir);
+}
+
+/** Removes them, links and all, and returns those that are gone. Who asks for it has made sure that none is in use. */
+export function removeOtherLayouts(place: Pick<StateDir, 'pinRoot' | 'pinDir'>): string[] {
+  const others = otherLayouts(place);
   for (const directory of others) rmSync(directory, { recursive: true, force: true });
   return others;
 }
@@ -92,17 +96,31 @@ export function bootInstance(state: StateDir): string {
 /** Names a cluster in datagrams: 64 bits of its name's hash, as a decimal string. */
 export const clusterId = (name: string): string => createHash('sha256').update(name).digest().readBigUInt64BE().toString();
 
-/** Key with which the heartbeat of this boot signs its beats, 32 hex digits: a new one for each instance. */
-export function beatKey(state: StateDir, instance: string): string {
+/** Within one of these the time since the boot never goes back, over all processes. */
+function clockOrigin(): string {
+  try {
+    const line = readFileSync(CLOCK_OFFSETS_FILE, 'utf8').match(/^boottime\s+(-?\d+)\s+(\d+)$/m);
+    return `${line?.[1] ?? 0}.${line?.[2] ?? 0}`;
+  } catch {
+    // A kernel without time namespaces.
+    return '0.0';
+  }
+}
+
+/**
+ * Key with which the heartbeat of this boot signs its beats, 32 hex digits: a new one for each instance, and for each clock, because
+ * peers believe only what is newer (by the time since the boot) than all they have heard under the same key.
+ */
+export function beatKey(state: StateDir, instance: string, origin = clockOrigin()): string {
   const file = join(state.path, 'beat-key');
   try {
-    const [of, key] = readFileSync(file, 'utf8').trim().split(' ');
-    if (of === instance && key !== undefined && BEAT_KEY.test(key)) return key;
+    const [of, key, since] = readFileSync(file, 'utf8').trim().split(' ');
+    if (of === instance && since === origin && key !== undefined && BEAT_KEY.test(key)) return key;
   } catch {
     // None was made yet.
   }
   const key = randomBytes(BEAT_KEY_BYTES).toString('hex');
-  replaceFile(file, `${instance} ${key}\n`);
+  replaceFile(file, `${instance} ${key} ${origin}\n`);
   return key;
 }
 

@@ -268,6 +268,8 @@ export interface BeatStats {
   lateMaxUs: number;
   /** Beats that were later than one interval. */
   lateCount: number;
+  /** Times it fell silent because nothing had been called for half a second: whoever has the channel hung. */
+  silenced: number;
   renewals: number;
   lapses: number;
   /** The thread has a real-time scheduling class at this moment. */
@@ -277,7 +279,8 @@ export interface BeatStats {
 }
 
 /**
- * Small signed datagrams, sent and judged by a thread of their own, which neither JavaScript nor a busy machine holds up. Events come in
+ * Small signed datagrams, sent and judged by a thread of their own, which neither JavaScript nor a busy machine holds up. Only half a second
+ * without any call stops them, until the next one: what was said by somebody who hangs is not to be repeated for ever. Events come in
  * batches, in order; a newer one of a kind may replace one that JavaScript has not collected yet, so the last ones are always right.
  */
 export interface BeatChannel {

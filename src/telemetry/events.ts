@@ -24,9 +24,9 @@ export const events = {
   'dataPlane.fallback': { level: 'warn', message: 'XDP runs in generic mode', fields: ['interface', 'reason'] },
   'dataPlane.detached': { level: 'warn', message: 'XDP program is gone from an interface', fields: ['interface', 'reason'] },
   'dataPlane.otherLayout': {
-    level: 'info',
-    message: 'the data plane of a version with another layout was removed',
-    fields: ['directory', 'reason'],
+    level: 'warn',
+    message: 'the data plane of a version with another layout was removed, and with it the connections in its tables',
+    fields: ['directory', 'flows', 'reason'],
   },
   'address.foreignClaim': {
     level: 'error',

@@ -24,6 +24,11 @@ export const metricTable = {
   tandem_beats_rejected_total: { type: 'counter', help: 'Beats not accepted, by reason.', labels: ['reason'] },
   tandem_beat_send_errors_total: { type: 'counter', help: 'Beats that the kernel did not take.', labels: [] },
   tandem_beat_late_max_seconds: { type: 'gauge', help: 'The latest that the thread of the beats has been since it started.', labels: [] },
+  tandem_beats_silenced_total: {
+    type: 'counter',
+    help: 'Times the beats of this node stopped because the main thread of its heartbeat hung.',
+    labels: [],
+  },
   tandem_beat_path_up: { type: 'gauge', help: 'Whether beats of a peer arrive, by path.', labels: ['peer', 'path'] },
   tandem_fast_liveness: {
     type: 'gauge',

@@ -92,6 +92,7 @@ function fillBeats(beats: NodeStatus['heartbeat']['beats'], put: Put): void {
   put('tandem_beats_received_total', {}, beats.received);
   put('tandem_beat_send_errors_total', {}, beats.sendErrors);
   put('tandem_beat_late_max_seconds', {}, beats.lateMaxMs / MS_PER_SECOND);
+  put('tandem_beats_silenced_total', {}, beats.silenced ?? 0);
   for (const [reason, count] of Object.entries(beats.rejected)) put('tandem_beats_rejected_total', { reason }, count);
   if (beats.fast !== 'disabled') put('tandem_fast_liveness', {}, flag(beats.fast === 'on'));
   for (const peer of beats.peers)

@@ -63,6 +63,8 @@ export class Beats {
   private lateMaxMs = 0;
   /** Of it what no review has seen yet. */
   private freshLateMs = 0;
+  private silenced = 0;
+  private askedAt: Monotonic;
   private isRealtime = false;
   /** The thread renews some. */
   private isHolding = false;
@@ -77,6 +79,7 @@ export class Beats {
     this.peers = new Map(settings.peers.map((peer) => [peer.id, unknown(peer, settings.paths.length)]));
     const { fast } = settings;
     const now = ports.clock.now();
+    this.askedAt = now;
     this.fast = fast === null || !context.isPromisePossible ? initialFast(now) : startFast(fast, now);
     const options = {
       cluster: BigInt(settings.cluster),
@@ -275,7 +278,18 @@ export class Beats {
     this.freshLateMs = Math.max(this.freshLateMs, stats.lateMaxUs / US_PER_MS);
     this.lateMaxMs = Math.max(this.lateMaxMs, this.freshLateMs);
     this.isRealtime = stats.realtime;
+    this.tellSilence(stats.silenced);
     return stats;
+  }
+
+  /** This process hung: nobody knew it to be alive, so its roles may be gone. */
+  private tellSilence(silenced: number): void {
+    const { report, clock } = this.context.ports;
+    const now = clock.now();
+    const fields = { hungMs: Math.round(now - this.askedAt), reason: 'the main thread of the heartbeat did not run' };
+    if (silenced > this.silenced) report({ type: 'log', level: 'warn', event: 'beatsSilenced', fields, atWallMs: clock.wallMs() });
+    this.silenced = silenced;
+    this.askedAt = now;
   }
 
   /** Does any beat arrive? */
@@ -291,6 +305,7 @@ export class Beats {
       sendErrors,
       rejected,
       lateMaxMs: this.lateMaxMs,
+      silenced: this.silenced,
       isRealtime: this.isRealtime,
       fast: this.context.settings.fast === null ? 'disabled' : this.fast.phase,
       peers: [...this.peers.values()].map(({ peer, isReachable, hasKey, paths, promiseUs }) => ({

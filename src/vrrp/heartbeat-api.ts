@@ -140,6 +140,8 @@ export interface BeatStatus {
   rejected: Record<string, number>;
   /** The latest that the sending thread has been since it started. */
   lateMaxMs: number;
+  /** Times that thread fell silent because the main one hung; absent from a process of an older version. */
+  silenced?: number;
   isRealtime: boolean;
   /** `on`: leases end within milliseconds after the last beat, and peers know. */
   fast: 'disabled' | 'off' | 'on' | 'leaving';

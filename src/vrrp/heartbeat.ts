@@ -35,9 +35,10 @@ const DRAIN_LIMIT = 64;
 /** Links are looked at so long before a silence becomes a claim: the look takes longer than all the rest of the decision. What is lost later
  *  the kernel tells, and it has not caused the silence. */
 const LOOK_AHEAD_MS = 1;
-/** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. */
+/** How often links (and a missing data plane) are looked at: while active a dead cable must cost less than a lease of 100 ms adverts. Each
+ *  look is a sign of life for the thread of the beats, which waits for five of them (OWNER_SILENCE_NS of beat-thread.cpp). */
 const WATCH_ACTIVE_MS = 50;
-const WATCH_IDLE_MS = 200;
+const WATCH_IDLE_MS = 100;
 
 export interface HeartbeatOptions {
   config: HeartbeatConfig;

@@ -61,7 +61,8 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   const state = answered(waiting, peer.node);
   if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
     return { state: waitAnew(state, now), effects: [] };
-  if (!hasResigned(before, peer)) return { state, effects: [] };
+  // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
+  if (!hasResigned(before, peer) || peer.followsActive) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
   const obeyed = obeyIfOrdered(left, now);
   if (obeyed !== null) return obeyed;

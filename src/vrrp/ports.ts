@@ -62,6 +62,8 @@ export interface BeatStats {
   rejected: Record<string, number>;
   /** Since the last call. */
   lateMaxUs: number;
+  /** Times nothing was said, because nothing had been called for half a second. */
+  silenced: number;
   realtime: boolean;
 }
 

@@ -198,7 +198,7 @@ class Rehearsal {
       },
       openBeats: (_options, onEvents) => {
         this.onBeats = onEvents;
-        const stats = { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs: 0, realtime: true };
+        const stats = { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs: 0, silenced: 0, realtime: true };
         const deaf = { say: nothing, setPeerKey: nothing, setIntervalUs: nothing, watch: nothing, hold: nothing, promise: nothing };
         return { ...deaf, stats: () => stats, close: nothing };
       },

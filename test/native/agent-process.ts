@@ -26,9 +26,12 @@ export class Agent {
   private nextId = 1;
   private readonly waiting = new Map<number, (answer: Answer) => void>();
 
-  /** Starts the process inside a network namespace of `ip netns`. */
-  constructor(namespace: string) {
-    this.child = spawn('nsenter', [`--net=/run/netns/${namespace}`, process.execPath, agentPath], {
+  /** Starts the process inside a network namespace of `ip netns`, or (null) where we are. */
+  constructor(namespace: string | null, env: Record<string, string> = {}) {
+    const place = namespace === null ? [] : ['nsenter', `--net=/run/netns/${namespace}`];
+    const [program = '', ...words] = [...place, process.execPath, agentPath];
+    this.child = spawn(program, words, {
+      env: { ...process.env, ...env },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       serialization: 'advanced',
     });

@@ -141,6 +141,15 @@ export async function becomes(isSo: () => boolean): Promise<boolean> {
   return false;
 }
 
+/** Also a sign of life. */
+function isOpen(channel: BeatChannel): boolean {
+  try {
+    return channel.stats().sent >= 0;
+  } catch {
+    return false;
+  }
+}
+
 let ports = 20_000 + (process.pid % 20_000);
 /** Another one for each use. */
 export const freshPort = (): number => ports++;
@@ -150,8 +159,16 @@ export interface Node {
   log: EventLog;
 }
 
-/** Node `id` of two on loopback, closed when the test ends; each knows the other's key. */
-export function openNode(t: Test, id: number, port: number, options: Partial<BeatOptions> = {}): Node {
+/** Well within the half second after which a channel is silenced whose owner hangs. */
+export const LOOK_EVERY_MS = 50;
+
+/** Node `id` of two on loopback, closed when the test ends; each knows the other's key. Its owner lives, unless it `hangs`. */
+export function openNode(
+  t: Test,
+  id: number,
+  port: number,
+  { hangs = false, ...options }: Partial<BeatOptions> & { hangs?: boolean } = {},
+): Node {
   const log = new EventLog();
   const peer = 3 - id;
   const whole: BeatOptions = {
@@ -168,7 +185,12 @@ export function openNode(t: Test, id: number, port: number, options: Partial<Bea
     ...options,
   };
   const channel = native.openBeats(whole, log.push);
-  t.teardown(() => channel.close());
+  const look = setInterval(() => isOpen(channel), LOOK_EVERY_MS);
+  if (hangs) clearInterval(look);
+  t.teardown(() => {
+    clearInterval(look);
+    channel.close();
+  });
   for (const { id: other } of whole.peers) channel.setPeerKey(other, keyOf(other));
   return { channel, log };
 }

@@ -23,12 +23,13 @@ interface World {
 }
 
 /** A node that beats to a peer that is not there, with a lease of ten minutes for each slot. */
-function openWorld(t: Test, peerAddress = '127.0.0.2'): World {
+function openWorld(t: Test, peerAddress = '127.0.0.2', { hangs = false } = {}): World {
   const { pinDir } = loadPlane(t);
   const leases = native.openLeases(pinDir);
   t.teardown(() => leases.close());
   for (const slot of [SLOT, OTHER_SLOT]) leases.acquire(slot, 600n * SECOND_NS, DRAIN_NS, INSTANCE);
-  const { channel, log } = openNode(t, 1, freshPort(), { pinDir, realtimePriority: 5, peers: [{ id: 2, addresses: [peerAddress] }] });
+  const peers = [{ id: 2, addresses: [peerAddress] }];
+  const { channel, log } = openNode(t, 1, freshPort(), { pinDir, realtimePriority: 5, peers, hangs });
   return {
     channel,
     log,
@@ -67,6 +68,17 @@ if (unsupported) {
     t.ok(leftNs(OTHER_SLOT) > 0n, 'the other does not');
     channel.close();
     t.ok(await becomes(() => leftNs(OTHER_SLOT) === 0n), 'without beats it lapses');
+  });
+
+  t.test('it lapses when its owner hangs, and the owner is told', async (t) => {
+    const { channel, log, leftNs, hold } = openWorld(t, '127.0.0.2', { hangs: true });
+    hold(farOff());
+    channel.say(Buffer.from('x'));
+    t.ok(await becomes(() => leftNs() <= LIFE_NS));
+    t.ok(await becomes(() => leftNs() === 0n), 'allowed for long, but nobody is there to give it up');
+    t.equal(channel.stats().silenced, 1);
+    t.match(await log.until('lapsed'), { slot: SLOT }, 'found with the first beat after it');
+    t.equal(leftNs(), 0n);
   });
 
   t.test('never beyond what its owner allowed', async (t) => {

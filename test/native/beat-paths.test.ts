@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import t, { type Test } from 'tap';
 import type { BeatEvent, BeatOptions, BeatStats } from '../../src/l4/native.js';
 import { Agent } from './agent-process.js';
-import { CLUSTER, EventLog, freshPort, INTERVAL_US, keyOf } from './beat-fixture.js';
+import { CLUSTER, EventLog, freshPort, INTERVAL_US, keyOf, LOOK_EVERY_MS } from './beat-fixture.js';
 import { unsupported } from './fixture.js';
 
 const SILENT_US = 300_000;
@@ -39,6 +39,8 @@ async function openSide(t: Test, namespace: string, id: number, port: number): P
     pinDir: null,
   };
   await agent.call('agent', 'openBeats', [options], 'beats');
+  const look = setInterval(() => void agent.call('beats', 'stats', []).catch(() => clearInterval(look)), LOOK_EVERY_MS);
+  t.teardown(() => clearInterval(look));
   await agent.call('beats', 'setPeerKey', [3 - id, keyOf(3 - id)]);
   await agent.call('beats', 'watch', [3 - id, SILENT_US]);
   await agent.call('beats', 'say', [Buffer.from(`node ${id}`)]);

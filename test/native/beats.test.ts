@@ -1,8 +1,13 @@
 /** Beats between two channels of one process on loopback: news, silence, paths, and everything that is rejected. */
+import { execFileSync } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import t, { type Test } from 'tap';
 import type { BeatReject } from '../../src/l4/native.js';
+import { Agent } from './agent-process.js';
 import {
   addressOf,
   becomes,
@@ -100,6 +105,26 @@ t.test('silence, and a peer that comes back as another instance', async (t) => {
   t.match(await left.log.until('silent'), { peer: 2 }, 'watched again, it is told at once');
 });
 
+t.test('nothing is said for an owner that hangs, until it gives a sign of life', async (t) => {
+  const port = freshPort();
+  const left = openNode(t, 1, port);
+  const right = openNode(t, 2, port, { hangs: true });
+  right.channel.say(Buffer.from('alive'));
+  await left.log.until('heard');
+  left.channel.watch(2, SILENT_US);
+  t.ok((await left.log.until('silent')).silentUs >= SILENT_US);
+  const { received } = left.channel.stats();
+  await new Promise((resolve) => setTimeout(resolve, 20 * (INTERVAL_US / 1000)));
+  t.equal(left.channel.stats().received, received);
+  t.match(right.channel.stats(), { silenced: 1 }, 'told to the owner that asks, which is the sign');
+  t.match(await left.log.until('heard'), { payload: Buffer.from('alive'), isFirst: true });
+  await left.log.until('silent');
+  right.channel.promise(5000);
+  t.match(await left.log.until('heard'), { promiseUs: 5000 }, 'an order is one as well');
+  t.equal(right.channel.stats().silenced, 2);
+  t.equal(left.channel.stats().silenced, 0, 'one that only looks is not silenced');
+});
+
 t.test('two paths', async (t) => {
   const port = freshPort();
   const paths = (id: number) => ({ paths: [{ address: addressOf(id, 0) }, { address: addressOf(id, 1) }] });
@@ -126,6 +151,10 @@ t.test('two paths', async (t) => {
   );
 });
 
+/** Shown in hundredths of a second. */
+const UPTIME_STEP_NS = 10_000_000n;
+const sinceBootNs = (): bigint => BigInt(Math.round(Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 100)) * UPTIME_STEP_NS;
+
 /** A socket that is node 2, as far as its datagrams go. */
 async function openForger(t: Test, port: number): Promise<{ send(bytes: Buffer): void; socket: Socket }> {
   const socket = createSocket('udp4');
@@ -140,7 +169,7 @@ t.test('the datagram, byte by byte', async (t) => {
   t.equal(sipHash24(Buffer.from([...vector, 15]), vector), 0xa129ca6149be45e5n, 'the example of the SipHash paper');
   const port = freshPort();
   const forger = await openForger(t, port);
-  const before = BigInt(Date.now() - 1) * 1_000_000n;
+  const before = sinceBootNs();
   const left = openNode(t, 1, port);
   left.channel.promise(9000);
   left.channel.say(Buffer.from('payload'));
@@ -149,7 +178,8 @@ t.test('the datagram, byte by byte', async (t) => {
   const sequence = beat?.sequence ?? 0n;
   t.match(beat, { version: 1, node: 1, path: 0, cluster: CLUSTER, instance: 1001n, intervalUs: INTERVAL_US, promiseUs: 9000 });
   t.same(beat?.payload, Buffer.from('payload'));
-  t.ok(sequence >= before && sequence <= BigInt(Date.now() + 1) * 1_000_000n, 'the sequence begins with the time of day');
+  const sinceBoot = sequence - (1n << 63n);
+  t.ok(sinceBoot >= before && sinceBoot <= sinceBootNs() + UPTIME_STEP_NS, 'the sequence begins with the time since the boot');
   const [next] = (await once(forger.socket, 'message')) as [Buffer];
   t.ok((decodeBeat(next, keyOf(1))?.sequence ?? 0n) > sequence);
   t.equal(decodeBeat(message, keyOf(2)), null);
@@ -215,6 +245,58 @@ t.test('what is rejected, and why', async (t) => {
   left.channel.setPeerKey(2, keyOf(7));
   forger.send(encodeBeat({ sequence: 1n, payload: Buffer.from('after') }, keyOf(7)));
   t.ok(await left.log.until('heard', ({ payload }) => payload.toString() === 'after'), 'another key begins anew');
+});
+
+/** A library that shows the processes which load it a time of day of an hour ago. */
+function clockSetBack(t: Test): string {
+  const directory = mkdtempSync(path.join(tmpdir(), 'tandem-clock-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const library = path.join(directory, 'clock.so');
+  const source = `#include <sys/syscall.h>
+    #include <time.h>
+    #include <unistd.h>
+    int clock_gettime(clockid_t clock, struct timespec *now) {
+      int result = syscall(SYS_clock_gettime, clock, now);
+      if (!result && clock == CLOCK_REALTIME) now->tv_sec -= 3600;
+      return result;
+    }`;
+  execFileSync('g++', ['-x', 'c++', '-shared', '-fPIC', '-o', library, '-'], { input: source });
+  return [...(process.env.LD_PRELOAD ?? '').split(' '), library].join(' ').trim();
+}
+
+t.test('the wall clock is set back and the process restarted: it is believed, what was recorded before is not', async (t) => {
+  const port = freshPort();
+  const recorder = createSocket('udp4');
+  recorder.bind(port, addressOf(3));
+  await once(recorder, 'listening');
+  t.teardown(() => recorder.close());
+  const left = openNode(t, 1, port);
+  const peers = [1, 3].map((id) => ({ id, addresses: [addressOf(id)] }));
+  const common = { cluster: CLUSTER, nodeId: 2, instance: 7n, key: keyOf(2), port, realtimePriority: 0, pinDir: null };
+  const options = { ...common, paths: [{ address: addressOf(2) }], peers, intervalUs: INTERVAL_US };
+  const start = async (env: Record<string, string>, says: string): Promise<Agent> => {
+    const agent = new Agent(null, env);
+    t.teardown(() => agent.stop());
+    await agent.call('agent', 'openBeats', [options], 'beats');
+    await agent.call('beats', 'say', [Buffer.from(says)]);
+    return agent;
+  };
+  const before = await start({}, 'before');
+  await left.log.until('heard', ({ payload }) => payload.toString() === 'before');
+  const [recorded] = (await once(recorder, 'message')) as [Buffer];
+  await before.stop();
+  const after = await start({ LD_PRELOAD: clockSetBack(t) }, 'after');
+  await left.log.until('heard', ({ payload }) => payload.toString() === 'after');
+  t.equal(left.channel.stats().rejected.replay, 0);
+
+  recorder.send(recorded, port, addressOf(1));
+  t.ok(await becomes(() => left.channel.stats().rejected.replay === 1), 'a recording is rejected');
+  await after.stop();
+  left.channel.setPeerKey(2, keyOf(9));
+  const { received, rejected } = left.channel.stats();
+  recorder.send(recorded, port, addressOf(1));
+  t.ok(await becomes(() => left.channel.stats().rejected.tag > rejected.tag), 'under the next key as well, though its window is new');
+  t.equal(left.channel.stats().received, received);
 });
 
 t.test('a flood does not keep it from its beats', async (t) => {

@@ -7,6 +7,7 @@ import { adminClient } from '../../src/cli/admin-client.js';
 import type { HistoryRow, NodeStatus } from '../../src/control/status.js';
 import { httpGet, samples, tandemCommand } from '../support/lab/command-line.js';
 import { continueNode, crashNode, plugCable, pullCable, stopNode } from '../support/lab/faults.js';
+import { hangHeartbeat } from '../support/lab/faults-process.js';
 import { WireFaults } from '../support/lab/faults-wire.js';
 import { type ClusterOptions, labIsImpossible, programsMissing, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { VIP } from '../support/lab/plan.js';
@@ -148,6 +149,24 @@ else {
     await waitFor('the promise to end, nobody being there', async () => (await beatsOf(tandem, backup)).fast === 'off');
     t.match((await tandemCommand(lab, tandem, backup, 'status')).stdout, 'fast liveness off');
     t.equal((await roles(cluster))[backup], 'active', 'its lease lives on without');
+  });
+
+  t.test('a heartbeat whose main thread hangs is not waited for, though another thread of it could go on', async (t) => {
+    const cluster = await start(t);
+    const { lab, tandem, active, backup } = cluster;
+    const heartbeat = tandem.heartbeatPid(active);
+    const release = hangHeartbeat(tandem.stateDir(active));
+    await takesOver(cluster);
+    t.equal(await cause(cluster, backup), 'activeSilent');
+    t.equal(tandem.heartbeatPid(active), heartbeat, 'it is still there');
+    await heard(cluster, backup, [false, false]);
+    release();
+    await waitFor('it to be a backup', async () => (await roles(cluster))[active] === 'backup');
+    await heard(cluster, backup, [true, true]);
+    await nothingMoves({ ...cluster, active: backup, backup: active });
+    t.equal(samples((await httpGet(lab, active, '127.0.0.1:9107', '/metrics')).body).get('tandem_beats_silenced_total'), 1);
+    t.match(tandem.daemon(active).log(), /beatsSilenced/);
+    t.match((await tandemCommand(lab, tandem, active, 'status')).stdout, 'hung and silenced: 1');
   });
 
   t.test('a node that was stopped for seconds and goes on is not a second owner', async (t) => {

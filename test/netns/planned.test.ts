@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import t from 'tap';
 import { adminClient } from '../../src/cli/admin-client.js';
 import type { HistoryRow, SwitchoverReport } from '../../src/control/status.js';
+import { continueProcess, stopProcess } from '../support/lab/faults-process.js';
 import { labIsImpossible, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { legOn, VIP } from '../support/lab/plan.js';
 import { analyseProbes, collectProbes } from '../support/lab/probe-analysis.js';
@@ -137,6 +138,37 @@ else {
       });
       t.match(await drill, { status: 1, err: /interrupted/ });
       t.equal(await tandem.waitReady(), backup, 'as it was');
+    });
+
+    await t.test('a drill whose node loses its daemon: the peer returns what it was lent by itself', async (t) => {
+      const handOvers = async () => (await tandem.status(backup)).switchovers.counts.done;
+      const before = await handOvers();
+      const drill = runTandem(cluster, backup, ['drill', '--hold', '1'], async () => {
+        await waitFor('the hand-over to be done', async () => (await handOvers()) > before, { everyMs: 20 });
+        await waitFor('the peer to have seen itself', async () => (await tandem.status(active)).routers[0]?.verified === 'yes');
+        tandem.daemon(backup).kill('SIGKILL');
+      });
+      t.match(await drill, { status: 1 });
+      await waitFor('the daemon to be gone', () => !tandem.daemon(backup).isRunning());
+      await tandem.startNode(backup);
+      t.equal(await tandem.waitReady(), active, 'it is there still');
+      await waitFor('the role to come back', () => tandem.isActive(backup));
+      const history = await adminClient(tandem.stateDir(active)).get<HistoryRow[]>('/v1/history');
+      t.equal(history.findLast((row) => row.from === 'active')?.reason, 'drillEnds', 'handed over, with every connection');
+    });
+
+    await t.test('a successor that cannot take over: the election decides, and the switchover says so', async (t) => {
+      await tandem.waitReady();
+      stopProcess(lab, active, 'heartbeat');
+      const { status, err } = await runTandem(cluster, backup, ['switchover', '--to', active]);
+      t.equal(status, 1);
+      t.match(err, /has not confirmed within 1000 ms; the election decided: front is active on this node/);
+      t.ok(await tandem.isActive(backup), 'back where it was');
+      const { last, counts } = (await tandem.status(backup)).switchovers;
+      t.match([last?.result, counts.returned], ['returned', 1]);
+      t.match(tandem.daemon(backup).log(), /switchover\.returned/);
+      continueProcess(lab, active, 'heartbeat');
+      t.equal(await tandem.waitReady(), backup, 'the order that waited for it is not obeyed any more');
     });
   });
 

@@ -9,6 +9,8 @@ export class FakeBeats {
   readonly watched = new Map<number, number>();
   readonly calls: string[] = [];
   lateMaxUs = 0;
+  silenced = 0;
+  looks = 0;
   isRealtime = true;
   isClosed = false;
   /** What is renewed with each beat, as long as beats are sent. */
@@ -37,9 +39,10 @@ export class FakeBeats {
       promise: (us) => this.calls.push(`promise ${us}`),
       stats: () => {
         if (this.isClosed) throw new Error('the beat channel is closed');
+        this.looks += 1;
         const lateMaxUs = this.lateMaxUs;
         this.lateMaxUs = 0;
-        return { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs, realtime: this.isRealtime };
+        return { sent: 0, received: 0, sendErrors: 0, rejected: {}, lateMaxUs, silenced: this.silenced, realtime: this.isRealtime };
       },
       close: () => {
         this.isClosed = true;

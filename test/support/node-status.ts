@@ -36,6 +36,7 @@ export function nodeStatus(): NodeStatus {
         sendErrors: 2,
         rejected: { tag: 5 },
         lateMaxMs: 1.5,
+        silenced: 3,
         isRealtime: true,
         fast: 'on',
         reference: 'none',

@@ -22,11 +22,21 @@ namespace {
 constexpr uint64_t REOPEN_NS = 100'000'000;
 /* A flood must keep the thread neither from its beats nor the machine from its other work. */
 constexpr int BATCHES_PER_WAKE = 32;
+/* An owner that gave no sign of life for so long hangs: what it said last is not repeated. Five times what it takes to look at us when
+ * nothing happens (WATCH_IDLE_MS of heartbeat.ts), and more than any delay of a thread that is merely starved. */
+constexpr uint64_t OWNER_SILENCE_NS = 500'000'000;
 constexpr size_t STACK_BYTES = 256 * 1024;
 /* Others than real-time threads are woken this much late at most, instead of the usual 50 us. */
 constexpr unsigned long TIMER_SLACK_NS = 1;
 constexpr uint64_t ORDERS_TAG = UINT64_MAX, TIMER_TAG = UINT64_MAX - 1;
 constexpr int EVENTS = 8;
+
+/* Above each sequence that could begin with the wall clock, in nanoseconds since 1970, as older versions had it. */
+constexpr uint64_t SEQUENCE_ORIGIN = uint64_t{1} << 63;
+
+/* Grows over restarts of the process, too, as long as there is less than one beat per nanosecond, and whatever happens to the wall clock.
+ * What begins anew with another clock (the next boot, another time namespace) signs with another key. */
+uint64_t first_sequence() { return SEQUENCE_ORIGIN + clock_ns(CLOCK_BOOTTIME); }
 
 void watch_fd(int epoll, int fd, uint64_t tag) {
   epoll_event event{};
@@ -61,13 +71,13 @@ BeatThread::BeatThread(BeatOptions options)
   if (!epoll_ || !timer_ || !orders_wake_) throw_errno("cannot open the descriptors of a beat channel", errno);
   watch_fd(epoll_.get(), orders_wake_.get(), ORDERS_TAG);
   watch_fd(epoll_.get(), timer_.get(), TIMER_TAG);
+  owner_lives();
   orders_.interval_us = options_.interval_us;
   beat_.node = options_.node;
   beat_.cluster = options_.cluster;
   beat_.instance = options_.instance;
   beat_.interval_us = options_.interval_us;
-  /* Grows over restarts of the process, too, as long as there is less than one beat per nanosecond. */
-  beat_.sequence = clock_ns(CLOCK_REALTIME);
+  beat_.sequence = first_sequence();
   open_paths(monotonic_now_ns());
   start();
 }
@@ -93,6 +103,7 @@ BeatThread::~BeatThread() {
 
 template <class Change>
 void BeatThread::order(Change change) {
+  owner_lives();
   {
     std::lock_guard lock(mutex_);
     change(orders_);
@@ -129,6 +140,10 @@ void BeatThread::set_promise(uint32_t promise_us) {
 
 void BeatThread::watch(size_t peer, uint64_t silent_after_ns) {
   order([&](Orders &orders) { orders.watches[peer] = {true, silent_after_ns}; });
+}
+
+void BeatThread::owner_lives() {
+  owner_ns_.store(monotonic_now_ns(), std::memory_order_relaxed);
 }
 
 bool BeatThread::is_realtime() const {
@@ -198,7 +213,21 @@ void BeatThread::beat_on_time(uint64_t now_ns) {
   if (late_ns > interval_ns()) stats_.late_count++;
   /* Missed points of the grid stay missed: a burst would say nothing more. */
   beat_at_ns_ += (late_ns / interval_ns() + 1) * interval_ns();
-  beat();
+  if (hears_owner(late_ns, now_ns)) beat();
+}
+
+/* The grid goes on while nothing is sent: the end of the silence is found in time, and is no lateness. */
+bool BeatThread::hears_owner(uint64_t late_ns, uint64_t now_ns) {
+  if (now_ns < owner_ns_.load(std::memory_order_relaxed) + OWNER_SILENCE_NS) {
+    is_silenced_ = false;
+    return true;
+  }
+  /* After a stop of the whole process its other thread may be about to run: nothing is said for it, nor held against it. */
+  if (!is_silenced_ && late_ns <= interval_ns()) {
+    is_silenced_ = true;
+    stats_.silenced++;
+  }
+  return false;
 }
 
 void BeatThread::beat() {

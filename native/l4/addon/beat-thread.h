@@ -3,6 +3,9 @@
  * beat-thread.h: the thread behind a beat channel. It sends a beat at each point of a fixed grid of time (and at once when there is
  * something new to say), renews leases with each beat that left, reads what arrives, and judges silence.
  *
+ * An owner whose own thread hangs must not seem alive: without a sign of life from it for a while, nothing is sent and nothing renewed until
+ * the next one.
+ *
  * One wake: send what is due, read all sockets empty, then judge, with the time at which the wake began: whatever had arrived by then is
  * known. A wake that comes late by more than an interval is told to the judge first. Orders come through one place in which the newest
  * replaces the older, so they cannot pile up. The thread allocates nothing and throws nothing.
@@ -34,7 +37,7 @@ struct BeatOptions {
 };
 
 struct BeatStats {
-  std::atomic<uint64_t> sent = 0, received = 0, send_errors = 0, late_count = 0, late_max_us = 0;
+  std::atomic<uint64_t> sent = 0, received = 0, send_errors = 0, late_count = 0, late_max_us = 0, silenced = 0;
   std::array<std::atomic<uint64_t>, BEAT_REJECTS> rejected{};
 };
 
@@ -52,6 +55,8 @@ class BeatThread {
   void set_interval(uint32_t interval_us);
   void set_promise(uint32_t promise_us);
   void watch(size_t peer, uint64_t silent_after_ns);
+  /* A sign of life, as every order is one. */
+  void owner_lives();
   BeatLeases &leases() { return leases_; }
   BeatMailbox &mailbox() { return mailbox_; }
   BeatStats &stats() { return stats_; }
@@ -90,6 +95,7 @@ class BeatThread {
   void take_orders(uint64_t now_ns);
   void beat();
   void beat_on_time(uint64_t now_ns);
+  bool hears_owner(uint64_t late_ns, uint64_t now_ns);
   void open_paths(uint64_t now_ns);
   bool drain();
   bool drain_path(size_t index);
@@ -105,6 +111,7 @@ class BeatThread {
   Fd epoll_, timer_, orders_wake_;
   pthread_t thread_{};
   std::atomic<int> thread_id_ = 0;
+  std::atomic<uint64_t> owner_ns_ = 0;
 
   /* Only the thread touches what follows. */
   BeatPeers peers_;
@@ -114,6 +121,7 @@ class BeatThread {
   std::array<uint8_t, BEAT_MAX_BYTES> datagram_{};
   bool is_stopped_ = false;
   bool is_beating_ = false;
+  bool is_silenced_ = false; /* for want of a sign of life */
   uint64_t beat_at_ns_ = 0;
   uint64_t open_at_ns_ = 0;
   uint64_t planned_ns_ = NEVER_NS;

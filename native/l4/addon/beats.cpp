@@ -100,6 +100,7 @@ class BeatHandle {
     set_property(env, result, "rejected", rejected);
     set_property(env, result, "lateMaxUs", count(stats.late_max_us.exchange(0)));
     set_property(env, result, "lateCount", count(stats.late_count));
+    set_property(env, result, "silenced", count(stats.silenced));
     set_property(env, result, "renewals", count(thread.leases().renewals()));
     set_property(env, result, "lapses", count(thread.leases().lapses()));
     set_property(env, result, "realtime", js_boolean(env, thread.is_realtime()));
@@ -113,8 +114,10 @@ class BeatHandle {
   }
 
  private:
+  /* Each call of the owner shows that it lives. */
   BeatThread &opened() const {
     if (!thread_) throw NativeError{"CLOSED", "the beat channel is closed", 0, "", ""};
+    thread_->owner_lives();
     return *thread_;
   }
 

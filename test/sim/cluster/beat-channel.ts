@@ -52,8 +52,6 @@ const OWNER_SILENCE_MS = 500;
 const WAKE_MS = [0.005, 0.06] as const;
 /** From a send to the call that renews. */
 const RENEW_MS = [0.003, 0.03] as const;
-/** Sequences begin at the wall clock; this keeps them positive when it was set back. */
-const SEQUENCE_BASE = 1e13;
 const TERM_AT = 16;
 const TERM_BYTES = 3;
 const ROLE_AT = 19;
@@ -86,20 +84,20 @@ export class BeatChannel implements BeatPort {
   private armed: { at: number; cancel: () => void } | null = null;
   private terms: Terms = { number: 0, slots: [], lifeMs: 0, drainMs: 0, instance: 0n, until: 0 };
   private lateMaxUs = 0;
-  /** When the main thread last called anything (local). */
-  private ownerAt: number;
+  private sent = 0;
   private silenced = 0;
   private isSilenced = false;
-  private sent = 0;
+  /** Its last sign of life (local). */
+  private ownerAt: number;
   private received = 0;
 
   constructor(parts: ChannelParts) {
-    const { options, thread } = parts;
+    const { options } = parts;
     this.parts = parts;
     this.intervalUs = options.intervalUs;
     this.key = options.key.toString('hex');
+    this.sequence = Math.floor(this.now() * NS);
     this.ownerAt = this.now();
-    this.sequence = SEQUENCE_BASE + Math.floor(thread.clock().wallMs() * NS);
     const ids = options.peers.map(({ id }) => id);
     this.peers = new BeatPeers(ids, options.paths.length, {
       heard: (peer, beat, isFirst) =>
@@ -148,9 +146,9 @@ export class BeatChannel implements BeatPort {
   /** Under the thread's lock: there at once. */
   hold(slots: number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void {
     const { agenda, main } = this.parts;
-    this.ownerLives();
     const rest = { slots: [...slots], lifeMs: lifeUs / US, drainMs: Number(drainNs) / NS, instance, until: Number(untilNs) / NS };
     const set = (): void => {
+      this.ownerAt = this.now();
       this.terms = { number: this.terms.number + 1, ...rest };
     };
     if (main.time() > agenda.now) agenda.add(main.time(), set);
@@ -158,11 +156,13 @@ export class BeatChannel implements BeatPort {
   }
 
   stats(): ReturnType<BeatPort['stats']> {
-    this.ownerLives();
-    const { lateMaxUs, sent, received, silenced } = this;
+    const { lateMaxUs, silenced, sent, received } = this;
+    const { agenda, main } = this.parts;
     this.lateMaxUs = 0;
-    const stats = { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
-    return stats;
+    agenda.add(main.time(), () => {
+      this.ownerAt = this.now();
+    });
+    return { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
   }
 
   close(): void {
@@ -170,18 +170,13 @@ export class BeatChannel implements BeatPort {
     this.armed?.cancel();
   }
 
-  private ownerLives(): void {
-    const { clock, main } = this.parts;
-    this.ownerAt = clock.local(main.time());
-  }
-
   private order(change: () => void): void {
-    this.ownerLives();
     const { agenda, random, main, thread } = this.parts;
     // What was said last counts: orders never overtake each other.
     this.orderAt = Math.max(this.orderAt, main.time() + random.between(...WAKE_MS));
     agenda.add(this.orderAt, () => {
       if (this.isOver) return;
+      this.ownerAt = this.now();
       this.orders.push(change);
       thread.run(() => this.wake());
     });
@@ -247,16 +242,14 @@ export class BeatChannel implements BeatPort {
     const lateMs = now - this.beatAt;
     this.lateMaxUs = Math.max(this.lateMaxUs, Math.floor(lateMs * US));
     this.beatAt += (Math.floor(lateMs / intervalMs) + 1) * intervalMs;
-    if (this.hearsOwner(now, lateMs)) this.beat(now);
+    if (this.hearsOwner(lateMs <= intervalMs, now)) this.beat(now);
   }
 
-  /** The grid goes on while nothing is sent: the end of the silence is found in time, and is no lateness. */
-  private hearsOwner(now: number, lateMs: number): boolean {
-    const isHanging = now >= this.ownerAt + OWNER_SILENCE_MS;
-    // After a stop of the whole process its other thread may be about to run.
-    if (isHanging && !this.isSilenced && lateMs <= this.intervalUs / US) this.silenced += 1;
-    this.isSilenced = isHanging;
-    return !isHanging;
+  private hearsOwner(isPunctual: boolean, now: number): boolean {
+    const isHeard = now < this.ownerAt + OWNER_SILENCE_MS;
+    if (!isHeard && !this.isSilenced && isPunctual) this.silenced += 1;
+    this.isSilenced = !isHeard && (this.isSilenced || isPunctual);
+    return isHeard;
   }
 
   private beat(now: number): void {

@@ -1,6 +1,11 @@
 /**
- * Signals to single processes of a Tandem node: its daemon, its heartbeat, the spare heartbeat that waits to replace it.
+ * Signals to single processes of a Tandem node: its daemon, its heartbeat, the spare heartbeat that waits to replace it; and a heartbeat of
+ * which only one thread stands still.
  */
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
 import { nodeProcesses } from './faults.js';
 import type { Lab } from './lab.js';
 import { commandLine, isRunning, signalAll } from './processes.js';
@@ -41,4 +46,23 @@ export function continueProcess(lab: Lab, node: string, role: ProcessRole): numb
   const atMs = now();
   signalAll(processesOf(lab, node, role), 'SIGCONT');
   return atMs;
+}
+
+/**
+ * The main thread of a heartbeat waits in a call of the kernel, as for a disk that does not answer, while its other threads run: it is asked
+ * to read its configuration, and the file is a pipe into which nobody writes. Returns how to let it go on.
+ */
+export function hangHeartbeat(stateDir: string): () => void {
+  const file = path.join(stateDir, 'heartbeat.json');
+  const kept = `${file}.kept`;
+  renameSync(file, kept);
+  execFileSync('mkfifo', [file]);
+  const socket = connect(path.join(stateDir, 'heartbeat.sock'), () => socket.end('{"type":"reload"}\n'));
+  socket.resume();
+  return () => {
+    const pipe = openSync(file, constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(pipe, readFileSync(kept));
+    closeSync(pipe);
+    renameSync(kept, file);
+  };
 }

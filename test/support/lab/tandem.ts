@@ -20,6 +20,8 @@ import { Hopeless, waitFor } from './wait-for.js';
 export interface StartOptions {
   /** Another one than the other nodes'. */
   configFile?: string;
+  /** Another build of it. */
+  program?: string;
   /** CLOCK_MONOTONIC and CLOCK_BOOTTIME of the node's processes are this much ahead of the machine's (a time namespace). */
   clockOffsetSeconds?: number;
 }
@@ -85,12 +87,15 @@ export class TandemSystem implements SystemUnderTest {
     await this.#lab.shell(null).run("grep -q ' /sys/fs/bpf bpf ' /proc/mounts || mount -t bpf bpf /sys/fs/bpf");
   }
 
-  async startNode(node: string, { configFile = this.configFile, clockOffsetSeconds = 0 }: StartOptions = {}): Promise<void> {
+  async startNode(
+    node: string,
+    { configFile = this.configFile, program = tandemProgram, clockOffsetSeconds = 0 }: StartOptions = {},
+  ): Promise<void> {
     const stateDir = this.stateDir(node);
     mkdirSync(stateDir, { recursive: true });
     if (this.#options.stateDiskMiB !== null) await mountSmallDisk(this.#lab, stateDir, this.#options.stateDiskMiB);
     this.#lab.addPinDir(openStateDir(stateDir, node).pinRoot);
-    const command = [process.execPath, tandemProgram, 'run', '--config', configFile, '--node', node, '--state-dir', stateDir];
+    const command = [process.execPath, program, 'run', '--config', configFile, '--node', node, '--state-dir', stateDir];
     const offset = String(clockOffsetSeconds);
     const clock = clockOffsetSeconds === 0 ? [] : ['unshare', '--time', '--monotonic', offset, '--boottime', offset];
     const rights = this.#options.realtime ? [] : ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'];

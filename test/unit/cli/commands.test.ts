@@ -75,7 +75,7 @@ t.test('status', async (t) => {
   const lines = [
     'Node lb1 of cluster shop: ready (synced from lb2), in sync',
     /tandem 0\.1\.0, pid 4711, up 1h 2m; heartbeat connected, pid 4712, real-time/,
-    'beats lb2 1 of 2 paths; latest by 2ms; fast liveness on',
+    'beats lb2 1 of 2 paths; latest by 2ms; hung and silenced: 3; fast liveness on',
     /^ {2}front {4}51 {2}active {2}1m ago {2}peerSilent {2}200 now 150 {2}1m, 280ms left {2}yes after 13ms {2}-$/m,
     /^ {2}front {3}process {2}haproxy +down +-50 {2}7s ago +no process has this name$/m,
     /^ {2}front {3}route +uplink +up +needed {2}1m ago +via 10\.1\.0\.1 by eth0$/m,

@@ -64,7 +64,7 @@ function setup(situation: { there?: SwitchoverReport; answers?: boolean; returns
   });
   const run = (interrupted = false, ending = false) =>
     drill.run({ holdMs: 500, waitMs: 0, isInterrupted: () => interrupted, isEnding: () => ending });
-  return { clock, sent, asked, held, drill, run };
+  return { clock, sent, asked, held, drill, run, situation };
 }
 
 t.test('there and back', async (t) => {
@@ -78,7 +78,7 @@ t.test('there and back', async (t) => {
     there: { durationMs: 9, connections: 40, steered: 3, lost: 0 },
     back: { durationMs: 8, connections: 41, steered: 2, lost: 0 },
   });
-  t.same(sent, ['drill lb2', 'handBack lb2']);
+  t.same(sent, ['drill lb2', 'drill lb2', 'handBack lb2'], 'told again as soon as it has the role');
   t.match(asked, [{ to: 'lb2', reason: 'drill' }]);
 });
 
@@ -92,7 +92,7 @@ t.test('what was wrong is said', async (t) => {
   t.same(refused.sent, ['drill lb2', 'drillOver lb2'], 'the host need not wait');
   const ending = setup();
   t.match(await ending.run(true, true), { ok: false, message: /this node is stopping: lb2 keeps front/ });
-  t.same(ending.sent, ['drill lb2', 'drillOver lb2']);
+  t.same(ending.sent, ['drill lb2', 'drill lb2', 'drillOver lb2']);
   const fine = { there: { durationMs: 1, connections: 0, steered: 0, lost: 0 }, back: null };
   t.same(findingsOf({ verified: false, back: { ok: true, message: '' }, legs: fine, isBack: true, isInterrupted: false }), [
     'the take-over was not seen on the wire there',
@@ -121,6 +121,14 @@ t.test('the host tells of its verification, returns when asked, and by itself wh
   forgotten.clock.advance(1);
   t.match(forgotten.asked, [{ router: 'front', to: 'lb1' }]);
   t.equal(forgotten.asked[0]?.holdDownMs, undefined, 'held down as it was before');
+
+  const again = setup({ holdDownMs: 1e9 });
+  again.drill.heard('lb1', { ...lend, returnMs: 60_000 });
+  again.situation.holdDownMs = null;
+  again.drill.heard('lb1', lend);
+  again.clock.advance(30_000);
+  t.equal(again.asked.length, 1, 'the later word counts');
+  t.equal(again.asked[0]?.holdDownMs, undefined, 'for when, not for how it was before');
 
   const over = setup();
   over.drill.heard('lb1', lend);

@@ -57,6 +57,12 @@ t.test('each instance has its own beat key, for the owner only', async (t) => {
   t.equal(beatKey(state, '7'), first);
   t.equal(statSync(join(state.path, 'beat-key')).mode & 0o777, 0o600);
   t.not(beatKey(state, '8'), first);
+  const here = beatKey(state, '7');
+  t.equal(beatKey(state, '7', '0.0'), here, 'the clock of this machine');
+  const ahead = beatKey(state, '7', '86400.0');
+  t.not(ahead, here, 'another clock, another key');
+  t.equal(beatKey(state, '7', '86400.0'), ahead);
+  t.not(beatKey(state, '7'), here, 'and none that was used before');
   writeFileSync(join(state.path, 'beat-key'), '8 short\n');
   t.match(beatKey(state, '8'), /^[0-9a-f]{32}$/, 'a damaged one is made anew');
 });

@@ -37,6 +37,7 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_beat_send_errors_total', 2],
     ['tandem_beats_rejected_total{reason="tag"}', 5],
     ['tandem_beat_late_max_seconds', 0.0015],
+    ['tandem_beats_silenced_total', 3],
     ['tandem_beat_path_up{peer="lb2",path="0"}', 1],
     ['tandem_beat_path_up{peer="lb2",path="1"}', 0],
     ['tandem_fast_liveness', 1],

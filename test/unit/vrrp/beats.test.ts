@@ -146,6 +146,21 @@ t.test('an election without beats is one by the RFC', async (t) => {
   t.equal(bench.heartbeat.status().beats, null);
 });
 
+t.test('the channel hears from this process five times before it would fall silent; that it did is told', async (t) => {
+  const bench = talking();
+  const told = () => bench.reports.flatMap((message) => (message.type === 'log' && message.event === 'beatsSilenced' ? [message] : []));
+  const looks = bench.beats.looks;
+  bench.pass(1000);
+  t.ok(bench.beats.looks - looks >= 10, `${bench.beats.looks - looks} looks in a second`);
+  t.same(told(), []);
+  bench.beats.silenced = 1;
+  bench.pass(200);
+  t.match(told(), [{ level: 'warn', fields: { reason: /main thread/ } }], 'once');
+  const hungMs = Number(told()[0]?.fields.hungMs);
+  t.ok(hungMs > 0 && hungMs <= 100, 'since it last looked');
+  t.equal(bench.heartbeat.status().beats?.silenced, 1);
+});
+
 t.test('fast liveness: short leases first, then the promise; back in the other order', async (t) => {
   const bench = talking({ fast: { intervalMs: 2, lifeMs: 8 } });
   t.equal(bench.beats.options?.intervalUs, 2000, 'a lease that was resumed needs quick beats at once');

@@ -12,7 +12,7 @@ const view = (change: Partial<PeerView> = {}): PeerView => ({
   isGreater: false,
   isEligible: true,
   inSync: true,
-  followsActive: true,
+  followsActive: false,
   hearsUs: true,
   isPlanned: false,
   reason: 'other',
@@ -42,6 +42,14 @@ t.test('by plan: somebody has been told, the others wait as after a goodbye', as
   t.same(says(driver, { role: 'backup', term: 4, isPlanned: true }), []);
   t.equal(driver.waitMs, 60.938);
   t.match(driver.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), [...TAKEN, 'backup>active:switchover']);
+});
+
+t.test('the word that it gave up comes late, and it follows a successor: nothing is vacant', async (t) => {
+  for (const isPlanned of [false, true]) {
+    const driver = following();
+    t.same(says(driver, { role: 'backup', term: 4, isPlanned, followsActive: true }), []);
+    t.ok((driver.waitMs ?? 0) > 300, 'the adverts decide');
+  }
 });
 
 t.test('a better one that is left goes first; one that is not in sync, or cannot, does not count', async (t) => {
