@@ -58,8 +58,12 @@ export interface ReceiverState {
   lastHolds: string[] | null;
   /** It has begun to hold, or we have ceased to, since the two tables were last known to be equal: what it lacks it may never have had. */
   isSuccessor: boolean;
-  /** A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. */
-  handOver: (Purge & { until: Monotonic }) | null;
+  /**
+   * A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. Only then, whatever
+   * happens to its stream meanwhile: with each hand-over it gets anew what has ended there since the last one. `purge`: of the bulk that
+   * ended last.
+   */
+  handOver: { until: Monotonic; purge: Purge | null } | null;
   /** Routers that this node holds. */
   ownHolds: string[];
   ackedAt: Monotonic;
@@ -215,13 +219,19 @@ function opened(draft: Draft, hello: Hello): void {
 function forget(s: ReceiverState, instance: string | null): void {
   s.instance = instance;
   s.applied = 0;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
+  dropBulk(s);
   s.handOver = null;
   s.mismatches = 0;
   s.hasMatched = false;
   s.senderHolds = [];
+}
+
+/** What was sent so far makes no table; the end of a purge under way must not make it complete, either. */
+function dropBulk(s: ReceiverState): void {
+  s.isComplete = false;
+  s.bulk = null;
+  s.purge = null;
+  if (s.handOver !== null) s.handOver = { ...s.handOver, purge: null };
 }
 
 function tick(draft: Draft): void {
@@ -229,7 +239,7 @@ function tick(draft: Draft): void {
   if (s.phase.name === 'absent') return;
   if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
   // It cannot be reached, or takes too long: its table is the one that counts.
-  if (s.handOver !== null && now >= s.handOver.until) purgeAfter(draft, s.handOver);
+  if (s.handOver !== null && now >= s.handOver.until) giveUpHandOver(draft);
   if (now < s.phase.silentAt) return;
   if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) {
     drop(draft, `silent for ${SILENCE_MS} ms`);
@@ -282,10 +292,7 @@ function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): voi
   s.applied = frame.sequence;
   s.gaps += 1;
   s.awaitsGap = false;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
-  s.handOver = null;
+  dropBulk(s);
   s.mismatches = 0;
   s.hasMatched = false;
   s.reason = frame.reason;
@@ -356,24 +363,36 @@ function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' 
   s.bulk = null;
   const purge: Purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
   const foreign = frame.routers.filter((router) => !s.ownHolds.includes(router));
-  if (s.isSuccessor && foreign.length > 0) {
-    s.handOver = { ...purge, until: later(now, HAND_OVER_MS) };
+  if (s.handOver !== null) s.handOver = { ...s.handOver, purge };
+  else if (s.isSuccessor && foreign.length > 0) {
+    s.handOver = { until: later(now, HAND_OVER_MS), purge };
     s.reason = 'handing over what the new holder may lack';
     out.push({ type: 'handOver', routers: foreign }, { type: 'changed' });
-  } else purgeAfter(draft, purge);
+  } else startPurge(draft, purge);
   return true;
 }
 
-function purgeAfter(draft: Draft, { bulk, epoch, routers }: Purge): void {
-  draft.s.handOver = null;
-  draft.s.purge = { bulk, epoch, routers };
-  draft.out.push({ type: 'purge', epoch, routers });
+function startPurge(draft: Draft, purge: Purge): void {
+  draft.s.purge = purge;
+  draft.out.push({ type: 'purge', epoch: purge.epoch, routers: purge.routers });
 }
 
-/** (With or without a stream: what is asked for in vain is said by the next hello.) The bulk that ended was read before the sender had what it now has: the next one says what may go. */
+function giveUpHandOver(draft: Draft): void {
+  const { s } = draft;
+  const purge = s.handOver?.purge ?? null;
+  s.handOver = null;
+  s.isSuccessor = false;
+  if (purge !== null) startPurge(draft, purge);
+}
+
+/**
+ * (With or without a stream: what is asked for in vain is said by the next hello.) What was read of the sender's table before it had what it
+ * now has is no reason to purge; what is read next is.
+ */
 function handedOver(draft: Draft): void {
   const { s } = draft;
   if (s.handOver === null) return;
+  s.handOver = null;
   s.isSuccessor = false;
   askResync(draft, 'it was handed over what it may have lacked');
 }
@@ -409,11 +428,7 @@ const isMismatch = (mismatches: number): boolean => mismatches >= DIGEST_MISMATC
 function askResync(draft: Draft, reason: string): void {
   const { s, out } = draft;
   s.awaitsGap = true;
-  s.isComplete = false;
-  // The end of a purge under way would make it complete.
-  s.bulk = null;
-  s.purge = null;
-  s.handOver = null;
+  dropBulk(s);
   s.reason = reason;
   out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
 }

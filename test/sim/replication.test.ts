@@ -216,6 +216,26 @@ t.test('of two nodes that say that they hold, neither has anything purged; of th
   );
 });
 
+t.test('what ends at a new holder all the time does not keep the hand-over to it going', async (t) => {
+  const world = new World({ seed: 1, nodes: 3, delayMs: 20 });
+  await world.settleStarts();
+  const [former, holder] = [world.node(0), world.node(1)];
+  former.replication.setHolding(world.routers);
+  for (let flow = 0; flow < 4000; flow += 1) former.store.open(flow);
+  world.run(1000);
+  former.replication.setHolding([]);
+  holder.replication.setHolding(world.routers);
+  former.replication.resync('to begin with the hand-over');
+  for (let flow = 0; flow < 4000; flow += 1) {
+    holder.store.expire(flow);
+    holder.store.open(4000 + flow);
+    world.run(1);
+  }
+  const [peer] = former.replication.peers();
+  t.match(peer, { node: 'lb2', receivedInSync: true });
+  t.ok((holder.replication.peers()[0]?.resyncs ?? 0) < 6, `${holder.replication.peers()[0]?.resyncs} times the whole table`);
+});
+
 t.test('who dials and says nothing is hung up on, and may dial again at once', async (t) => {
   const world = new World({ seed: 1, nodes: 1 });
   await world.settleStarts();

@@ -334,6 +334,26 @@ t.test('a sender that takes nothing over does not keep old records alive', async
   t.same(machine.told, [], 'too late');
 });
 
+t.test('a new holder that sends its table anew is handed over to once all the same', async (t) => {
+  const machine = new Machine().toHandOver();
+  machine.frame({ type: 'gap', sequence: 20, reason: 'somebody had flows that nobody else had' }).bulkOf(['front']);
+  t.notOk(machine.state.purge, 'it may have been read too early');
+  t.notOk(machine.told.includes('handOver'), 'it is being handed over already');
+  machine.frame({ type: 'gap', sequence: 40, reason: 'the same of another' }).feed({ type: 'handedOver' });
+  t.match(machine.effects[0], { frame: { type: 'resync' } });
+  machine.frame({ type: 'gap', sequence: 60, reason: 'asked' }).bulkOf(['front']);
+  t.ok(machine.state.purge);
+});
+
+t.test('one that sends its table anew all the time is not waited for any longer', async (t) => {
+  const machine = new Machine().toHandOver();
+  const until = machine.state.handOver?.until ?? 0;
+  machine.frame({ type: 'gap', sequence: 20, reason: 'lost' }).tickAt(until);
+  t.notOk(machine.state.handOver ?? machine.state.purge);
+  machine.bulkOf(['front']);
+  t.ok(machine.state.purge);
+});
+
 t.test('a hand-over goes on while the stream of the new holder is away', async (t) => {
   const machine = new Machine().toHandOver().feed({ type: 'closed', reason: 'broken' });
   machine.feed({ type: 'handedOver' });
