@@ -9,7 +9,7 @@ import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
-import { livingHolder, peerOf } from './peer-view.js';
+import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
 import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
 
@@ -105,7 +105,8 @@ function announcedAnew(state: Active, now: Monotonic): Active {
 
 function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
   const insists = peer.role === 'active' && peer.term < leader.term;
-  const state = leader.doubted?.node === peer.node && !insists ? { ...leader, doubted: null } : leader;
+  const isDoubtOver = leader.doubted?.node === peer.node && !insists;
+  const state = isDoubtOver ? { ...leader, doubted: null } : doubt(leader, peer.node, before?.isReachable === true, now);
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.

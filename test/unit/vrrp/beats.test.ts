@@ -25,6 +25,9 @@ function talking(change: Partial<BeatSettings> = {}): Bench {
   return bench.begin();
 }
 
+const tellKey = (bench: Bench, byte: string | null): void =>
+  bench.heartbeat.receive({ type: 'peerKey', node: 'lb2', key: byte?.repeat(16) ?? null, addresses: [] });
+
 const beat = (change: Partial<GroupBeat> = {}): GroupBeat => ({
   nameHash: nameHash('front'),
   rank: 0x0a090002n,
@@ -104,6 +107,28 @@ t.test('a promise whose silence was none is not relied on for a while', async (t
   bench.beats.hear([beat({ priority: 200, term: 10 })], fast);
   bench.pass(20);
   t.equal(bench.status.role, 'backup');
+});
+
+t.test('a peer that was booted anew has another key: what it promised before says nothing about its leases', async (t) => {
+  const promising = (): Bench => {
+    const bench = talking().receive(advert(200));
+    tellKey(bench, 'ab');
+    bench.beats.hear([beat()], { intervalUs: 2000, promiseUs: 8000 });
+    return bench.pass(20);
+  };
+  const silence = (bench: Bench): string => {
+    bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+    return bench.pass(5).status.role;
+  };
+  const anew = promising();
+  tellKey(anew, 'cd');
+  t.equal(anew.beats.watched.get(2), 5000, 'its beats may be missed as those of anybody');
+  t.equal(silence(anew), 'backup', 'the adverts decide');
+  const same = promising();
+  tellKey(same, null);
+  tellKey(same, 'ab');
+  t.equal(same.beats.watched.get(2), 9000, 'it was reached again, no more');
+  t.equal(silence(same), 'active');
 });
 
 t.test('what was heard while the process was stopped: who leads now comes before who did once', async (t) => {
