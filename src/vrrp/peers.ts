@@ -69,8 +69,8 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
-/** It was only silent, and leads still: the short wait for its successors is off. */
-function waitAnew(state: Backup, now: Monotonic): Backup {
+/** It was only silent, or its goodbye is an old one, and leads still: the short wait for its successors is off. */
+export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
   const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
   return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };

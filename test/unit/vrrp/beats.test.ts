@@ -124,6 +124,15 @@ t.test('a peer that was booted anew has another key: what it promised before say
   tellKey(anew, 'cd');
   t.equal(anew.beats.watched.get(2), 5000, 'its beats may be missed as those of anybody');
   t.equal(silence(anew), 'backup', 'the adverts decide');
+  const behind = promising();
+  tellKey(behind, 'cd');
+  behind.beats.hear([beat({ term: 5 })], { intervalUs: 2000, promiseUs: 8000 });
+  t.equal(silence(behind), 'backup', 'a beat of then came out of the socket after the word of the new key');
+  behind.beats.hear([beat({ term: 6 })]);
+  for (let waited = 0; waited < 5000; waited += 100) behind.receive(advert(200)).pass(100);
+  behind.beats.hear([beat({ term: 7 })], { intervalUs: 2000, promiseUs: 8000 });
+  behind.pass(20);
+  t.equal(silence(behind), 'active', 'it promises again');
   const same = promising();
   tellKey(same, null);
   tellKey(same, 'ab');

@@ -213,6 +213,24 @@ t.test('a restarted process with its own fresh lease resumes with an advertiseme
   t.end();
 });
 
+t.test('a restarted process that cannot go on lets its own lease go, and says so', (t) => {
+  const faults = {
+    fault: { type: 'fault', reason: 'interfaceDown:eth1' },
+    link: { type: 'link', isUp: false, reason: 'linkDown:eth0' },
+    program: { type: 'dataPlane', isUsable: false, reason: 'detached:eth0' },
+  } as const;
+  for (const [name, fault] of Object.entries(faults)) {
+    const router = new Driver();
+    router.feed(fault);
+    t.same(router.feed({ type: 'start', leaseRemainingMs: 120 }).map(tell), ['release', 'send:0'], name);
+    t.equal(router.state.kind, 'initialize');
+    const empty = new Driver();
+    empty.feed(fault);
+    t.same(empty.feed({ type: 'start', leaseRemainingMs: 0 }), [], 'none of its own');
+  }
+  t.end();
+});
+
 t.test('a refused lease is told to the peers, and keeps the node out until the data plane is back', (t) => {
   const router = backup();
   router.hear(200);

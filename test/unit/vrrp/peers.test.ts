@@ -180,6 +180,22 @@ t.test('adverts that do not arrive from a node that says it is active: no claim,
   t.equal(driver.state.kind, 'active', 'and when the beats stop too it is dead');
 });
 
+t.test('a goodbye that its advertisements have overtaken: by its beats it leads still, so its lease is waited for', async (t) => {
+  const goodbye = { from: 'lb2', isGreater: true, priority: 0, intervalMs: 100 };
+  const late = following();
+  late.feed({ type: 'advert', advert: goodbye });
+  t.equal(late.waitMs, 60.938);
+  t.same(late.pass(61).map(tell), []);
+  silent(late, { isLeaseOver: false });
+  t.same(late.pass(355).map(tell), [], 'killed meanwhile');
+  t.same(late.pass(10).map(tell), [...TAKEN, 'backup>active:activeSilent']);
+
+  const honest = following();
+  honest.feed({ type: 'advert', advert: goodbye });
+  says(honest, { role: 'backup', term: 4, isPlanned: true });
+  t.same(honest.pass(61).map(tell), [...TAKEN, 'backup>active:priorityZero'], 'its beats say the same');
+});
+
 t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   const driver = backup();
   for (let waited = 0; waited < 400 && driver.state.kind === 'backup'; waited += 50) {
