@@ -132,7 +132,8 @@ function reference(state: RouterState, verdict: RouterState['conditions']['refer
   if (changed.kind === 'backup' && verdict === 'open' && changed.deferred !== null) {
     // It was cut off, and the reference answers before whoever leads has had its turn to be heard.
     if (state.conditions.reference === 'lost') return { state: waitForOneAdvert(changed, now), effects: [] };
-    return startClaim(changed, 'backup', changed.deferred, now);
+    // By the timer: a beat that ended the question is still to be read, and may say who leads.
+    return { state: { ...changed, downAt: now }, effects: [] };
   }
   const leads = changed.kind === 'active' || changed.kind === 'claiming';
   if (!leads || verdict !== 'lost') return { state: changed, effects: [] };
@@ -259,13 +260,14 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
 /** Silence on the wire of a node that says over another path that it is active: it is told, and leaves if nobody hears it (peers.ts). */
 function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   const holder = livingHolder(state);
+  const reason = state.deferred ?? state.waitsFor;
   // Heard, so it is pre-empted.
   const isHeard = state.others.some((other) => other.from === holder?.node && other.until > now);
-  if (isHeard) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
-  if (holder === null) return claimIfConfirmed(state, state.waitsFor, now, inputAt);
+  if (isHeard) return startClaim(state, 'backup', reason, now, inputAt);
+  if (holder === null) return claimIfConfirmed(state, reason, now, inputAt);
   // Long after the goodbye it says so, which therefore was overtaken by its advertisements.
   if (state.waitsFor === 'priorityZero') return { state: waitAnew(state, now), effects: [] };
-  const waiting: Backup = { ...state, unheard: holder.node, downAt: plus(now, state.activeIntervalMs) };
+  const waiting: Backup = { ...state, unheard: holder.node, deferred: null, downAt: plus(now, state.activeIntervalMs) };
   if (state.unheard === holder.node) return { state: waiting, effects: [] };
   return {
     state: waiting,

@@ -73,7 +73,7 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
 export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
   const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
-  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false, deferred: null };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */

@@ -278,6 +278,20 @@ t.test('stop: says so, and ends the beats last', async (t) => {
   t.ok(bench.beats.isClosed && bench.isStopped);
 });
 
+t.test('references: a beat ends the question; what it says of its sender decides', async (t) => {
+  for (const role of ['active', 'backup'] as const) {
+    const bench = talking({ references: ['10.9.0.254'] })
+      .receive(advert(200))
+      .receive(advert(0));
+    bench.pass(70);
+    t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['backup', 'asking'], 'would have claimed');
+    bench.beats.hear([beat({ role })]);
+    bench.pass(5);
+    t.equal(bench.status.role, role === 'active' ? 'backup' : 'active');
+    t.equal(bench.priorities().includes(100), role === 'backup', 'not even for a moment');
+  }
+});
+
 t.test('references: asked when nobody is heard, and decisive then', async (t) => {
   const bench = talking({ references: ['10.9.0.254', '10.8.0.254'] });
   t.same([...new Set(bench.pings.map(({ address }) => address))], ['10.9.0.254', '10.8.0.254'], 'alone from the start');
