@@ -4,7 +4,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { carried, isBetter, remember, toBackup } from './common.js';
-import { doubt, isStale } from './peer-view.js';
+import { doubt, isStale, peerOf } from './peer-view.js';
 import type { Active, HeardAdvert, RouterEffect, RouterEvent, RouterSettings, RouterState, Step, Verification } from './state.js';
 import { latest, lateWakeMs, leaseLifeMs, nextBeat, plus } from './timing.js';
 
@@ -110,7 +110,8 @@ function verified(state: Active, at: Monotonic): Step {
 
 function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const { settings } = state;
-  const next = { ...doubt(state, advert.from, now), ...remember(state, advert, now) };
+  const hasBeats = peerOf(state, advert.from)?.isReachable === true;
+  const next = { ...doubt(state, advert.from, hasBeats, now), ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
   const isBetterOne = isBetter(advert, state);

@@ -4,15 +4,16 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { decodeBeat, encodeBeat, type GroupBeat, isSameBeat } from './beat-codec.js';
-import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
+import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, STABLE_MS, startFast } from './fast.js';
 import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
 import { earliest, plus } from './timing.js';
 
 /** Beats that may be missed, beside half of one for jitter, before a peer counts as out of reach. */
 const MISSED_BEATS = 2.5;
-/** A way on which beats are later than promised may be so again: for as long the adverts decide. */
-const DOUBT_MS = 5000;
+/** A way on which beats are later than promised may be so again: for as long the adverts decide. No longer than whoever has just started
+ *  takes to promise anything. */
+const DOUBT_MS = STABLE_MS;
 const US_PER_MS = 1000;
 const NS_PER_MS = 1e6;
 
@@ -47,7 +48,7 @@ interface Known {
   promiseUs: number;
   /** With a promise out. */
   wasSilent: boolean;
-  /** Until then its promise is not relied on: it was silent for longer, and there all the same. */
+  /** Until then its promise is not relied on: it was silent for longer, and there all the same; or it is of an earlier boot. */
   doubtedUntil: Monotonic | null;
   paths: boolean[];
   addresses: ReadonlySet<string>;
@@ -107,17 +108,19 @@ export class Beats {
   setPeerKey(node: string, key: string | null, addresses: readonly string[]): void {
     const known = [...this.peers.values()].find(({ peer }) => peer.node === node);
     if (known === undefined) return;
-    // Made for each boot: whatever a machine promised before, its leases of then are gone, and it may have others by now.
-    if (known.key !== null && key !== null && key !== known.key && known.promiseUs > 0) this.forgetPromise(known);
+    if (known.key !== null && key !== null && key !== known.key) this.forgetPromise(known);
     known.key = key ?? known.key;
     known.hasKey = key !== null;
     known.addresses = new Set([...known.peer.advertAddresses, ...addresses]);
     this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'));
   }
 
+  /** A key is made for each boot: whatever the machine promised before, its leases of then are gone, and it may have others by now. Its last
+   *  beats of then may still wait to be read. */
   private forgetPromise(known: Known): void {
     known.promiseUs = 0;
-    this.port.watch(known.peer.id, silenceUs(known));
+    known.doubtedUntil = plus(this.context.ports.clock.now(), DOUBT_MS);
+    if (known.isReachable) this.port.watch(known.peer.id, silenceUs(known));
   }
 
   /** Name of the peer that has this address; null: nobody of the cluster. */

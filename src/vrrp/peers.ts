@@ -9,7 +9,7 @@ import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
-import { livingHolder, peerOf } from './peer-view.js';
+import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
 import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
 
@@ -69,11 +69,11 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
-/** It was only silent, and leads still: the short wait for its successors is off. */
-function waitAnew(state: Backup, now: Monotonic): Backup {
+/** It was only silent, or its goodbye is an old one, and leads still: the short wait for its successors is off. */
+export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
   const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
-  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false, deferred: null };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
@@ -105,7 +105,8 @@ function announcedAnew(state: Active, now: Monotonic): Active {
 
 function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
   const insists = peer.role === 'active' && peer.term < leader.term;
-  const state = leader.doubted?.node === peer.node && !insists ? { ...leader, doubted: null } : leader;
+  const isDoubtOver = leader.doubted?.node === peer.node && !insists;
+  const state = isDoubtOver ? { ...leader, doubted: null } : doubt(leader, peer.node, before?.isReachable === true, now);
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
     // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.

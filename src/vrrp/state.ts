@@ -154,7 +154,7 @@ export interface Active extends Common {
   handOverUntil: Monotonic | null;
   /** A peer does not hear us: until then an echo has to prove that we are heard at all. */
   challengedUntil: Monotonic | null;
-  /** Advertises again after a silence, and by its last word is active since before us: until then its beats have to say so anew. */
+  /** Insists by beats or adverts on being active since before us: until then it may hear of our later term, and is not obeyed. */
   doubted: { node: SenderKey; until: Monotonic } | null;
 }
 

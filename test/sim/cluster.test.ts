@@ -55,7 +55,9 @@ if (only !== undefined) {
     t.ok(takeOvers > 2 * seeds, 'the faults cause take-overs');
     t.ok(drained > 0 && lost.notShared > 0, 'the clients meet drain windows, and flows that nobody else had');
     t.comment(`transitions: ${JSON.stringify(tally.reasons)}`);
-    t.comment(`looks at a node that was cut off and had given up: ${tally.met.cutOff}`);
+    t.comment(
+      `looks at a node that was cut off and had given up: ${tally.met.cutOff}; at records that wait for digests: ${tally.met.leftOver}`,
+    );
     if (SEEDS >= EVERYTHING_SEEDS) {
       for (const reason of REASONS) t.ok((tally.reasons[reason] ?? 0) > 0, `${reason} is exercised`);
       for (const excuse of FREQUENT) t.ok(excused[excuse] > 0, `${excuse} is exercised`);

@@ -180,6 +180,10 @@ t.test('takeOver: not when somebody has had a later lease than the one that was 
     { type: 'log', event: 'takeOverLate', fields: { term: 7, known: 8 } },
   ]);
   t.equal(late.state.kind, 'backup');
+  const held = active();
+  held.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  held.feed({ type: 'takeOver', reason: 'switchover', term: held.state.term - 1 });
+  t.match(held.state, { kind: 'backup', holdDownUntil: null }, 'but asked it was, so it may pre-empt again');
   for (const term of [8, 9, null]) {
     const punctual = backup({ priority: 50 });
     punctual.state = { ...punctual.state, term: 8 };
@@ -206,6 +210,24 @@ t.test('a restarted process with its own fresh lease resumes with an advertiseme
   const stale = new Driver();
   stale.feed({ type: 'start', leaseRemainingMs: 0 });
   t.equal(stale.state.kind, 'initialize');
+  t.end();
+});
+
+t.test('a restarted process that cannot go on lets its own lease go, and says so', (t) => {
+  const faults = {
+    fault: { type: 'fault', reason: 'interfaceDown:eth1' },
+    link: { type: 'link', isUp: false, reason: 'linkDown:eth0' },
+    program: { type: 'dataPlane', isUsable: false, reason: 'detached:eth0' },
+  } as const;
+  for (const [name, fault] of Object.entries(faults)) {
+    const router = new Driver();
+    router.feed(fault);
+    t.same(router.feed({ type: 'start', leaseRemainingMs: 120 }).map(tell), ['release', 'send:0'], name);
+    t.equal(router.state.kind, 'initialize');
+    const empty = new Driver();
+    empty.feed(fault);
+    t.same(empty.feed({ type: 'start', leaseRemainingMs: 0 }), [], 'none of its own');
+  }
   t.end();
 });
 

@@ -44,6 +44,25 @@ t.test('by plan: somebody has been told, the others wait as after a goodbye', as
   t.match(driver.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), [...TAKEN, 'backup>active:switchover']);
 });
 
+t.test('an order that waits for a goodbye: the beat that tells of it is as good', async (t) => {
+  const resigned = { role: 'backup', term: 4, isPlanned: true } as const;
+  const ordered = following();
+  t.same(ordered.feed({ type: 'takeOver', reason: 'switchover', term: 4 }).map(tell), ['log:takeOverWaits']);
+  t.same(says(ordered, resigned), [...TAKEN, 'backup>active:switchover']);
+
+  const others = following();
+  others.feed({ type: 'advert', advert: { from: 'lb3', isGreater: true, priority: 150, intervalMs: 100 } });
+  others.feed({ type: 'takeOver', reason: 'switchover', term: 4 });
+  t.same(says(others, resigned), [], 'a third one leads');
+
+  const late = following();
+  late.feed({ type: 'takeOver', reason: 'switchover', term: 4 });
+  late.pass(150);
+  late.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+  late.pass(60);
+  t.same(says(late, resigned), [], 'too late for that order');
+});
+
 t.test('the word that it gave up comes late, and it follows a successor: nothing is vacant', async (t) => {
   for (const isPlanned of [false, true]) {
     const driver = following();
@@ -161,6 +180,22 @@ t.test('adverts that do not arrive from a node that says it is active: no claim,
   t.equal(driver.state.kind, 'active', 'and when the beats stop too it is dead');
 });
 
+t.test('a goodbye that its advertisements have overtaken: by its beats it leads still, so its lease is waited for', async (t) => {
+  const goodbye = { from: 'lb2', isGreater: true, priority: 0, intervalMs: 100 };
+  const late = following();
+  late.feed({ type: 'advert', advert: goodbye });
+  t.equal(late.waitMs, 60.938);
+  t.same(late.pass(61).map(tell), []);
+  silent(late, { isLeaseOver: false });
+  t.same(late.pass(355).map(tell), [], 'killed meanwhile');
+  t.same(late.pass(10).map(tell), [...TAKEN, 'backup>active:activeSilent']);
+
+  const honest = following();
+  honest.feed({ type: 'advert', advert: goodbye });
+  says(honest, { role: 'backup', term: 4, isPlanned: true });
+  t.same(honest.pass(61).map(tell), [...TAKEN, 'backup>active:priorityZero'], 'its beats say the same');
+});
+
 t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   const driver = backup();
   for (let waited = 0; waited < 400 && driver.state.kind === 'backup'; waited += 50) {
@@ -270,6 +305,32 @@ t.test('a better node that insists on an older term does not hear our beats: aft
   t.equal(hear(), 'count:conflicts');
   later.pass(20);
   t.equal(hear(), 'release:planned');
+});
+
+t.test('its time begins with its beats: adverts that were lost all along are obeyed when they come', async (t) => {
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const insistent = (): Driver => {
+    const driver = active();
+    driver.state = { ...driver.state, term: 3 };
+    says(driver, { role: 'active', term: 2, priority: 200 });
+    return driver;
+  };
+  const hear = (driver: Driver): string | undefined => driver.feed({ type: 'advert', advert }).map(tell)[0];
+  const soon = insistent();
+  soon.pass(290);
+  t.equal(hear(soon), 'count:conflicts', 'it may just not have heard of ours');
+  const late = insistent();
+  late.pass(310);
+  t.equal(hear(late), 'release:planned');
+
+  const back = insistent();
+  silent(back, { isLeaseOver: false });
+  back.pass(2000);
+  t.equal(hear(back), 'count:conflicts', 'out of hearing meanwhile, so it could not hear us: anew');
+  back.pass(290);
+  t.equal(hear(back), 'count:conflicts');
+  back.pass(20);
+  t.equal(hear(back), 'release:planned');
 });
 
 t.test('two are active in the same term: the better one stays', async (t) => {

@@ -129,7 +129,7 @@ const expected: Record<string, Record<string, string>> = {
   },
   linkDown: {
     start: 'initialize',
-    startOwnLease: 'initialize',
+    startOwnLease: 'initialize release send:0',
     stop: 'initialize',
     configure: 'initialize',
     advertZero: 'initialize',
