@@ -194,32 +194,35 @@ function wasWordLate(world: World, first: Holding, second: Holding): boolean {
   return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && told?.reason.startsWith('told:') === true;
 }
 
-/** A fault takes the advertisements of one of them to the other, which would answer them. */
-function isUnheardBetween(world: World, first: Holding, second: Holding): boolean {
-  const until = Math.min(first.to, second.to);
-  return [
+/** When each of them has sent something to the other that no fault met; infinite: not while it would have helped. */
+function heardFrom(world: World, first: Holding, second: Holding): number {
+  const until = Math.min(first.to, second.to) - world.shape.intervalMs;
+  const ways = [
     [first.node, second.node],
     [second.node, first.node],
-  ].some(([from = 0, to = 0]) => {
+  ];
+  const begins = ways.map(([from = 0, to = 0]) => {
     const adverts = (world.sent[from] ?? []).filter(
-      ({ at, priority, isAddressed }) =>
-        isAddressed[to] === true && priority > 0 && at > second.from && at < until - world.shape.intervalMs,
+      ({ at, priority, isAddressed }) => isAddressed[to] === true && priority > 0 && at > second.from && at < until,
     );
-    return adverts.length > 0 && adverts.every(({ isDisturbed }) => isDisturbed[to] === true);
+    const heard = adverts.find(({ isDisturbed }) => isDisturbed[to] !== true);
+    return heard?.at ?? (adverts.length > 0 ? Number.POSITIVE_INFINITY : second.from);
   });
+  return Math.max(...begins);
 }
 
 /** The clock of one of them stood still or went back during the other's patience or its own lease. */
 function wasFrozen(world: World, first: Holding, second: Holding): boolean {
-  const lifeMs = leaseLifeMs(world.shape.intervalMs);
-  // Nobody can tell it what happened meanwhile as long as it is not heard either.
-  const end = Math.min(first.to, second.to, second.from + (isUnheardBetween(world, first, second) ? STEP_MS : Number.POSITIVE_INFINITY));
+  const { intervalMs } = world.shape;
+  const lifeMs = leaseLifeMs(intervalMs);
+  const end = Math.min(first.to, second.to);
+  // Nobody can tell it what happened meanwhile as long as it is not heard either; then it is doubted, until its next advertisement.
+  const heard = heardFrom(world, first, second);
+  const latestBegin = heard === Number.POSITIVE_INFINITY ? second.from + STEP_MS : end;
+  const endOf = (span: Span): number => Math.max(span.to + lifeMs, heard + intervalMs) + DOUBT_INTERVALS * intervalMs + STEP_MS;
   return [first, second].some((holding) =>
     nodeAt(world, holding.node).frozen.some(
-      (span) =>
-        span.from < end &&
-        span.to > second.from - lifeMs - world.shape.intervalMs &&
-        end <= span.to + lifeMs + DOUBT_INTERVALS * world.shape.intervalMs + STEP_MS,
+      (span) => span.from < latestBegin && span.to > second.from - lifeMs - intervalMs && end <= endOf(span),
     ),
   );
 }
