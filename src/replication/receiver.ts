@@ -370,7 +370,8 @@ function purgeAfter(draft: Draft, { bulk, epoch, routers }: Purge): void {
   draft.out.push({ type: 'purge', epoch, routers });
 }
 
-/** (With or without a stream: what is asked for in vain is said by the next hello.) The bulk that ended was read before the sender had what it now has: the next one says what may go. */
+/** The bulk that ended was read before the sender had what it now has: the next one says what may go. Without a stream the question is in
+ *  vain, and the next hello asks it. */
 function handedOver(draft: Draft): void {
   const { s } = draft;
   if (s.handOver === null) return;
