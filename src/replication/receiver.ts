@@ -60,6 +60,8 @@ export interface ReceiverState {
   isSuccessor: boolean;
   /** A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. */
   handOver: (Purge & { until: Monotonic }) | null;
+  /** Its last bulk only filled holes, because we said that we hold the same: what both have may differ. */
+  hasOnlyFilled: boolean;
   /** Routers that this node holds. */
   ownHolds: string[];
   ackedAt: Monotonic;
@@ -82,6 +84,8 @@ export type ReceiverEvent =
   | { type: 'purged'; epoch: number }
   /** What was here of the routers of a `handOver` is at the sender, too. */
   | { type: 'handedOver' }
+  /** Nothing is here that the bulk before the `handOver` did not name. */
+  | { type: 'allNamed'; epoch: number }
   /** Answer to `compare`; null when the digests say nothing just now. */
   | { type: 'compared'; matched: boolean | null }
   | { type: 'tick' };
@@ -91,7 +95,8 @@ export type ReceiverEffect =
   | { type: 'hangUp' }
   | { type: 'apply'; records: Buffer; mode: ApplyMode; epoch: number }
   | { type: 'purge'; epoch: number; routers: string[] }
-  | { type: 'handOver'; routers: string[] }
+  /** Answer with `allNamed`, or hand over and answer with `handedOver`. */
+  | { type: 'handOver'; epoch: number; routers: string[] }
   | { type: 'control'; message: ControlMessage }
   | { type: 'compare'; routers: RouterDigest[] }
   | { type: 'changed' };
@@ -117,6 +122,7 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
   lastHolds: null,
   isSuccessor: config.isFormerHolder,
   handOver: null,
+  hasOnlyFilled: false,
   ownHolds: [],
   ackedAt: Number.NEGATIVE_INFINITY as Monotonic,
   ackDueAt: null,
@@ -167,6 +173,7 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       // What came last under our lease may still be on its way to whoever holds now.
       if (s.ownHolds.some((router) => !event.routers.includes(router))) s.isSuccessor = true;
       s.ownHolds = event.routers;
+      askForWhole(draft);
       return;
     case 'distrust':
       distrust(draft, event.reason);
@@ -176,6 +183,9 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       return;
     case 'handedOver':
       handedOver(draft);
+      return;
+    case 'allNamed':
+      if (s.handOver?.epoch === event.epoch) purgeAfter(draft, s.handOver);
       return;
     case 'compared':
       compared(draft, event.matched);
@@ -219,6 +229,7 @@ function forget(s: ReceiverState, instance: string | null): void {
   s.bulk = null;
   s.purge = null;
   s.handOver = null;
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.senderHolds = [];
@@ -286,6 +297,7 @@ function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): voi
   s.bulk = null;
   s.purge = null;
   s.handOver = null;
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.reason = frame.reason;
@@ -302,8 +314,11 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.recordsReceived += frame.records.length / RECORD_BYTES;
       return true;
     case 'control':
-      if (frame.message.type === 'holding') senderHolds(s, frame.message.routers);
       out.push({ type: 'control', message: frame.message });
+      if (frame.message.type === 'holding') {
+        senderHolds(s, frame.message.routers);
+        askForWhole(draft);
+      }
       return true;
     case 'skip':
       return true;
@@ -311,6 +326,7 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.bulks += 1;
       s.epoch = epochOf(s.config, s.bulks);
       s.bulk = { id: frame.bulk, nextIndex: 0 };
+      s.hasOnlyFilled = false;
       return true;
     case 'bulkChunk':
       return applyChunk(draft, frame);
@@ -339,6 +355,7 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
   }
   // Two nodes that both believe to be holder: the other's table only fills holes until one of them yields.
   const mode = conflicts(s, s.senderHolds) ? 'merge' : frame.mode;
+  if (mode !== frame.mode) s.hasOnlyFilled = true;
   out.push({ type: 'apply', records: frame.records, mode, epoch: s.epoch });
   s.recordsReceived += frame.records.length / RECORD_BYTES;
   s.bulk = { id: frame.bulk, nextIndex: frame.index + 1 };
@@ -346,6 +363,14 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
 }
 
 const conflicts = (s: ReceiverState, routers: string[]): boolean => routers.some((router) => s.ownHolds.includes(router));
+
+/** We have yielded to it: now its word counts where the two tables differ. */
+function askForWhole(draft: Draft): void {
+  const { s } = draft;
+  if (!s.hasOnlyFilled || s.senderHolds.length === 0 || conflicts(s, s.senderHolds)) return;
+  s.hasOnlyFilled = false;
+  askResync(draft, 'its table only filled holes while both held');
+}
 
 function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' }>): boolean {
   const { s, out, now } = draft;
@@ -359,7 +384,7 @@ function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' 
   if (s.isSuccessor && foreign.length > 0) {
     s.handOver = { ...purge, until: later(now, HAND_OVER_MS) };
     s.reason = 'handing over what the new holder may lack';
-    out.push({ type: 'handOver', routers: foreign }, { type: 'changed' });
+    out.push({ type: 'handOver', epoch: s.epoch, routers: foreign }, { type: 'changed' });
   } else purgeAfter(draft, purge);
   return true;
 }
