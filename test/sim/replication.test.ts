@@ -256,3 +256,57 @@ t.test('who dials and says nothing is hung up on, and may dial again at once', a
   t.ok(isClosed);
   t.same(said, [], 'not refused: that would keep it away for ten seconds');
 });
+
+const FLOWS = 300;
+
+/** Two nodes of which the second took over by plan, with equal tables. */
+async function switchedOver(): Promise<{ world: World; received: (at: number) => number }> {
+  const world = new World({ seed: 1, nodes: 2, chunkRecords: 64 });
+  await world.settleStarts();
+  world.node(0).replication.setHolding(world.routers);
+  world.run(500);
+  for (let flow = 0; flow < FLOWS; flow += 1) world.node(0).store.open(flow);
+  world.run(2500);
+  world.node(0).replication.setHolding([]);
+  world.node(1).replication.setHolding(world.routers);
+  const received = (at: number): number => world.node(at).replication.peers()[0]?.recordsReceived ?? 0;
+  return { world, received };
+}
+
+t.test('a planned switchover sends no table, nor does a new holder whose peer was there all the time', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(6000, 10);
+  t.equal(received(0), 0, 'nothing comes back');
+  t.equal(received(1), FLOWS, 'nothing comes twice');
+  t.same(world.node(0).store.content(), world.node(1).store.content());
+});
+
+t.test('a former holder that starts again on an equal table is sent it once, and sends nothing', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(3000, 10);
+  world.kill(0);
+  world.run(100);
+  const before = received(1);
+  world.revive(0, true);
+  await world.settleStarts();
+  world.run(6000, 10);
+  t.equal(received(0), FLOWS, 'its process knew nothing of what it had');
+  t.equal(received(1), before, 'nothing is handed over');
+  t.ok(world.node(0).replication.peers()[0]?.receivedInSync);
+});
+
+t.test('one that has a flow more hands over, and everybody has it in the end', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(3000, 10);
+  world.kill(0);
+  // Accepted under its own lease, and told to nobody.
+  world.node(0).store.open(FLOWS);
+  world.run(100);
+  const before = received(1);
+  world.revive(0, true);
+  await world.settleStarts();
+  world.run(6000, 10);
+  t.ok(received(1) > before, 'it is handed over');
+  t.ok(world.node(1).store.has(FLOWS));
+  t.same(world.node(0).store.content(), world.node(1).store.content());
+});

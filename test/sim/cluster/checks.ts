@@ -21,6 +21,7 @@
  */
 import { leaseLifeMs, skewMs } from '../../../src/vrrp/timing.js';
 import type { Loss } from './clients.js';
+import type { FlowTable } from './flow-table.js';
 import type { Holding } from './kernel.js';
 import type { SimNode } from './node.js';
 import type { Span } from './node-parts.js';
@@ -281,12 +282,14 @@ export function isSettled(world: World): boolean {
   return !world.nodes.some((node) => hasLeftOver(world, node, holder));
 }
 
-/** An end that only a former holder saw, and could not tell this node at once, is not told later, because it may be wrong for who leads by
- *  then: only the next digests find the record of a connection that is over. */
+/** What a former holder had still to say of a connection that is over comes late where its stream was held up, and brings the record back;
+ *  or not at all where it broke, because it may be wrong for who leads by then, and the record stays. Only the next digests find that. */
 function hasLeftOver({ clients, watch }: World, node: SimNode, holder: SimNode): boolean {
-  if (node.kernel.table.isEqualTo(holder.kernel.table)) return false;
+  const [own, held] = [node.kernel.table, holder.kernel.table];
+  if (own.isEqualTo(held)) return false;
   const isOver = (flow: number): boolean => clients.flows.get(flow)?.isOver === true;
-  const isLeft = node.kernel.table.flows().some((flow) => isOver(flow) && holder.kernel.table.get(flow) === null);
+  const isOnlyIn = (table: FlowTable, other: FlowTable): boolean => table.flows().some((flow) => isOver(flow) && other.get(flow) === null);
+  const isLeft = isOnlyIn(own, held) || isOnlyIn(held, own);
   if (isLeft) watch.met.leftOver += 1;
   return isLeft;
 }
