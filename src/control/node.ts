@@ -186,7 +186,7 @@ class Node implements TandemNode {
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
   private createReplication(): void {
-    const { config, log, links, engine, pools, heartbeat, peersView, beatKey } = this;
+    const { config, name, log, links, dataPlane, engine, pools, heartbeat, peersView, beatKey } = this;
     const parts = { config, log, links, engine, pools, heartbeat, peersView, beatKey, clock: systemClock };
     this.nodePeers = createNodePeers({
       ...parts,
@@ -195,11 +195,7 @@ class Node implements TandemNode {
       onChange: () => this.review(),
     });
     this.replication = createNodeReplication({
-      config: this.config,
-      node: this.name,
-      version: this.options.version,
-      dataPlane: this.dataPlane,
-      engine: this.engine,
+      ...{ config, dataPlane, engine, node: name, version: this.options.version, pinDir: this.stateDir.pinDir },
       events: {
         onControl: (node, message) => this.nodePeers.heard(node, message),
         onPeerChange: (node, status) => this.nodePeers.changed(node, status),

@@ -25,6 +25,7 @@ export interface Roles {
 
 /** What a heartbeat that was started by an older version does not say. */
 const sinceOlder: Pick<RouterStatus, 'holdDownMs' | 'peers'> = { holdDownMs: null, peers: [] };
+const complete = (router: RouterStatus): RouterStatus => (router.peers === undefined ? { ...sinceOlder, ...router } : router);
 
 export function createRoles(clock: Clock): Roles {
   let routers = new Map<string, RouterStatus>();
@@ -35,7 +36,7 @@ export function createRoles(clock: Clock): Roles {
 
   return {
     update(message) {
-      routers = new Map(message.routers.map((router) => [router.name, { ...sinceOlder, ...router }]));
+      routers = new Map(message.routers.map((router) => [router.name, complete(router)]));
       process = { pid: message.pid, realtime: message.realtime };
       beats = message.beats;
       waiting.look();

@@ -63,6 +63,8 @@ export const DIGEST_MS = 1000;
 export const DIGEST_MISMATCHES = 2;
 /** Least time between two resyncs that a digest asked for: a cause that a resync cannot mend must not eat the machine. */
 export const DIGEST_RESYNC_GAP_MS = 5000;
+/** How long a purge waits for this node to hand its own flows over first; a peer that cannot be dialled ends the wait. */
+export const HAND_OVER_MS = 3000;
 /** How often a purge looks again whether our own table has been read out to that peer. */
 export const PURGE_RETRY_MS = 10;
 

@@ -5,6 +5,7 @@ import type { Clock, Monotonic } from '../system/clock.js';
 import type { ControlMessage, FlowStore, PeerStatus } from './api.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { createInbound } from './inbound.js';
+import { HAND_OVER_MS } from './limits.js';
 import { createOutbound, type SessionSizes } from './outbound.js';
 import { type PeerIdentity, peerStatus } from './peer-status.js';
 import { type Held, isLive, type SenderState } from './sender-state.js';
@@ -19,6 +20,7 @@ export interface PeerParts {
   sizes: SessionSizes;
   epochStart: number;
   epochStride: number;
+  isFormerHolder: boolean;
   random: () => number;
   clock: Clock;
   store: FlowStore;
@@ -29,6 +31,8 @@ export interface PeerParts {
   onApplied(result: ApplyResult): void;
   /** A bulk of a former holder brought flows that were not here. */
   onMerged(): void;
+  /** Another peer says that it holds this router. */
+  isDisputed(router: string): boolean;
 }
 
 export interface Peer {
@@ -42,6 +46,8 @@ export interface Peer {
   lost(reason: string): void;
   hold(held: Held[]): void;
   holds(): boolean;
+  /** It says so now. */
+  claims(router: string): boolean;
   /** Our copy of its table is not to be relied on before it was sent anew. */
   distrust(reason: string): void;
   /** True when comparing digests with this peer makes sense now. */
@@ -53,9 +59,6 @@ export interface Peer {
   isConnected(): boolean;
   status(): PeerStatus;
 }
-
-/** How long a purge waits for this node to hand its own flows over first; a peer that cannot be dialled ends the wait. */
-const KEEP_TABLE_MS = 3000;
 
 export function createPeer(parts: PeerParts): Peer {
   const { clock, identity, own } = parts;
@@ -78,11 +81,13 @@ export function createPeer(parts: PeerParts): Peer {
     onRejected: parts.onRejected,
   });
   const inbound = createInbound({
-    config: { own, epochStart: parts.epochStart, epochStride: parts.epochStride },
+    config: { own, epochStart: parts.epochStart, epochStride: parts.epochStride, isFormerHolder: parts.isFormerHolder },
     clock,
     store: parts.store,
     slotOf: (name) => parts.routers.find((router) => router.name === name)?.slot,
     mustKeepTable,
+    isDisputed: parts.isDisputed,
+    handOver,
     onControl: parts.onControl,
     onChange: parts.onChange,
     onRejected: parts.onRejected,
@@ -90,11 +95,20 @@ export function createPeer(parts: PeerParts): Peer {
     onMerged: parts.onMerged,
   });
 
+  function handOver(slots: number[]): void {
+    outbound.feed({ type: 'handOver', slots });
+    void waiters
+      .wait(() => isLive(outbound.state()), HAND_OVER_MS)
+      .then((isDone) => {
+        if (isDone) inbound.feed({ type: 'handedOver' });
+      });
+  }
+
   /** Flows of routers that were given up while apart: the peer gets them before they may be purged here. */
   function mustKeepTable(): boolean {
     const keeps = owesUnread(outbound.state());
     if (!keeps) keepUntil = null;
-    else keepUntil ??= (clock.now() + KEEP_TABLE_MS) as Monotonic;
+    else keepUntil ??= (clock.now() + HAND_OVER_MS) as Monotonic;
     return keepUntil !== null && clock.now() < keepUntil;
   }
 
@@ -115,6 +129,7 @@ export function createPeer(parts: PeerParts): Peer {
     records: (records, count) => outbound.feed({ type: 'records', records, count }),
     lost: (reason) => outbound.feed({ type: 'lost', reason }),
     distrust: (reason) => inbound.feed({ type: 'distrust', reason }),
+    claims: (router) => inbound.state().phase.name === 'streaming' && inbound.state().senderHolds.includes(router),
     holds: () => outbound.state().held.length > 0,
     hold(held) {
       outbound.feed({ type: 'holding', held });

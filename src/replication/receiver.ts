@@ -13,6 +13,7 @@ import {
   DIGEST_MISMATCHES,
   DIGEST_RESYNC_GAP_MS,
   EPOCH_COUNT,
+  HAND_OVER_MS,
   LATE_WAKE_MS,
   MAX_REASON,
   PING_MS,
@@ -25,6 +26,8 @@ export interface ReceiverConfig {
   /** Epochs of different peers never meet: each takes every `epochStride`-th. */
   epochStart: number;
   epochStride: number;
+  /** This node held until lately, and what its process knew of the sender is gone with it. */
+  isFormerHolder: boolean;
 }
 
 export interface Purge {
@@ -51,6 +54,18 @@ export interface ReceiverState {
   purge: Purge | null;
   /** Routers that the sender says it holds. */
   senderHolds: string[];
+  /** The same, over its restarts; null: it has never said so. */
+  lastHolds: string[] | null;
+  /** It has begun to hold, or we have ceased to, since the two tables were last known to be equal: what it lacks it may never have had. */
+  isSuccessor: boolean;
+  /**
+   * A bulk of such a sender has ended: it gets what it did not name, and sends its table once more, before anything is purged. Once under
+   * way that happens only once, whatever comes of its stream meanwhile: with each hand-over it gets anew what has ended there since the
+   * last one. `purge`: of the bulk that ended last.
+   */
+  handOver: { until: Monotonic; purge: Purge | null; isUnderWay: boolean } | null;
+  /** Its last bulk only filled holes, because we said that we hold the same: what both have may differ. */
+  hasOnlyFilled: boolean;
   /** Routers that this node holds. */
   ownHolds: string[];
   ackedAt: Monotonic;
@@ -71,6 +86,12 @@ export type ReceiverEvent =
   /** What is here may be old, whatever the numbers say: it is had anew before anybody relies on it. */
   | { type: 'distrust'; reason: string }
   | { type: 'purged'; epoch: number }
+  /** What was here of the routers of a `handOver` is at the sender, too. */
+  | { type: 'handedOver' }
+  /** Nothing is here that the bulk before the `handOver` did not name. */
+  | { type: 'allNamed'; epoch: number }
+  /** Something is, and is being sent. */
+  | { type: 'handingOver'; epoch: number }
   /** Answer to `compare`; null when the digests say nothing just now. */
   | { type: 'compared'; matched: boolean | null }
   | { type: 'tick' };
@@ -80,6 +101,8 @@ export type ReceiverEffect =
   | { type: 'hangUp' }
   | { type: 'apply'; records: Buffer; mode: ApplyMode; epoch: number }
   | { type: 'purge'; epoch: number; routers: string[] }
+  /** Answer with `allNamed`, or with `handingOver` and then `handedOver`. */
+  | { type: 'handOver'; epoch: number; routers: string[] }
   | { type: 'control'; message: ControlMessage }
   | { type: 'compare'; routers: RouterDigest[] }
   | { type: 'changed' };
@@ -102,6 +125,10 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
   epoch: epochOf(config, 0),
   purge: null,
   senderHolds: [],
+  lastHolds: null,
+  isSuccessor: config.isFormerHolder,
+  handOver: null,
+  hasOnlyFilled: false,
   ownHolds: [],
   ackedAt: Number.NEGATIVE_INFINITY as Monotonic,
   ackDueAt: null,
@@ -127,9 +154,9 @@ export function stepReceiver(state: ReceiverState, event: ReceiverEvent, now: Mo
   return { state: draft.s, effects: draft.out };
 }
 
-export function receiverDeadline({ phase, ackDueAt }: ReceiverState): Monotonic | null {
+export function receiverDeadline({ phase, ackDueAt, handOver }: ReceiverState): Monotonic | null {
   if (phase.name === 'absent') return null;
-  return ackDueAt === null ? phase.silentAt : (Math.min(ackDueAt, phase.silentAt) as Monotonic);
+  return Math.min(ackDueAt ?? phase.silentAt, handOver?.until ?? phase.silentAt, phase.silentAt) as Monotonic;
 }
 
 /** Everything the peer has sent us is here, and nothing says that it differs. */
@@ -149,13 +176,25 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       absent(draft, event.reason);
       return;
     case 'holding':
+      // What came last under our lease may still be on its way to whoever holds now.
+      if (s.ownHolds.some((router) => !event.routers.includes(router))) s.isSuccessor = true;
       s.ownHolds = event.routers;
+      askForWhole(draft);
       return;
     case 'distrust':
       distrust(draft, event.reason);
       return;
     case 'purged':
       purged(draft, event.epoch);
+      return;
+    case 'handedOver':
+      handedOver(draft);
+      return;
+    case 'handingOver':
+      if (s.handOver?.purge?.epoch === event.epoch) s.handOver = { ...s.handOver, isUnderWay: true };
+      return;
+    case 'allNamed':
+      if (s.handOver?.purge?.epoch === event.epoch) endHandOver(draft);
       return;
     case 'compared':
       compared(draft, event.matched);
@@ -195,18 +234,27 @@ function opened(draft: Draft, hello: Hello): void {
 function forget(s: ReceiverState, instance: string | null): void {
   s.instance = instance;
   s.applied = 0;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
+  dropBulk(s);
+  s.handOver = null;
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.senderHolds = [];
+}
+
+/** What was sent so far makes no table; the end of a purge under way must not make it complete, either. */
+function dropBulk(s: ReceiverState): void {
+  s.isComplete = false;
+  s.bulk = null;
+  s.purge = null;
+  if (s.handOver !== null) s.handOver = s.handOver.isUnderWay ? { ...s.handOver, purge: null } : null;
 }
 
 function tick(draft: Draft): void {
   const { s, now } = draft;
   if (s.phase.name === 'absent') return;
   if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
+  if (s.handOver !== null && now >= s.handOver.until) endHandOver(draft);
   if (now < s.phase.silentAt) return;
   if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) {
     drop(draft, `silent for ${SILENCE_MS} ms`);
@@ -259,9 +307,8 @@ function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): voi
   s.applied = frame.sequence;
   s.gaps += 1;
   s.awaitsGap = false;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
+  dropBulk(s);
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.reason = frame.reason;
@@ -278,8 +325,11 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.recordsReceived += frame.records.length / RECORD_BYTES;
       return true;
     case 'control':
-      if (frame.message.type === 'holding') senderHolds(s, frame.message.routers);
       out.push({ type: 'control', message: frame.message });
+      if (frame.message.type === 'holding') {
+        senderHolds(s, frame.message.routers);
+        askForWhole(draft);
+      }
       return true;
     case 'skip':
       return true;
@@ -287,6 +337,7 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.bulks += 1;
       s.epoch = epochOf(s.config, s.bulks);
       s.bulk = { id: frame.bulk, nextIndex: 0 };
+      s.hasOnlyFilled = false;
       return true;
     case 'bulkChunk':
       return applyChunk(draft, frame);
@@ -299,6 +350,9 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
 }
 
 function senderHolds(s: ReceiverState, routers: string[]): void {
+  const { lastHolds } = s;
+  if (lastHolds !== null && routers.some((router) => !lastHolds.includes(router))) s.isSuccessor = true;
+  s.lastHolds = routers;
   s.senderHolds = routers;
   s.mismatches = 0;
   s.hasMatched = false;
@@ -312,6 +366,7 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
   }
   // Two nodes that both believe to be holder: the other's table only fills holes until one of them yields.
   const mode = conflicts(s, s.senderHolds) ? 'merge' : frame.mode;
+  if (mode !== frame.mode) s.hasOnlyFilled = true;
   out.push({ type: 'apply', records: frame.records, mode, epoch: s.epoch });
   s.recordsReceived += frame.records.length / RECORD_BYTES;
   s.bulk = { id: frame.bulk, nextIndex: frame.index + 1 };
@@ -320,24 +375,63 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
 
 const conflicts = (s: ReceiverState, routers: string[]): boolean => routers.some((router) => s.ownHolds.includes(router));
 
+/** We have yielded to it: now its word counts where the two tables differ. */
+function askForWhole(draft: Draft): void {
+  const { s } = draft;
+  if (!s.hasOnlyFilled || s.senderHolds.length === 0 || conflicts(s, s.senderHolds)) return;
+  s.hasOnlyFilled = false;
+  askResync(draft, 'its table only filled holes while both held');
+}
+
 function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' }>): boolean {
-  const { s, out } = draft;
+  const { s, out, now } = draft;
   if (s.bulk?.id !== frame.bulk || s.bulk.nextIndex !== frame.chunks) {
     askResync(draft, `bulk ${frame.bulk} ended after ${frame.chunks} chunks, ${s.bulk?.nextIndex ?? 0} were seen`);
     return false;
   }
   s.bulk = null;
-  s.purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
-  out.push({ type: 'purge', epoch: s.epoch, routers: frame.routers });
+  const purge: Purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
+  const foreign = frame.routers.filter((router) => !s.ownHolds.includes(router));
+  if (s.handOver?.isUnderWay) s.handOver = { ...s.handOver, purge };
+  else if (s.isSuccessor && foreign.length > 0) {
+    s.handOver = { until: later(now, HAND_OVER_MS), purge, isUnderWay: false };
+    s.reason = 'handing over what the new holder may lack';
+    out.push({ type: 'handOver', epoch: s.epoch, routers: foreign }, { type: 'changed' });
+  } else startPurge(draft, purge);
   return true;
+}
+
+function startPurge(draft: Draft, purge: Purge): void {
+  draft.s.purge = purge;
+  draft.out.push({ type: 'purge', epoch: purge.epoch, routers: purge.routers });
+}
+
+/** All was named, or the sender cannot be reached or takes too long: its table is the one that counts. */
+function endHandOver(draft: Draft): void {
+  const { s } = draft;
+  const purge = s.handOver?.purge ?? null;
+  s.handOver = null;
+  s.isSuccessor = false;
+  if (purge !== null) startPurge(draft, purge);
+}
+
+/** What was read of the sender's table before it had what it now has is no reason to purge; what is read next is. Without a stream the
+ *  question is in vain, and the next hello asks it. */
+function handedOver(draft: Draft): void {
+  const { s } = draft;
+  if (s.handOver === null) return;
+  s.handOver = null;
+  s.isSuccessor = false;
+  askResync(draft, 'it was handed over what it may have lacked');
 }
 
 function purged(draft: Draft, epoch: number): void {
   const { s, out } = draft;
   if (s.purge?.epoch !== epoch) return;
-  const { bulk } = s.purge;
+  const { bulk, routers } = s.purge;
   s.purge = null;
   s.isComplete = true;
+  if (routers.some((router) => !s.ownHolds.includes(router))) s.isSuccessor = false;
   s.reason = 'complete';
   if (s.phase.name === 'streaming') out.push({ type: 'send', frame: { type: 'bulkDone', bulk } });
   out.push({ type: 'changed' });
@@ -349,6 +443,7 @@ function compared(draft: Draft, matched: boolean | null): void {
   const before = s.mismatches;
   s.mismatches = matched ? 0 : before + 1;
   s.hasMatched = matched;
+  if (matched) s.isSuccessor = false;
   out.push({ type: 'send', frame: { type: 'compared', matched } });
   if (isMismatch(before) !== isMismatch(s.mismatches)) out.push({ type: 'changed' });
   if (!isMismatch(s.mismatches) || now < s.digestResyncAt) return;
@@ -361,10 +456,7 @@ const isMismatch = (mismatches: number): boolean => mismatches >= DIGEST_MISMATC
 function askResync(draft: Draft, reason: string): void {
   const { s, out } = draft;
   s.awaitsGap = true;
-  s.isComplete = false;
-  // The end of a purge under way would make it complete.
-  s.bulk = null;
-  s.purge = null;
+  dropBulk(s);
   s.reason = reason;
   out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
 }

@@ -39,6 +39,8 @@ export interface ReplicationOptions {
   peers: readonly { name: string; address: string }[];
   /** All virtual routers, with their slots on this node. */
   routers: readonly { slot: number; name: string }[];
+  /** It held one of them until lately, before it was started: its table may have flows that nobody else has. */
+  isFormerHolder: boolean;
   queueRecords: number;
   store: FlowStore;
   events: ReplicationEvents;
@@ -87,6 +89,7 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       onChange: () => events.onPeerChange(identity.node, peer.status()),
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
+      isDisputed: (router) => all.some((other) => other !== peer && other.claims(router)),
       // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
       onMerged: () => {
         for (const other of all) if (other.holds()) other.lost(`${identity.node} had flows that nobody else had`);
@@ -169,13 +172,18 @@ function ownHello(options: ReplicationOptions): Hello {
 function createReception(own: Hello, peers: ReadonlyMap<string, Peer>, clock: Clock, counters: ReplicationCounters) {
   return (stream: IncomingStream): StreamHandlers => {
     let accepted: StreamHandlers | null = null;
-    const cancelTimeout = clock.at((clock.now() + CONNECT_MS) as Monotonic, () => refuse('noHello', 'no hello in time'));
+    const cancelTimeout = clock.at((clock.now() + CONNECT_MS) as Monotonic, () => giveUp('noHello'));
 
-    const refuse = (kind: string, reason: string): void => {
+    const giveUp = (kind: string): void => {
       cancelTimeout();
       count(counters.streamsRefused, kind);
-      stream.write(encode({ type: 'refuse', reason: reason.slice(0, MAX_REASON) }));
       stream.close();
+    };
+
+    /** Told why, a peer does not ask again soon: only for what will be so again. One that was too slow may try at once. */
+    const refuse = (kind: string, reason: string): void => {
+      stream.write(encode({ type: 'refuse', reason: reason.slice(0, MAX_REASON) }));
+      giveUp(kind);
     };
 
     const greet = (frame: Frame): void => {

@@ -59,7 +59,7 @@ export interface SenderState {
   bulk: Bulk | null;
   bulks: number;
   held: Held[];
-  /** Slots of routers held since the peer last had everything of ours. */
+  /** Slots of routers held since the peer last had everything of ours, or to be handed over for another reason. */
   owed: ReadonlySet<number>;
   /** When this is acknowledged, only the routers held now are owed. */
   settlesAt: number | null;
@@ -87,6 +87,8 @@ export type SenderEvent =
   | { type: 'lost'; reason: string }
   | { type: 'control'; message: ControlMessage; expiresAt: Monotonic }
   | { type: 'holding'; held: Held[] }
+  /** The peer has begun to hold these, and may lack what is here. */
+  | { type: 'handOver'; slots: number[] }
   | { type: 'digests'; routers: RouterDigest[] }
   | { type: 'chunk'; bulk: number; parts: ChunkPart[]; cursor: Buffer | null }
   | { type: 'tick' };

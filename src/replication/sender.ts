@@ -17,7 +17,7 @@ import {
   RETRY_MAX_MS,
   SILENCE_MS,
 } from './limits.js';
-import { acknowledge, clear, continues, expire, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
+import { acknowledge, clear, continues, expire, hasUnsent, hasWordOfHolderAfter, push, type QueueItem, rewind, take } from './out-queue.js';
 import {
   type Bulk,
   type Held,
@@ -79,6 +79,10 @@ function handle(draft: Draft, event: SenderEvent): void {
       return;
     case 'holding':
       holding(draft, event.held);
+      return;
+    case 'handOver':
+      draft.s.owed = new Set([...draft.s.owed, ...event.slots]);
+      breakStream(draft, 'it begins to hold and may lack flows');
       return;
     case 'digests':
       if (!isLive(draft.s)) return;
@@ -251,6 +255,9 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
   if (s.gap === null && !(isKnown && isComplete && continues(s.queue, frame.sequence, s.sequence))) {
     s.gap = isKnown ? 'the peer is not complete' : 'the peer does not know this stream';
   }
+  // What happened since under another holder must not be overwritten: what is left of our time only fills holes.
+  const isFormer = [...s.owed].some((slot) => !s.held.some((router) => router.slot === slot));
+  if (isFormer && hasWordOfHolderAfter(s.queue, frame.sequence)) s.gap ??= 'what waited is of a router that was given up since';
   if (s.gap !== null) {
     s.sentThrough = s.acked;
     startOver(draft);

@@ -61,6 +61,20 @@ const reasonCode = (reason: string): number => {
   return Math.max(0, (REASONS as readonly string[]).indexOf(word));
 };
 
+export const isSameBeat = (a: GroupBeat, b: GroupBeat | undefined): boolean =>
+  b !== undefined &&
+  a.nameHash === b.nameHash &&
+  a.rank === b.rank &&
+  a.term === b.term &&
+  a.role === b.role &&
+  a.reason === b.reason &&
+  a.priority === b.priority &&
+  a.isEligible === b.isEligible &&
+  a.inSync === b.inSync &&
+  a.followsActive === b.followsActive &&
+  a.isPlanned === b.isPlanned &&
+  a.unheardId === b.unheardId;
+
 export function encodeBeat(all: readonly GroupBeat[]): Buffer {
   const groups = all.slice(0, MAX_GROUPS);
   const bytes = Buffer.alloc(HEADER_BYTES + GROUP_BYTES * groups.length);

@@ -3,16 +3,17 @@
  * short enough for fast liveness (fast.ts decides). Carries news to the elections; decides nothing about roles.
  */
 import type { Monotonic } from '../system/clock.js';
-import { decodeBeat, encodeBeat, type GroupBeat } from './beat-codec.js';
-import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, startFast } from './fast.js';
+import { decodeBeat, encodeBeat, type GroupBeat, isSameBeat } from './beat-codec.js';
+import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, STABLE_MS, startFast } from './fast.js';
 import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
 import { earliest, plus } from './timing.js';
 
 /** Beats that may be missed, beside half of one for jitter, before a peer counts as out of reach. */
 const MISSED_BEATS = 2.5;
-/** A way on which beats are later than promised may be so again: for as long the adverts decide. */
-const DOUBT_MS = 5000;
+/** A way on which beats are later than promised may be so again: for as long the adverts decide. No longer than whoever has just started
+ *  takes to promise anything. */
+const DOUBT_MS = STABLE_MS;
 const US_PER_MS = 1000;
 const NS_PER_MS = 1e6;
 
@@ -39,13 +40,15 @@ export interface BeatContext {
 
 interface Known {
   peer: BeatPeer;
+  /** The last one, hexadecimal; null: there was none yet. */
+  key: string | null;
   hasKey: boolean;
   isReachable: boolean;
   intervalUs: number;
   promiseUs: number;
   /** With a promise out. */
   wasSilent: boolean;
-  /** Until then its promise is not relied on: it was silent for longer, and there all the same. */
+  /** Until then its promise is not relied on: it was silent for longer, and there all the same; or it is of an earlier boot. */
   doubtedUntil: Monotonic | null;
   paths: boolean[];
   addresses: ReadonlySet<string>;
@@ -56,6 +59,7 @@ export class Beats {
   private readonly port: BeatPort;
   private readonly peers: Map<number, Known>;
   private said: Buffer = Buffer.alloc(0);
+  private saidGroups: readonly GroupBeat[] = [];
   private fast: FastState;
   private lateMaxMs = 0;
   /** Of it what no review has seen yet. */
@@ -104,9 +108,19 @@ export class Beats {
   setPeerKey(node: string, key: string | null, addresses: readonly string[]): void {
     const known = [...this.peers.values()].find(({ peer }) => peer.node === node);
     if (known === undefined) return;
+    if (known.key !== null && key !== null && key !== known.key) this.forgetPromise(known);
+    known.key = key ?? known.key;
     known.hasKey = key !== null;
     known.addresses = new Set([...known.peer.advertAddresses, ...addresses]);
     this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'));
+  }
+
+  /** A key is made for each boot: whatever the machine promised before, its leases of then are gone, and it may have others by now. Its last
+   *  beats of then may still wait to be read. */
+  private forgetPromise(known: Known): void {
+    known.promiseUs = 0;
+    known.doubtedUntil = plus(this.context.ports.clock.now(), DOUBT_MS);
+    if (known.isReachable) this.port.watch(known.peer.id, silenceUs(known));
   }
 
   /** Name of the peer that has this address; null: nobody of the cluster. */
@@ -121,6 +135,9 @@ export class Beats {
 
   /** Sent at once when it is not what was said last. */
   say(groups: readonly GroupBeat[]): void {
+    // Asked after every event of the election, and mostly nothing has changed.
+    if (groups.length === this.saidGroups.length && groups.every((group, index) => isSameBeat(group, this.saidGroups[index]))) return;
+    this.saidGroups = groups;
     const payload = encodeBeat(groups);
     if (payload.equals(this.said)) return;
     this.said = payload;
@@ -313,6 +330,7 @@ const saysActive = (event: BeatEvent): boolean =>
 
 const unknown = (peer: BeatPeer, paths: number): Known => ({
   peer,
+  key: null,
   hasKey: false,
   isReachable: false,
   intervalUs: 0,

@@ -10,7 +10,7 @@ import { enterActive } from './active.js';
 import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
 import { livingHolder } from './peer-view.js';
 import type { Backup, Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
-import { latest, leaseLifeMs, MISSED_ADVERTS, nextBeat, plus } from './timing.js';
+import { latest, leaseLifeMs, MISSED_ADVERTS, nextBeat, plus, takeOverValidMs } from './timing.js';
 
 /** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
 const settleMs = (intervalMs: number): number => Math.min(50, Math.max(5, intervalMs / 2));
@@ -60,19 +60,41 @@ export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, 
   };
 }
 
-/** A planned hand-over: the one that was active has given up its lease before it asked us, so nothing is waited for. */
+/**
+ * A planned hand-over: the one that was active has said goodbye before it asked us, so there is nobody to wait for. Whoever is heard all the
+ * same may have elected itself since, while the order was under way: it is left alone unless its goodbye is only late.
+ */
 export function handOver(state: RouterState, reason: string, term: number | null, now: Monotonic): Step {
-  // An order that was long under way: somebody has had the lease since, perhaps the one that sent it.
+  // An order that was long under way: somebody has had the lease since, perhaps the one that sent it. Asked it was, so it may pre-empt again.
   if (term !== null && state.term > term && state.kind !== 'active') {
-    return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }] };
+    return {
+      state: { ...state, holdDownUntil: null },
+      effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }],
+    };
   }
-  if (state.kind === 'backup' || state.kind === 'claiming') {
-    const claim = startClaim({ ...state, others: [], holdDownUntil: null }, 'backup', reason, now);
-    return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
+  if (state.kind === 'backup' && endOfOthers(state.others, now) > now) {
+    const ordered = { reason, until: plus(now, takeOverValidMs(state.settings.advertIntervalMs)) };
+    return {
+      state: { ...state, holdDownUntil: null, ordered },
+      effects: [{ type: 'log', level: 'info', event: 'takeOverWaits', fields: { heard: state.others.map(({ from }) => from).join(' ') } }],
+    };
   }
+  if (state.kind === 'backup' || state.kind === 'claiming') return obey(state, reason, now);
   // Faster than the order was the farewell: it was asked all the same, so it is not held down any more.
   if (state.kind === 'active') return { state: { ...state, holdDownUntil: null }, effects: [] };
   return { state, effects: [{ type: 'log', level: 'warn', event: 'takeOverIgnored', fields: { role: state.kind } }] };
+}
+
+function obey(state: Backup | Claiming, reason: string, now: Monotonic): Step {
+  const claim = startClaim({ ...state, holdDownUntil: null }, 'backup', reason, now);
+  return { state: { ...(claim.state as Claiming), isHandOver: true }, effects: claim.effects };
+}
+
+/** Nobody is heard any more, and a hand-over waited for that; null: none did. */
+export function obeyIfOrdered(state: Backup, now: Monotonic): Step | null {
+  const { ordered } = state;
+  if (ordered === null || now >= ordered.until || endOfOthers(state.others, now) > now) return null;
+  return obey(state, ordered.reason, now);
 }
 
 /** The owner that comes back hears no adverts yet, but maybe the beats of whoever stood in for it: that one lets go when it is told. */

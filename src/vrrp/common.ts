@@ -90,6 +90,7 @@ export function toBackup(
     unheard: null,
     deferred: null,
     asked: null,
+    ordered: null,
   };
   return { state: backup, effects: [...before, ...transition(state, backup, reason), ...effects] };
 }

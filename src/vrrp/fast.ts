@@ -18,7 +18,7 @@ export interface FastSettings {
 /** What a peer adds to the promise before it acts: reading a clock and calling the kernel take time on both sides. */
 export const PROMISE_MARGIN_MS = 1;
 /** Punctual for so long before a promise is given (again). */
-const STABLE_MS = 5000;
+export const STABLE_MS = 5000;
 /** Lateness that ends it: half of what would end the lease. */
 const LATE_SHARE = 0.5;
 /** Nobody profits: the promise ends after this. */

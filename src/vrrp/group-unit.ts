@@ -68,7 +68,10 @@ export class GroupUnit {
   start(): void {
     const lease = this.context.lease();
     const remaining = this.members.map((member) => lease?.ownRemainingMs(member.config.slot) ?? 0);
-    this.feed({ type: 'start', leaseRemainingMs: Math.min(...remaining) });
+    const leaseRemainingMs = Math.min(...remaining);
+    // One that has lost its lease alone takes the others with it.
+    if (leaseRemainingMs <= 0 && remaining.some((ms) => ms > 0)) this.release(0);
+    this.feed({ type: 'start', leaseRemainingMs });
   }
 
   /** What the process that goes on in our place must know. */

@@ -192,6 +192,8 @@ export class Heartbeat {
 
   private takeOver(order: Extract<ToHeartbeat, { type: 'takeOver' }>): void {
     const { routers, reason, atMs } = order;
+    // The goodbye was sent before the order.
+    this.wires.drainAll(DRAIN_LIMIT);
     const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
     this.chosen(routers, (unit) => {
       if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });

@@ -5,7 +5,7 @@ import type { RouterCounters, ToHeartbeat } from './heartbeat-api.js';
 import type { RouterState } from './state.js';
 
 /** Raised whenever a shape below changes. A process of another shape takes nothing; it finds its leases and resumes, as after a crash. */
-export const LEGACY_SHAPE = 1;
+export const LEGACY_SHAPE = 2;
 
 export interface Legacy {
   shape: number;

@@ -10,10 +10,10 @@
 
 import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive, wokeLate } from './active.js';
-import { claimIfConfirmed, handOver, startClaim, stepClaiming } from './claiming.js';
+import { claimIfConfirmed, handOver, obeyIfOrdered, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
 import { livingHolder } from './peer-view.js';
-import { answered, peerFellSilent, peerSpoke } from './peers.js';
+import { answered, peerFellSilent, peerSpoke, waitAnew } from './peers.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
 
@@ -96,9 +96,11 @@ function stepInRole(state: RouterState, event: RouterEvent, now: Monotonic): Ste
 function start(state: Initialize, leaseRemainingMs: number, now: Monotonic): Step {
   const { conditions, settings } = state;
   const started = { ...state, conditions: { ...conditions, started: true } };
-  if (leaseRemainingMs <= 0 || !conditions.isLinkUp || !conditions.isDataPlaneUsable) return enterIfEligible(started, now);
-  const until = plus(now, Math.min(leaseRemainingMs, leaseLifeMs(settings.leaseIntervalMs)));
+  if (leaseRemainingMs <= 0) return enterIfEligible(started, now);
   const ready = { ...started, conditions: { ...started.conditions, wasReady: true }, isTermKnown: false };
+  // What must not be resumed must not run on either: peers will hear that this node does not lead.
+  if (!isEligible(ready.conditions)) return { state: started, effects: letGo(0) };
+  const until = plus(now, Math.min(leaseRemainingMs, leaseLifeMs(settings.leaseIntervalMs)));
   const resumed = enterActive(ready, until, now);
   return {
     state: resumed.state,
@@ -128,12 +130,21 @@ function condition(state: RouterState, change: Partial<RouterState['conditions']
 function reference(state: RouterState, verdict: RouterState['conditions']['reference'], now: Monotonic): Step {
   const changed: RouterState = { ...state, conditions: { ...state.conditions, reference: verdict } };
   if (changed.kind === 'backup' && verdict === 'open' && changed.deferred !== null) {
-    return startClaim(changed, 'backup', changed.deferred, now);
+    // It was cut off, and the reference answers before whoever leads has had its turn to be heard.
+    if (state.conditions.reference === 'lost') return { state: waitForOneAdvert(changed, now), effects: [] };
+    // By the timer: a beat that ended the question is still to be read, and may say who leads.
+    return { state: { ...changed, downAt: now }, effects: [] };
   }
   const leads = changed.kind === 'active' || changed.kind === 'claiming';
   if (!leads || verdict !== 'lost') return { state: changed, effects: [] };
   const left = giveUp(changed, 'backup', 'cutOff', now, 'failed');
   return { state: left.state, effects: [{ type: 'count', counter: 'cutOffs' }, ...left.effects] };
+}
+
+function waitForOneAdvert(state: Backup, now: Monotonic): Backup {
+  const { settings, activeIntervalMs } = state;
+  const downAt = plus(now, activeIntervalMs + skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs)));
+  return { ...state, deferred: null, graced: true, downAt };
 }
 
 function track(state: RouterState, event: Extract<RouterEvent, { type: 'track' }>, now: Monotonic): Step {
@@ -156,14 +167,18 @@ function configure(state: RouterState, settings: RouterSettings, now: Monotonic)
   return { state: { ...state, settings }, effects: [] };
 }
 
-/** Leaves whatever role there is, telling everybody. The lease goes before the advertisement, so that nobody takes over too early. */
+const goodbye: RouterEffect = { type: 'sendAdvert', priority: 0, to: null };
+
+/** The lease goes before the advertisement, so that nobody takes over too early. */
+const letGo = (admitMs: number): RouterEffect[] => [{ type: 'releaseLease', admitMs }, goodbye];
+
+/** Leaves whatever role there is, telling everybody. */
 function giveUp(state: RouterState, to: 'initialize' | 'backup', reason: string, now: Monotonic, ending: Ending): Step {
-  const farewell: RouterEffect[] = [];
   // The slowest successor waits for the skew of priority 1.
   const admitMs = ending === 'planned' ? skewMs(1, skewBaseMs(state.settings, state.settings.advertIntervalMs)) + HAND_OVER_GRACE_MS : 0;
-  if (state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null))
-    farewell.push({ type: 'releaseLease', admitMs });
-  if (state.kind === 'active' || state.kind === 'claiming') farewell.push({ type: 'sendAdvert', priority: 0, to: null });
+  const hasLease = state.kind === 'active' || (state.kind === 'claiming' && state.acquiringUntil !== null);
+  const hasAdvertised = state.kind === 'active' || state.kind === 'claiming';
+  const farewell = hasLease ? letGo(admitMs) : hasAdvertised ? [goodbye] : [];
   if (to === 'initialize') return toInitialize(state, reason, now, ending, farewell);
   return toBackup(state, 'alone', state.settings.advertIntervalMs, now, reason, ending, farewell);
 }
@@ -187,6 +202,11 @@ function backupHears(before: Backup, advert: HeardAdvert, now: Monotonic): Step 
   if (advert.priority === 0) {
     // F6. One that lost a conflict says goodbye too; it is not the one we follow, so its going changes nothing.
     if (followsAnother(state, advert.from, now)) return { state: { ...state, ...common }, effects: [] };
+    const known: Backup = { ...state, ...common };
+    const obeyed = obeyIfOrdered(known, now);
+    if (obeyed !== null) return obeyed;
+    // We have given up by plan, and whoever was told to follow is not heard yet: the goodbye is of somebody else.
+    if (hasJustHandedOver(state, now)) return { state: known, effects: [] };
     const downAt = plus(now, skewMs(priority, skewBaseMs(state.settings, state.activeIntervalMs)));
     return { state: { ...state, ...common, waitsFor: 'priorityZero', downAt, graced: true, asked: null }, effects: [] };
   }
@@ -217,6 +237,9 @@ function backupHears(before: Backup, advert: HeardAdvert, now: Monotonic): Step 
   };
 }
 
+const hasJustHandedOver = ({ isPlanned, waitsFor, holdDownUntil }: Backup, now: Monotonic): boolean =>
+  isPlanned && waitsFor === 'alone' && holdDownUntil !== null && now < holdDownUntil;
+
 /** F9. A timer that fires much too late speaks about this machine: the active router gets one more interval to be heard. */
 function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   if (state.asked !== null) return claimIfConfirmed({ ...state, asked: null }, 'peerSilent', now, inputAt);
@@ -237,11 +260,14 @@ function backupTimer(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
 /** Silence on the wire of a node that says over another path that it is active: it is told, and leaves if nobody hears it (peers.ts). */
 function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Step {
   const holder = livingHolder(state);
+  const reason = state.deferred ?? state.waitsFor;
   // Heard, so it is pre-empted.
   const isHeard = state.others.some((other) => other.from === holder?.node && other.until > now);
-  if (isHeard) return startClaim(state, 'backup', state.waitsFor, now, inputAt);
-  if (holder === null) return claimIfConfirmed(state, state.waitsFor, now, inputAt);
-  const waiting: Backup = { ...state, unheard: holder.node, downAt: plus(now, state.activeIntervalMs) };
+  if (isHeard) return startClaim(state, 'backup', reason, now, inputAt);
+  if (holder === null) return claimIfConfirmed(state, reason, now, inputAt);
+  // Long after the goodbye it says so, which therefore was overtaken by its advertisements.
+  if (state.waitsFor === 'priorityZero') return { state: waitAnew(state, now), effects: [] };
+  const waiting: Backup = { ...state, unheard: holder.node, deferred: null, downAt: plus(now, state.activeIntervalMs) };
   if (state.unheard === holder.node) return { state: waiting, effects: [] };
   return {
     state: waiting,

@@ -12,7 +12,7 @@ export const livingHolder = (state: RouterState): PeerView | null =>
   state.peers.find((peer) => peer.isReachable && peer.role === 'active' && peer.term >= state.term) ?? null;
 
 /** How long a node that insists on an older term is not obeyed. Within that it hears of the later one by our beats, which come oftener than
- *  adverts; if not, it does not hear them. One that was silent is taken at its last word for as long. */
+ *  adverts; if not, it does not hear them. One that was out of hearing is taken at its last word for as long. */
 const DOUBT_ADVERTS = 3;
 
 const saysOlderTerm = (state: Active, from: SenderKey): PeerView | null => {
@@ -20,10 +20,13 @@ const saysOlderTerm = (state: Active, from: SenderKey): PeerView | null => {
   return peer !== null && peer.role === 'active' && peer.term < state.term ? peer : null;
 };
 
-/** Begins that time. */
-export function doubt(state: Active, from: SenderKey, now: Monotonic): Active {
+/** Begins that time, with a beat or an advert, whichever comes first; anew when it had been heard in no way meanwhile. */
+export function doubt(state: Active, from: SenderKey, hasBeats: boolean, now: Monotonic): Active {
   const peer = saysOlderTerm(state, from);
-  if (peer === null || state.doubted?.node === from) return state;
+  if (peer === null) return state;
+  const { doubted } = state;
+  const wasHeard = hasBeats || state.others.some((other) => other.from === from && other.until > now);
+  if (doubted?.node === from && (wasHeard || now < doubted.until)) return state;
   return { ...state, doubted: { node: from, until: plus(now, DOUBT_ADVERTS * state.settings.advertIntervalMs) } };
 }
 

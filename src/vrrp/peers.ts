@@ -7,11 +7,11 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
-import { claimIfConfirmed, endOfOthers } from './claiming.js';
+import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
-import { livingHolder, peerOf } from './peer-view.js';
+import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, latest, leaseMarginMs, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -36,7 +36,7 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
     case 'claiming':
       return claimingLearns(learnTerm(known, peer), before, peer, now);
     case 'active':
-      return activeLearns(met(known, before, peer, now), peer, now);
+      return activeLearns(met(known, before, peer, now), before, peer, now);
   }
 }
 
@@ -64,14 +64,16 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
   if (!hasResigned(before, peer) || peer.followsActive) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
+  const obeyed = obeyIfOrdered(left, now);
+  if (obeyed !== null) return obeyed;
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
-/** It was only silent, and leads still: the short wait for its successors is off. */
-function waitAnew(state: Backup, now: Monotonic): Backup {
+/** It was only silent, or its goodbye is an old one, and leads still: the short wait for its successors is off. */
+export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
   const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
-  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false };
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false, deferred: null };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
@@ -101,12 +103,15 @@ function announcedAnew(state: Active, now: Monotonic): Active {
   return state.announceLeft > 0 ? state : { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }
 
-function activeLearns(before: Active, peer: PeerView, now: Monotonic): Step {
-  const insists = peer.role === 'active' && peer.term < before.term;
-  const state = before.doubted?.node === peer.node && !insists ? { ...before, doubted: null } : before;
+function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  const insists = peer.role === 'active' && peer.term < leader.term;
+  const isDoubtOver = leader.doubted?.node === peer.node && !insists;
+  const state = isDoubtOver ? { ...leader, doubted: null } : doubt(leader, peer.node, before?.isReachable === true, now);
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
-    if (!state.isTermKnown) return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
+    // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.
+    if (!state.isTermKnown || (before === null && peer.followsActive))
+      return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
     if (peer.followsActive) return yieldStale(state, peer, now);
     // Somebody was active since, and is gone: this lease is the later one from now on.
     return checkHearing({ ...state, term: peer.term + 1 }, peer, now);
@@ -172,15 +177,31 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
   const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
   // Its advertisements still arrive: not the node is silent but a path.
   const isHeard = state.others.some((other) => other.from === event.node && now - other.heardAt < event.silentMs);
-  if (before.role !== 'active' || !event.isLeaseOver || isHeard) return { state: known, effects: [] };
+  if (before.role !== 'active' || isHeard) return { state: known, effects: [] };
+  if (!event.isLeaseOver) return { state: outlasting(known, event, now), effects: [] };
   const others = forget(known, event.node);
   if (known.kind === 'backup') {
     const left = { ...known, others, unheard: null };
     return vacant(left, event.node, false, now, () => ask(left, event.node, now));
   }
+  // Whoever is asking whether it is cut off takes no lease on a silence that its own cable may be the reason of: the adverts' time counts.
+  if (known.kind === 'claiming' && known.conditions.reference !== 'open') return { state: known, effects: [] };
   if (known.kind === 'claiming')
     return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };
+}
+
+/** Its adverts were being lost before its beats ended, so the last one that it sent is not the last one that was heard: its lease counts from
+ *  there, and at the latest from its last beat. */
+function outlasting(state: RouterState, { node, silentMs }: { node: SenderKey; silentMs: number }, now: Monotonic): RouterState {
+  if (state.kind !== 'backup') return state;
+  const { activeIntervalMs, settings } = state;
+  const lastBeatAt = plus(now, -silentMs);
+  const heardAt = state.others.find((other) => other.from === node)?.heardAt;
+  const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
+  if (!isLosing) return state;
+  const downMs = activeDownMs(settings.priority, activeIntervalMs, skewBaseMs(settings, activeIntervalMs));
+  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs)) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */

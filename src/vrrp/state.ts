@@ -111,6 +111,8 @@ export interface Backup extends Common {
   deferred: string | null;
   /** A node whose beats stopped although it promised them was asked on the wire, and may answer until `downAt`; `timerAt`: what that was. */
   asked: { node: SenderKey; timerAt: Monotonic } | null;
+  /** Was told to take over while somebody was heard to lead: does so when that one says goodbye before `until`. */
+  ordered: { reason: string; until: Monotonic } | null;
 }
 
 /** Advertising, but without the lease yet: waits for the send to succeed, and for the one we pre-empt to let go. */
@@ -152,7 +154,7 @@ export interface Active extends Common {
   handOverUntil: Monotonic | null;
   /** A peer does not hear us: until then an echo has to prove that we are heard at all. */
   challengedUntil: Monotonic | null;
-  /** Advertises again after a silence, and by its last word is active since before us: until then its beats have to say so anew. */
+  /** Insists by beats or adverts on being active since before us: until then it may hear of our later term, and is not obeyed. */
   doubted: { node: SenderKey; until: Monotonic } | null;
 }
 
@@ -222,6 +224,7 @@ export type LogEvent =
   | 'leaseRefused'
   | 'takeOverIgnored'
   | 'takeOverLate'
+  | 'takeOverWaits'
   | 'verifyFailed'
   | 'verified'
   | 'unheardActive'

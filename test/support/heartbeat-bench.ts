@@ -56,6 +56,8 @@ export class Bench {
   wallOffsetMs = 0;
   verifiedNs = 0n;
   deadline = 0;
+  /** These alone have lost their lease. */
+  readonly lapsedSlots = new Set<number>();
   isStopped = false;
   readonly beats = new FakeBeats();
   readonly pings: { address: string; onAnswer: (isAnswered: boolean) => void }[] = [];
@@ -153,7 +155,8 @@ export class Bench {
       this.deadline = this.agenda.now;
       return view();
     };
-    return { acquire: hold, renew: hold, release, read: view, isAttached: () => true };
+    const read = (slot: number): LeaseView => (this.lapsedSlots.has(slot) ? { ...view(), deadlineNs: 0n } : view());
+    return { acquire: hold, renew: hold, release, read, isAttached: () => true };
   }
 
   begin(verifyTargets: { interface: string; address: string; mac: string }[] = []): this {

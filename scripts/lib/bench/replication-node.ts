@@ -106,6 +106,7 @@ function createNode(setup: NodeSetup): void {
     abi: 1,
     peers: [setup.peer],
     routers: [{ slot: 0, name: 'front' }],
+    isFormerHolder: false,
     queueRecords: 1_000_000,
     store: measured(plane),
     events: { onControl: () => undefined, onPeerChange: () => undefined },

@@ -26,6 +26,8 @@ export interface ChannelParts {
   leases: BeatLeases;
   options: BeatOptions;
   onEvents: (events: BeatEvent[]) => void;
+  /** The main thread reads the advertisements that have come. */
+  readFirst(): void;
   /** To one peer on one path at this true time; false: the kernel refused. */
   send(peer: number, beat: Datagram, at: number): boolean;
   /** A beat went out: what it promised, when by the local clock. */
@@ -44,12 +46,12 @@ interface Terms {
 
 const US = 1000;
 const NS = 1e6;
+/** As OWNER_SILENCE_NS of beat-thread.cpp: a main thread that has called nothing for so long hangs, and is not spoken for. */
+const OWNER_SILENCE_MS = 500;
 /** From an order of the main thread to the wake of this one, and from its news to the main loop. */
 const WAKE_MS = [0.005, 0.06] as const;
 /** From a send to the call that renews. */
 const RENEW_MS = [0.003, 0.03] as const;
-/** An owner that hangs for longer is not spoken for. */
-const OWNER_SILENCE_MS = 500;
 const TERM_AT = 16;
 const TERM_BYTES = 3;
 const ROLE_AT = 19;
@@ -62,8 +64,12 @@ export class BeatChannel implements BeatPort {
   private readonly parts: ChannelParts;
   private readonly peers: BeatPeers;
   private readonly inbox: Datagram[] = [];
+  /** In the socket, or still under way: when it comes (true time). */
+  private readonly left: { beat: Datagram; at: number }[] = [];
   private orders: (() => void)[] = [];
+  private orderAt = 0;
   private mailbox = new Map<string, { event: BeatEvent; terms: number }>();
+  private readonly key: string;
   private isCollecting = false;
   private isOver = false;
   private isBeating = false;
@@ -89,6 +95,7 @@ export class BeatChannel implements BeatPort {
     const { options } = parts;
     this.parts = parts;
     this.intervalUs = options.intervalUs;
+    this.key = options.key.toString('hex');
     this.sequence = Math.floor(this.now() * NS);
     this.ownerAt = this.now();
     const ids = options.peers.map(({ id }) => id);
@@ -152,9 +159,11 @@ export class BeatChannel implements BeatPort {
     const { lateMaxUs, silenced, sent, received } = this;
     const { agenda, main } = this.parts;
     this.lateMaxUs = 0;
-    agenda.add(main.time(), () => {
+    const see = (): void => {
       this.ownerAt = this.now();
-    });
+    };
+    if (main.time() > agenda.now) agenda.add(main.time(), see);
+    else see();
     return { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
   }
 
@@ -165,7 +174,9 @@ export class BeatChannel implements BeatPort {
 
   private order(change: () => void): void {
     const { agenda, random, main, thread } = this.parts;
-    agenda.add(main.time() + random.between(...WAKE_MS), () => {
+    // What was said last counts: orders never overtake each other.
+    this.orderAt = Math.max(this.orderAt, main.time() + random.between(...WAKE_MS));
+    agenda.add(this.orderAt, () => {
       if (this.isOver) return;
       this.ownerAt = this.now();
       this.orders.push(change);
@@ -185,8 +196,30 @@ export class BeatChannel implements BeatPort {
     this.parts.thread.run(() => this.wake());
   }
 
-  heardAt(peer: number): number | null {
-    return this.peers.heardAt(peer);
+  /** One that says nothing new waits until the thread wakes anyway, which is at the latest for its own next beat. */
+  leave(beat: Datagram, at: number): void {
+    this.left.push({ beat, at });
+  }
+
+  isRoutine(beat: Datagram, at: number): boolean {
+    return this.isBeating && this.peers.isRoutine(beat, at);
+  }
+
+  expectNews(peer: number, until: number): void {
+    this.peers.expectNews(peer, until);
+  }
+
+  /** As if each had been read when it came, or when the thread could run again. */
+  private readLeft(): void {
+    if (this.left.length === 0) return;
+    const { clock, thread, agenda } = this.parts;
+    const stoppedUntil = Math.max(thread.stalls.at(-1)?.to ?? 0, clock.runsFrom);
+    let kept = 0;
+    for (const entry of this.left) {
+      if (entry.at > agenda.now) this.left[kept++] = entry;
+      else if (this.peers.receive(entry.beat, clock.local(Math.max(entry.at, stoppedUntil)))) this.received += 1;
+    }
+    this.left.length = kept;
   }
 
   private wake(): void {
@@ -195,11 +228,12 @@ export class BeatChannel implements BeatPort {
     const isLateJudge = this.parts.mutant === 'judgesBeforeReading';
     if (now > this.planned && !isLateJudge) this.peers.wokeLate(now - this.planned, this.intervalUs / US, now);
     if (isLateJudge) this.peers.judge(now);
-    for (const change of this.orders.splice(0)) change();
+    if (this.orders.length > 0) for (const change of this.orders.splice(0)) change();
     if (this.isSaidNew && this.isBeating) this.beat(now);
     this.isSaidNew = false;
     this.beatOnTime(now);
-    for (const beat of this.inbox.splice(0)) if (this.peers.receive(beat, now)) this.received += 1;
+    this.readLeft();
+    if (this.inbox.length > 0) for (const beat of this.inbox.splice(0)) if (this.peers.receive(beat, now)) this.received += 1;
     if (now >= this.planned) this.peers.judge(now);
     this.arm();
   }
@@ -226,7 +260,7 @@ export class BeatChannel implements BeatPort {
     let accepted = 0;
     let refused = 0;
     const { sequence, intervalUs, promiseUs, payload } = this;
-    const key = options.key.toString('hex');
+    const { key } = this;
     for (const path of options.paths.keys()) {
       const beat: Datagram = { node: options.nodeId, path, key, sequence, instance: options.instance, intervalUs, promiseUs, payload };
       for (const peer of options.peers) {
@@ -295,6 +329,8 @@ export class BeatChannel implements BeatPort {
     if (this.isOver) return;
     const news = [...this.mailbox.values()].filter(({ event, terms }) => event.type !== 'lapsed' || terms === this.terms.number);
     this.mailbox = new Map();
+    // What waits in the sockets is read before these news anyway (beats.ts), and answered without knowing them.
+    this.parts.readFirst();
     for (const { event } of news) {
       if (event.type !== 'heard') continue;
       if (isActive(event.payload)) this.heardActive.set(event.peer, this.parts.agenda.now);

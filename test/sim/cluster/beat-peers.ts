@@ -38,6 +38,7 @@ interface Peer {
   known: Datagram | null;
   intervalMs: number;
   graceUntil: number;
+  newsUntil: number;
   paths: PathView[];
 }
 
@@ -70,6 +71,7 @@ export class BeatPeers {
       known: null,
       intervalMs: 0,
       graceUntil: 0,
+      newsUntil: 0,
       paths: Array.from({ length: paths }, () => ({ sequence: 0, heardAt: 0, isHeard: false })),
     }));
     this.byId = new Map(this.peers.map((peer) => [peer.id, peer]));
@@ -92,10 +94,17 @@ export class BeatPeers {
     if (silentAfterMs > 0) peer.since ??= now;
   }
 
-  /** When the last beat of a peer came on any path; null: none yet. */
-  heardAt(id: number): number | null {
+  /** Until this true time something new may be on its way from a peer. */
+  expectNews(id: number, until: number): void {
     const peer = this.byId.get(id);
-    return peer === undefined || peer.sequence === 0 ? null : peer.since;
+    if (peer !== undefined) peer.newsUntil = Math.max(peer.newsUntil, until);
+  }
+
+  /** A beat that is sent now will change nothing but when its sender was heard last. */
+  isRoutine(beat: Datagram, at: number): boolean {
+    const peer = this.byId.get(beat.node);
+    const isKnown = peer !== undefined && beat.key === peer.key && at > peer.newsUntil && peer.paths[beat.path]?.isHeard === true;
+    return isKnown && peer.known !== null && !isNews(peer.known, beat);
   }
 
   /** False: rejected. */
@@ -138,7 +147,8 @@ export class BeatPeers {
         peer.known = null;
         this.listener.silent(peer.id, now - (peer.since ?? now));
       }
-      for (const [index, path] of peer.paths.entries()) {
+      for (let index = 0; index < peer.paths.length; index++) {
+        const path = peer.paths[index] as PathView;
         if (now < pathDeadline(peer, path)) continue;
         path.isHeard = false;
         this.listener.path(peer.id, index, false);

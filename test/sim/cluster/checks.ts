@@ -13,8 +13,7 @@
  * - `promiseLost`: the same for fast liveness: none of the beats that the holder sent on any path within its promise had reached the other,
  *   and a fault had met each that was due.
  * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
- * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself; or the
- *   order was on its way for so long (a cut, a stopped daemon) that the one that gave it had elected itself again.
+ * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself.
  * - `lateWord`: the second took over because a beat said that the first had resigned, and the first led again; or because of a silence
  *   within a promise that was none: a fault held the beats up for longer than that.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
@@ -22,6 +21,7 @@
  */
 import { leaseLifeMs, skewMs } from '../../../src/vrrp/timing.js';
 import type { Loss } from './clients.js';
+import type { FlowTable } from './flow-table.js';
 import type { Holding } from './kernel.js';
 import type { SimNode } from './node.js';
 import type { Span } from './node-parts.js';
@@ -53,8 +53,8 @@ const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
 /** Longer than a fault holds a beat up. */
 const LATE_WORD_MS = 2000;
-/** From the end of a daemon's stop to what its heartbeat does on its order. */
-const ORDER_AFTER_STOP_MS = 20;
+/** For so many advertisements one that leads in the later term does not obey one that insists on an earlier one (peer-view.ts). */
+const DOUBT_INTERVALS = 3;
 /** Until somebody is active again: a node that was started anew waits this long for peers that are away, then elects itself. */
 const ACTIVE_WITHIN_MS = 6000;
 const ACTIVE_WITHIN_INTERVALS = 6;
@@ -149,7 +149,7 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
   if (!hasArrived && wasStopped && world.hasStalls) return 'stalled';
-  return isThirdParty(first, second) || wasOrderLate(world, second) || leadsAgain(world, first, second) ? 'handOver' : null;
+  return isThirdParty(first, second) ? 'handOver' : null;
 }
 
 /** How long ago the second came to believe in a silence: the best node left acts at once, the others wait for their skew. */
@@ -159,12 +159,16 @@ function waitedMs(world: World, index: number, at: number): number | null {
   return reason === 'priorityZero' ? skewMs(priorityOf(index), world.shape.intervalMs) : null;
 }
 
+const isPreempting = (world: World, index: number, at: number): boolean =>
+  nodeAt(world, index).transitions.some(({ at: then, reason }) => reason === 'preempt' && Math.abs(then - at) < 1);
+
 /** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
  *  every path. */
 function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const { fast } = world.shape;
   const { index } = nodeAt(world, second.node);
-  const waited = waitedMs(world, index, second.from);
+  // One that was about to pre-empt takes the silence for the end of what it waits for.
+  const waited = waitedMs(world, index, second.from) ?? (isPreempting(world, index, second.from) ? 0 : null);
   if (fast === null || waited === null) return false;
   const since = second.from - fast.lifeMs - waited;
   const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
@@ -179,13 +183,6 @@ const isThirdParty = (first: Holding, second: Holding): boolean =>
   (first.handedOverBy !== null && first.handedOverBy !== second.node) ||
   (second.handedOverBy !== null && second.handedOverBy !== first.node);
 
-/** The one that gave the order has elected itself since. */
-const leadsAgain = (world: World, first: Holding, second: Holding): boolean =>
-  second.handedOverBy === first.node &&
-  nodeAt(world, first.node).transitions.some(
-    ({ at, to, reason }) => to !== 'active' && at < first.from && /^(operator|stop) by /.test(reason),
-  );
-
 const isSlowAt = (world: World, at: number): boolean => world.slowedUntil.wire > at || world.slowedUntil.back > at;
 
 /** Told by a beat, while a fault delays beats, and by one that led again by then. */
@@ -198,35 +195,35 @@ function wasWordLate(world: World, first: Holding, second: Holding): boolean {
   return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && told?.reason.startsWith('told:') === true;
 }
 
-/** Told by a daemon that had just been stopped: the order may have waited in its socket since. */
-const wasOrderLate = (world: World, { node, from, handedOverBy }: Holding): boolean =>
-  handedOverBy !== null &&
-  nodeAt(world, node).daemonProcess.stalls.some((stall) => stall.from < from && stall.to > from - ORDER_AFTER_STOP_MS);
-
-/** A fault takes the advertisements of one of them to the other, which would answer them. */
-function isUnheardBetween(world: World, first: Holding, second: Holding): boolean {
-  const until = Math.min(first.to, second.to);
-  return [
+/** When each of them has sent something to the other that no fault met; infinite: not while it would have helped. */
+function heardFrom(world: World, first: Holding, second: Holding): number {
+  const until = Math.min(first.to, second.to) - world.shape.intervalMs;
+  const ways = [
     [first.node, second.node],
     [second.node, first.node],
-  ].some(([from = 0, to = 0]) => {
+  ];
+  const begins = ways.map(([from = 0, to = 0]) => {
     const adverts = (world.sent[from] ?? []).filter(
-      ({ at, priority, isAddressed }) =>
-        isAddressed[to] === true && priority > 0 && at > second.from && at < until - world.shape.intervalMs,
+      ({ at, priority, isAddressed }) => isAddressed[to] === true && priority > 0 && at > second.from && at < until,
     );
-    return adverts.length > 0 && adverts.every(({ isDisturbed }) => isDisturbed[to] === true);
+    const heard = adverts.find(({ isDisturbed }) => isDisturbed[to] !== true);
+    return heard?.at ?? (adverts.length > 0 ? Number.POSITIVE_INFINITY : second.from);
   });
+  return Math.max(...begins);
 }
 
 /** The clock of one of them stood still or went back during the other's patience or its own lease. */
 function wasFrozen(world: World, first: Holding, second: Holding): boolean {
-  const lifeMs = leaseLifeMs(world.shape.intervalMs);
-  // Nobody can tell it what happened meanwhile as long as it is not heard either.
-  const end = Math.min(first.to, second.to, second.from + (isUnheardBetween(world, first, second) ? STEP_MS : Number.POSITIVE_INFINITY));
+  const { intervalMs } = world.shape;
+  const lifeMs = leaseLifeMs(intervalMs);
+  const end = Math.min(first.to, second.to);
+  // Nobody can tell it what happened meanwhile as long as it is not heard either; then it is doubted, until its next advertisement.
+  const heard = heardFrom(world, first, second);
+  const latestBegin = heard === Number.POSITIVE_INFINITY ? second.from + STEP_MS : end;
+  const endOf = (span: Span): number => Math.max(span.to + lifeMs, heard + intervalMs) + DOUBT_INTERVALS * intervalMs + STEP_MS;
   return [first, second].some((holding) =>
     nodeAt(world, holding.node).frozen.some(
-      (span) =>
-        span.from < end && span.to > second.from - lifeMs - world.shape.intervalMs && end <= span.to + lifeMs + world.shape.intervalMs,
+      (span) => span.from < latestBegin && span.to > second.from - lifeMs - intervalMs && end <= endOf(span),
     ),
   );
 }
@@ -270,13 +267,31 @@ function afterwards(world: World): string[] {
 const bestOf = (world: World, holder: number | undefined): number | undefined =>
   world.nodes.find((node) => node.index === holder || (!node.isHeldDown && node.givesWayUntil < world.agenda.now))?.index;
 
+/** From the end of a time in which it gave way to the next advertisement that a node may pre-empt at, and what it waits then. */
+const mayFollowMs = ({ shape }: World): number => (shape.preempt ? shape.preemptDelayMs + 3 * shape.intervalMs : 0);
+
 /** Everything is as it should be. */
 export function isSettled(world: World): boolean {
   const [holder, ...others] = world.nodes.filter((node) => node.holds);
   if (holder === undefined || others.length > 0) return false;
   if (world.shape.preempt && holder.index !== bestOf(world, holder.index)) return false;
-  if (world.nodes.some((node) => node.givesWayUntil > world.agenda.now)) return false;
-  return world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0);
+  if (world.nodes.some((node) => node.givesWayUntil + mayFollowMs(world) > world.agenda.now)) return false;
+  // A stop inside of a step may outlast the fault that began it.
+  if (world.nodes.some((node) => !node.heartbeat.process.isRunning || !node.daemonProcess.isRunning)) return false;
+  if (!world.nodes.every((node) => node.daemon?.readiness.ready === true && node.isIdle && doubts(node).length === 0)) return false;
+  return !world.nodes.some((node) => hasLeftOver(world, node, holder));
+}
+
+/** What a former holder had still to say of a connection that is over comes late where its stream was held up, and brings the record back;
+ *  or not at all where it broke, because it may be wrong for who leads by then, and the record stays. Only the next digests find that. */
+function hasLeftOver({ clients, watch }: World, node: SimNode, holder: SimNode): boolean {
+  const [own, held] = [node.kernel.table, holder.kernel.table];
+  if (own.isEqualTo(held)) return false;
+  const isOver = (flow: number): boolean => clients.flows.get(flow)?.isOver === true;
+  const isOnlyIn = (table: FlowTable, other: FlowTable): boolean => table.flows().some((flow) => isOver(flow) && other.get(flow) === null);
+  const isLeft = isOnlyIn(own, held) || isOnlyIn(held, own);
+  if (isLeft) watch.met.leftOver += 1;
+  return isLeft;
 }
 
 // --- (d) ------------------------------------------------------------------------------------------------------------------------------

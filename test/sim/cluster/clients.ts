@@ -6,7 +6,8 @@ import { HAND_OVER_GRACE_MS } from '../../../src/vrrp/active.js';
 import { skewMs } from '../../../src/vrrp/timing.js';
 import type { Agenda } from '../agenda.js';
 import type { Random } from '../random.js';
-import { type Holding, type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
+import type { FlowRecord } from './flow-table.js';
+import { type Kernel, type Outcome, type PacketOfFlow, SECOND_CHANCE_MS } from './kernel.js';
 import type { SimNode } from './node.js';
 import { DRAIN_MS, type Shape } from './shape.js';
 
@@ -17,6 +18,7 @@ export interface Flow {
   /** Where it was served first, and has to be served always. */
   server: number | null;
   creator: number;
+  generation: number;
   /** Nodes that had its record and have not lost their table since. */
   carriers: Set<number>;
   /** A node other than its creator had its record. */
@@ -29,7 +31,7 @@ export interface Flow {
 }
 
 /** Why a flow that nobody serves any more is not a violation; counted. */
-export type Loss = 'notShared' | 'notHere' | 'wentBack' | 'twoLed' | 'serversChanged';
+export type Loss = 'notShared' | 'notHere' | 'wentBack' | 'serversChanged';
 
 export interface ClientParts {
   shape: Shape;
@@ -56,8 +58,6 @@ const ASK_CHANCE = 0.3;
 const NOTICE_CHANCE = 0.8;
 /** Unanswered packets until a client gives a flow up. */
 const PATIENCE = 60;
-/** Two leases at once, for more than rounding makes of a hand-over. */
-const TWO_LED_MS = 0.1;
 /** More than drift and rounding make of a drain window. */
 const DRAIN_SLACK_MS = 2;
 /** From a change of a server until it is noticed, announced and in force everywhere. */
@@ -67,7 +67,7 @@ const TRAVEL_MS = [0.05, 0.4] as const;
 export class Clients {
   readonly flows = new Map<number, Flow>();
   readonly violations: string[] = [];
-  readonly lost: Record<Loss, number> = { notShared: 0, notHere: 0, wentBack: 0, twoLed: 0, serversChanged: 0 };
+  readonly lost: Record<Loss, number> = { notShared: 0, notHere: 0, wentBack: 0, serversChanged: 0 };
   served = 0;
   drained = 0;
   /** The machine that announced the address last. */
@@ -87,9 +87,16 @@ export class Clients {
 
   // --- who has which record -----------------------------------------------------------------------------------------------------------
 
-  recordPut(node: number, flow: number): void {
+  /** Another generation is another record: made anew by a node that had none. */
+  recordPut(node: number, flow: number, { generation }: FlowRecord): void {
     const known = this.flows.get(flow);
     if (known === undefined) return;
+    if (generation > known.generation) {
+      known.generation = generation;
+      known.carriers.clear();
+      known.isShared = false;
+    }
+    if (generation < known.generation) return;
     if (known.carriers.size === 0) known.creator = node;
     known.carriers.add(node);
     if (node !== known.creator) known.isShared = true;
@@ -119,6 +126,7 @@ export class Clients {
       openedAt: agenda.now,
       server: null,
       creator: -1,
+      generation: 0,
       carriers: new Set(),
       isShared: false,
       isOver: false,
@@ -191,11 +199,6 @@ export class Clients {
       this.lost.wentBack += 1;
       return;
     }
-    // Of two that led at once, cut off from each other, the later one's table is the truth in the end.
-    if (had && flow.isShared && this.twoLedSince(flow.openedAt)) {
-      this.lost.twoLed += 1;
-      return;
-    }
     if (had && flow.isShared) return this.violate('(c)', flow, `was shared, and ${node.name} had it and has lost it`);
     const reason: Loss = flow.isShared ? 'notHere' : 'notShared';
     this.lost[reason] += 1;
@@ -206,17 +209,12 @@ export class Clients {
     return this.parts.nodes.some((node) => node.frozen.some((span) => span.from === span.to && span.to > flow.openedAt));
   }
 
-  private twoLedSince(openedAt: number): boolean {
-    const holdings = this.parts.nodes.flatMap((node) => node.kernel.holdings).filter(({ to }) => to > openedAt);
-    const commonMs = (a: Holding, b: Holding): number => Math.min(a.to, b.to) - Math.max(a.from, b.from);
-    return holdings.some((a) => holdings.some((b) => a.node !== b.node && commonMs(a, b) > TWO_LED_MS));
-  }
-
   private misplaced(flow: Flow, node: SimNode, server: number): void {
     const before = flow.server;
     flow.server = server;
     // Without a record a packet may have been placed before the change or after it; the earlier placement has the first word for a while.
-    if (this.parts.serversChangedAt() + CHANGE_MS + SECOND_CHANCE_MS >= flow.openedAt) {
+    const isChangeRecent = this.parts.serversChangedAt() + CHANGE_MS + SECOND_CHANCE_MS >= flow.openedAt;
+    if (isChangeRecent || node.kernel.hasSecondChance) {
       this.lost.serversChanged += 1;
       return;
     }

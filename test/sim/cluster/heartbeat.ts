@@ -27,7 +27,7 @@ export interface HeartbeatParts {
   /** Of the same process, with a priority of its own. */
   beatThread: SimProcess;
   /** What a beat channel needs beside its options. */
-  beats(): Omit<ChannelParts, 'options' | 'onEvents' | 'thread' | 'main'>;
+  beats(): Omit<ChannelParts, 'options' | 'onEvents' | 'readFirst' | 'thread' | 'main'>;
   /** One question to a reference address: how long the answer takes, null when none will come. */
   ping(): number | null;
   config(): HeartbeatConfig;
@@ -136,10 +136,12 @@ export class SimHeartbeat {
   deliver(packet: Buffer): boolean {
     if (!this.parts.isLinkUp() || this.onReadable === null || this.inbox.length >= SOCKET_PACKETS) return false;
     this.inbox.push(packet);
-    this.process.run(() => {
-      if (this.inbox.length > 0) this.onReadable?.();
-    });
+    this.process.run(() => this.read());
     return true;
+  }
+
+  private read(): void {
+    if (this.inbox.length > 0) this.onReadable?.();
   }
 
   /** SIGSTOP: both threads. */
@@ -155,7 +157,8 @@ export class SimHeartbeat {
 
   private openBeats(options: BeatOptions, onEvents: ChannelParts['onEvents']): BeatPort {
     const { process: main, beatThread: thread } = this.parts;
-    this.channel = new BeatChannel({ ...this.parts.beats(), options, onEvents, main, thread });
+    const readFirst = (): void => this.read();
+    this.channel = new BeatChannel({ ...this.parts.beats(), options, onEvents, readFirst, main, thread });
     return this.channel;
   }
 

@@ -11,6 +11,8 @@ import type { Mutant } from './mutants.js';
 const NS = 1e6;
 /** As in the data plane's settings: how long the previous generation of a pool places flows that have no record. */
 export const SECOND_CHANCE_MS = 2000;
+/** FORMER_HOLDER_NS of node-replication.ts. */
+const FORMER_HOLDER_MS = 60_000;
 const FOREVER_MS = 1e9;
 
 /** A time (true) during which a node held the lease; `to` moves with each renewal. */
@@ -70,6 +72,8 @@ export interface KernelParts {
   handedOverBy(): number | null;
   /** At this true time. */
   at(trueAt: number, act: () => void): void;
+  /** A lease begins. */
+  onAcquired(): void;
   /** A lease that was held goes on until then (local). */
   onRenewed(deadline: number): void;
   mutant: Mutant | null;
@@ -91,6 +95,11 @@ export class Kernel {
   constructor(parts: KernelParts) {
     this.parts = parts;
     this.table = new FlowTable(parts.ringRecords, parts.hooks);
+  }
+
+  /** As node-replication.ts looks at it. */
+  get isFormerHolder(): boolean {
+    return this.lease.deadline > 0 && this.parts.now() - this.lease.deadline < FORMER_HOLDER_MS;
   }
 
   get isLeaseFresh(): boolean {
@@ -118,7 +127,7 @@ export class Kernel {
     if (!isFresh && now >= this.lease.admitUntil) return 'notActive';
     if (!this.isReady) return 'notReady';
     if (kind !== 'first' && isPinned) return 'noRecord';
-    const server = kind === 'first' ? this.schedule(flow, isPinned) : this.place(flow, now);
+    const server = kind === 'first' ? this.schedule(flow, isPinned) : this.place(flow);
     if (server === null || kind === 'last') return 'noRecord';
     this.table.open(flow, this.parts.newGeneration(), server);
     return { server, isFresh, isNew: true };
@@ -131,9 +140,14 @@ export class Kernel {
     return current[this.nextPinned % Math.max(1, current.length)] ?? null;
   }
 
-  private place(flow: number, now: number): number | null {
-    const { current, previous, since } = this.placement;
-    const second = now < since + SECOND_CHANCE_MS ? hashed(flow, previous) : null;
+  /** By this machine's clock, which may have stood still. */
+  get hasSecondChance(): boolean {
+    return this.parts.now() < this.placement.since + SECOND_CHANCE_MS;
+  }
+
+  private place(flow: number): number | null {
+    const { current, previous } = this.placement;
+    const second = this.hasSecondChance ? hashed(flow, previous) : null;
     return second ?? hashed(flow, current);
   }
 
@@ -251,6 +265,7 @@ export class Kernel {
           verified,
         };
         this.hold(deadline, this.parts.handedOverBy());
+        this.parts.onAcquired();
         return this.view('ok');
       },
       renew: (_slot, durationNs, drainNs, instance) => {

@@ -94,6 +94,10 @@ export class SimNode {
       at: (trueAt, act) => {
         if (trueAt > agenda.now) agenda.add(trueAt, act);
       },
+      // Promises were about the leases of their time; this one was taken by the rules of the RFC.
+      onAcquired: () => {
+        this.promise = null;
+      },
       onRenewed: (deadline) => this.watchPromise(deadline),
       mutant,
     });
@@ -367,6 +371,9 @@ export class SimNode {
       transport: hooks.streams().transport(this.index),
       random: () => words.next(),
       beatKey: beatKeyOf(this.instance),
+      setTurns: (turns) => {
+        daemonProcess.turns = turns;
+      },
       isServerUp: (server) => hooks.isServerUp(server),
       toHeartbeat: (message) => this.daemon === daemon && this.link.toHeartbeat(message),
       isAlive: () => this.daemon === daemon,

@@ -31,17 +31,34 @@ export class PacketNetwork {
 
   /** Calls `arrive` once, twice or never; false when a fault took or delayed it. */
   send(from: number, to: number, at: number, arrive: (at: number) => void): boolean {
-    const { random } = this;
-    const isLost =
-      this.isCut[from]?.[to] === true || this.isLinkDown[from] === true || this.isLinkDown[to] === true || random.chance(this.loss);
-    const delay = this.delay();
-    if (isLost) return false;
-    this.agenda.add(at + delay, () => arrive(at + delay));
-    if (this.duplicates > 0 && random.chance(this.duplicates)) {
-      const second = this.delay();
-      this.agenda.add(at + second, () => arrive(at + second));
+    const arrivesAt = this.arrival(from, to, at);
+    if (arrivesAt === null) return false;
+    this.agenda.add(arrivesAt, () => arrive(arrivesAt));
+    if (this.duplicates > 0 && this.random.chance(this.duplicates)) {
+      const second = at + this.delay();
+      this.agenda.add(second, () => arrive(second));
     }
     return this.slowMs === 0;
+  }
+
+  /** When a packet that is sent now will be there; null: never. */
+  arrival(from: number, to: number, at: number): number | null {
+    const isLost =
+      this.isCut[from]?.[to] === true ||
+      this.isLinkDown[from] === true ||
+      this.isLinkDown[to] === true ||
+      (this.loss > 0 && this.random.chance(this.loss));
+    return isLost ? null : at + this.delay();
+  }
+
+  /** No packet overtakes another one by much, or comes twice. */
+  get isOrderly(): boolean {
+    return this.slowMs === 0 && this.duplicates === 0;
+  }
+
+  /** The latest that a packet which is sent then may arrive. */
+  latest(at: number): number {
+    return at + MAX_DELAY_MS + this.slowMs;
   }
 
   private delay(): number {

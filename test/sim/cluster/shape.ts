@@ -35,11 +35,19 @@ export interface Shape {
   hasReference: boolean;
   /** The gateway is asked to prove a take-over. */
   verifies: boolean;
+  /** How long nothing may change at the end. */
+  quiet: 'short' | 'long';
 }
 
 /** The network of the advertisements, and that of the replication. */
 export type BeatPath = 'wire' | 'back';
 
+const times = (count: number, value: number): number[] => new Array<number>(count).fill(value);
+
+/** What costs more time (many nodes, long or many intervals, a long rest at the end) comes more rarely. */
+const NODES = [...times(17, 2), ...times(12, 3), 5];
+const INTERVALS_MS = [...times(2, 10), ...times(27, 100), 1000];
+const LONG_QUIET = 0.12;
 const PATHS: readonly (readonly BeatPath[])[] = [
   [],
   [],
@@ -53,7 +61,7 @@ const PATHS: readonly (readonly BeatPath[])[] = [
   ['wire', 'back'],
 ];
 /** Of the beats of fast liveness; a lease lives for four. */
-const FAST_MS = [2, 4, 8, 8, 10];
+const FAST_MS = [2, 4, 8, 8, 8, 10, 10, 10];
 const FAST_BEATS = 4;
 const BEAT_SHARE = 0.5;
 const BEAT_LEAST_MS = 2;
@@ -63,8 +71,8 @@ const BEAT_MOST_MS = 500;
 export const shapeSeed = (seed: number): number => seed ^ 0x5bd1e995;
 
 export function drawShape(seed: number, random: Random): Shape {
-  const nodes = random.pick([2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 5]);
-  const intervalMs = random.pick([10, 100, 100, 100, 100, 100, 1000]);
+  const nodes = random.pick(NODES);
+  const intervalMs = random.pick(INTERVALS_MS);
   const isTight = random.chance(0.15);
   const paths = random.pick(PATHS);
   const isFast = paths.length > 0 && intervalMs >= 100 && random.chance(nodes === 2 ? 0.2 : 0.1);
@@ -88,6 +96,7 @@ export function drawShape(seed: number, random: Random): Shape {
     fast: isFast ? { intervalMs: fastMs, lifeMs: FAST_BEATS * fastMs } : null,
     hasReference: paths.length > 0 && random.chance(0.25),
     verifies: random.chance(0.5),
+    quiet: random.chance(LONG_QUIET) ? 'long' : 'short',
   };
 }
 

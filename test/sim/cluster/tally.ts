@@ -31,7 +31,7 @@ export interface Share {
   maxFailures: number;
 }
 
-export const LOSSES: readonly Loss[] = ['notShared', 'notHere', 'wentBack', 'twoLed', 'serversChanged'];
+export const LOSSES: readonly Loss[] = ['notShared', 'notHere', 'wentBack', 'serversChanged'];
 
 const zeros = <K extends string>(keys: readonly K[]): Record<K, number> =>
   Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
@@ -45,7 +45,7 @@ export const emptyTally = (): Tally => ({
   served: 0,
   drained: 0,
   reasons: {},
-  met: { cutOff: 0 },
+  met: { cutOff: 0, leftOver: 0 },
   failures: [],
 });
 

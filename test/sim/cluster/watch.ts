@@ -9,7 +9,7 @@ import type { SimNode } from './node.js';
 import { priorityOf } from './shape.js';
 import type { World } from './world.js';
 
-const LOOK_MS = 20;
+const LOOK_MS = 40;
 /** An answer counts for half a second, and is missed for a tenth (references.ts); a review, and a late thread. */
 const REFERENCE_MS = 500 + 100 + 200 + 50;
 /** Half of the three intervals that an advertisement counts, as hearsSomebody() of the group takes it. */
@@ -20,8 +20,8 @@ const COMPLAINT_MS = 50;
 
 export class Watch {
   readonly violations: string[] = [];
-  /** How often a node was looked at that had to have given up. */
-  met = { cutOff: 0 };
+  /** How often a node was looked at that had to have given up; or that had nothing wrong but a record which only digests find. */
+  met = { cutOff: 0, leftOver: 0 };
   private readonly world: World;
   private readonly aloneSince: (number | null)[];
   private readonly unheardSince: (number | null)[];
@@ -52,7 +52,9 @@ export class Watch {
       return;
     }
     this.aloneSince[node.index] ??= agenda.now;
-    const aloneMs = agenda.now - (this.aloneSince[node.index] ?? agenda.now);
+    // A machine that came back from a snapshot has just started.
+    const backSince = node.frozen.at(-1)?.to ?? 0;
+    const aloneMs = agenda.now - Math.max(this.aloneSince[node.index] ?? agenda.now, backSince);
     const limitMs = Math.max(HEARD_INTERVALS * shape.intervalMs, MISSED_BEATS * this.beatMs) + REFERENCE_MS;
     if (aloneMs < limitMs) return;
     this.met.cutOff += 1;

@@ -7,6 +7,7 @@ import { Random } from '../random.js';
 import type { Datagram } from './beat-peers.js';
 import { isSettled } from './checks.js';
 import { Clients } from './clients.js';
+import { MOST_TURNS } from './daemon.js';
 import { drawFaults, type Fault } from './faults.js';
 import type { Mutant } from './mutants.js';
 import { SimNode } from './node.js';
@@ -52,12 +53,13 @@ const PRIORITY_AT = 22;
  *  two such resyncs (7 s), and an election. */
 const SETTLE_MS = 16_000;
 const SETTLE_INTERVALS = 12;
-const QUIET_MS = 2500;
-const QUIET_INTERVALS = 12;
+/** Longer than an election; in some runs also longer than a digest or a silence of replication takes to be noticed. */
+const QUIET_MS = { short: 300, long: 2200 };
+const QUIET_INTERVALS = { short: 4.5, long: 10 };
 /** Nothing new is opened at the end, so that what was opened reaches everybody. */
-const LAST_OPEN_MS = 1200;
+const LAST_OPEN_MS = 800;
 /** What a hand-over, a lapse or a late daemon may still bring. */
-const SETTLE_LEAST_MS = 1500;
+const SETTLE_LEAST_MS = 800;
 const LOOK_MS = 50;
 const TRUST_MS = 250;
 /** A peer that lost everything without a word is missed after this. */
@@ -65,10 +67,14 @@ const NOTICED_AFTER_MS = 1500;
 /** After a holder has changed (or there were two), its predecessor's last records are still on their way; only then may the tables differ unnoticed. */
 const TRUSTED_AFTER_MS = 4000;
 
+/** Most are started and synchronized by then, and in most runs somebody leads. */
+const FIRST_FAULT_MS = 500;
+const FIRST_FAULT_INTERVALS = 4;
 /** A thread has to be punctual for five seconds before a promise is given. */
 const FAST_FROM_MS = 6000;
 
-const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2500 : intervalMs < 1000 ? 5000 : 20_000);
+/** The longest; a run whose last fault ends before settles from there on. */
+const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2000 : intervalMs < 1000 ? 4000 : 12_000);
 
 export class World {
   readonly shape: Shape;
@@ -115,10 +121,7 @@ export class World {
     const shape = drawShape(seed, new Random(shapeSeed(seed)));
     this.shape = shape;
     const { agenda, random } = this;
-    this.faultsFrom = 1200 + 8 * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
-    this.faultsEnd = this.faultsFrom + faultSpan(shape.intervalMs);
-    this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
-    this.end = this.settledAt + this.quietMs;
+    this.faultsFrom = FIRST_FAULT_MS + FIRST_FAULT_INTERVALS * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
     this.sent = Array.from({ length: shape.nodes }, () => []);
     this.promises = Array.from({ length: shape.nodes }, () => []);
     this.isReferenceCut = new Array<boolean>(shape.nodes).fill(false);
@@ -142,7 +145,10 @@ export class World {
       note: (text) => this.note('--', text, agenda.now),
     });
     this.watch = new Watch(this);
-    this.faults = drawFaults(this, new Random(seed ^ 0x165667b1));
+    this.faults = drawFaults(this, this.faultsFrom + faultSpan(shape.intervalMs), new Random(seed ^ 0x165667b1));
+    this.faultsEnd = Math.max(this.faultsFrom, ...this.faults.map(({ to }) => to));
+    this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
+    this.end = this.settledAt + this.quietMs;
   }
 
   async run(): Promise<void> {
@@ -165,14 +171,13 @@ export class World {
 
   private plan(fault: Fault): void {
     const { agenda } = this;
-    agenda.add(fault.from, () => {
-      this.note('--', `fault: ${fault.text}`, agenda.now);
-      fault.begin();
-    });
-    agenda.add(fault.to, () => {
-      this.note('--', `ends: ${fault.text}`, agenda.now);
-      fault.finish();
-    });
+    const happen = (text: string, act: () => void): void => {
+      this.note('--', `${text}: ${fault.text}`, agenda.now);
+      agenda.goesOn(MOST_TURNS);
+      act();
+    };
+    agenda.add(fault.from, () => happen('fault', fault.begin));
+    agenda.add(fault.to, () => happen('ends', fault.finish));
   }
 
   private look(): void {
@@ -186,7 +191,8 @@ export class World {
   }
 
   private get quietMs(): number {
-    return QUIET_MS + QUIET_INTERVALS * this.shape.intervalMs;
+    const { quiet, intervalMs } = this.shape;
+    return QUIET_MS[quiet] + QUIET_INTERVALS[quiet] * intervalMs;
   }
 
   /** Whoever the holder believes to be complete has what the holder has. */
@@ -208,7 +214,9 @@ export class World {
         if (peer === undefined || !status.inSync || status.lagMs > 0 || status.ackedSequence !== status.sentSequence) continue;
         if (this.agenda.now - peer.tableLostAt < NOTICED_AFTER_MS || !peer.isPowered) continue;
         if (holder.kernel.table.isEqualTo(peer.kernel.table)) continue;
-        const missing = holder.kernel.table.flows().find((flow) => peer.kernel.table.get(flow) === null);
+        // A record that outlived its connection (a former holder's word that came late) waits for the holder's ageing, and is no loss.
+        const isLost = (flow: number): boolean => peer.kernel.table.get(flow) === null && this.clients.flows.get(flow)?.isOver === false;
+        const missing = holder.kernel.table.flows().find(isLost);
         if (missing !== undefined)
           this.untrue.push(
             `(c) ${holder.name} believes ${peer.name} to be complete, which lacks flow ${missing}, at ${this.agenda.now.toFixed(0)} ms`,
@@ -236,7 +244,7 @@ export class World {
         ping: (from) => this.ping(from),
         isLedByStale: (node) => this.isLedByStale(node),
         onGivesWay: (until) => this.settleAfter(until),
-        onPut: (node, flow) => this.clients.recordPut(node, flow),
+        onPut: (node, flow, record) => this.clients.recordPut(node, flow, record),
         onRemove: (node, flow, cause) => {
           if (cause === 'purge') this.note(`n${node + 1}`, `purges flow ${flow}`, this.agenda.now);
         },
@@ -273,12 +281,29 @@ export class World {
     const node = this.nodes[to];
     const isWire = this.shape.paths[beat.path] === 'wire';
     if (node === undefined || (isWire && this.nodes[from]?.sendFails === true)) return false;
+    const network = isWire ? this.wire : this.back;
     const promise = beat.promiseUs > 0 ? this.promiseOf(from, beat, at) : null;
-    const isWell = (isWire ? this.wire : this.back).send(from, to, at, (arrivesAt) => {
-      if (!node.isPowered || (isWire && !node.isLinkUp) || node.heartbeat.channel === null) return;
+    const { channel } = node.heartbeat;
+    const arrive = (arrivesAt: number): void => {
       if (promise !== null) promise.arrived[to] = Math.min(promise.arrived[to] ?? arrivesAt, arrivesAt);
-      node.heartbeat.channel.arrive(beat);
-    });
+    };
+    const isReceiving = (): boolean => node.isPowered && (!isWire || node.isLinkUp) && node.heartbeat.channel !== null;
+    let isWell: boolean;
+    if (channel !== null && network.isOrderly && isReceiving() && channel.isRoutine(beat, at)) {
+      const arrivesAt = network.arrival(from, to, at);
+      isWell = arrivesAt !== null;
+      if (arrivesAt !== null) {
+        arrive(arrivesAt);
+        channel.leave(beat, arrivesAt);
+      }
+    } else {
+      channel?.expectNews(beat.node, network.latest(at));
+      isWell = network.send(from, to, at, (arrivesAt) => {
+        if (!isReceiving()) return;
+        arrive(arrivesAt);
+        node.heartbeat.channel?.arrive(beat);
+      });
+    }
     if (promise !== null && isWell) promise.undisturbed[to] = (promise.undisturbed[to] ?? 0) + 1;
     return true;
   }

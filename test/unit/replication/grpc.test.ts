@@ -91,6 +91,7 @@ async function startNode(cluster: Cluster, name: string, options: NodeOptions = 
     abi: 1,
     peers: [{ name: other, address: ADDRESSES[other] ?? '' }],
     routers: ROUTERS,
+    isFormerHolder: false,
     queueRecords: 100_000,
     events: { onControl: (_node, message) => void heard.push(message), onPeerChange: () => undefined },
     clock: systemClock,

@@ -135,6 +135,7 @@ const EVENTS: Record<string, SenderEvent> = {
   control: { type: 'control', message: { type: 'nextHops', addresses: [] }, expiresAt: NEVER },
   holding: { type: 'holding', held: [FRONT] },
   digests: { type: 'digests', routers: [] },
+  handOver: { type: 'handOver', slots: [0] },
   chunk: { type: 'chunk', bulk: 1, parts: [], cursor: null },
   tick: { type: 'tick' },
 };
@@ -173,6 +174,7 @@ const TABLE: Record<string, Record<string, string>> = {
     lost: 'streaming: changed',
     control: 'streaming: send control 5',
     holding: 'streaming: send control 5',
+    handOver: 'streaming: changed',
   },
   live: {
     stop: 'stopped: hangUp, changed',
@@ -184,6 +186,7 @@ const TABLE: Record<string, Record<string, string>> = {
     lost: 'streaming: changed, changed, send gap 5, send control 6, send bulkBegin 7, send bulkEnd 8',
     control: 'streaming: send control 5',
     holding: 'streaming: send control 5',
+    handOver: 'streaming: changed, changed, send gap 5, send control 6, send bulkBegin 7, readChunk',
     digests: 'streaming: send digest 5',
   },
   incompatible: {
@@ -295,6 +298,18 @@ t.test('who lost the lease merges what it had, and asks nobody to purge', async 
   t.match(machine.effects.at(-1), { frame: { type: 'bulkEnd', routers: [] } });
 });
 
+t.test('what a new holder may lack is merged there, though this node never held it', async (t) => {
+  const machine = new Machine().toLive();
+  machine.feed({ type: 'handOver', slots: [0] });
+  t.ok(machine.told.includes('readChunk'), 'the table is read');
+  t.match(machine.effects.at(-1), { slots: { bulk: new Set(), merge: new Set([0]) } });
+  t.notOk(isLive(machine.state));
+  machine.feed({ type: 'chunk', bulk: machine.state.bulks, parts: [{ mode: 'merge', records: Buffer.alloc(RECORD_BYTES) }], cursor: null });
+  machine.frame({ type: 'bulkDone', bulk: machine.state.bulks });
+  t.ok(isLive(machine.state));
+  t.same(machine.state.owed, new Set(), 'it has everything');
+});
+
 t.test('after a short break the stream goes on where it was', async (t) => {
   const machine = new Machine().toLive();
   machine.feed(records(1));
@@ -344,6 +359,56 @@ t.test('a machine that went back in time numbers above what the peer has, and st
   later.frame({ type: 'resume', instance: 'instance of lb1', sequence: 90, complete: true });
   t.same(later.told, ['changed', 'changed', 'send gap 91', 'send control 92', 'send bulkBegin 93', 'send bulkEnd 94']);
   t.match(later.state.reason, /more than this stream ever sent/);
+});
+
+/** Its stream has broken, and a new one is there: the peer has everything up to `sequence`. */
+function back(machine: Machine, sequence: number): string[] {
+  machine.tickAt(1000);
+  machine.feed({ type: 'opened' });
+  machine.frame({ type: 'hello', hello: hello('lb2') });
+  machine.frame({ type: 'resume', instance: 'instance of lb1', sequence, complete: true });
+  return machine.told;
+}
+
+t.test('records of a router that was given up while apart do not overwrite what its next holder did', async (t) => {
+  const waiting = (): Machine => {
+    const machine = new Machine().toLive();
+    machine.feed({ type: 'holding', held: [FRONT] });
+    machine.feed(records(1));
+    machine.feed({ type: 'closed', reason: 'broken' });
+    return machine;
+  };
+  const given = waiting();
+  given.feed({ type: 'holding', held: [] });
+  t.ok(back(given, 5).includes('readChunk'), 'its table, as it is now');
+  t.match(given.effects.at(-1), { slots: { bulk: new Set(), merge: new Set([0]) } }, 'which fills holes only');
+  t.notOk(back(waiting(), 5).includes('readChunk'), 'still held: it goes on');
+  const known = waiting();
+  known.feed({ type: 'holding', held: [] });
+  t.notOk(back(known, 6).includes('readChunk'), 'the records have arrived, only the acknowledgement has not');
+});
+
+t.test('nor does a bulk that was read while it was held', async (t) => {
+  const waiting = (mode: 'bulk' | 'merge'): Machine => {
+    const machine = new Machine().toLive();
+    machine.feed({ type: 'holding', held: [FRONT] });
+    machine.frame({ type: 'ack', sequence: 5 });
+    machine.feed({ type: 'lost', reason: 'events' });
+    const parts = [{ mode, records: Buffer.alloc(RECORD_BYTES) }];
+    machine.feed({ type: 'chunk', bulk: machine.state.bulks, parts, cursor: null });
+    t.match(machine.told, ['send bulkChunk 9', 'send bulkEnd 10']);
+    machine.feed({ type: 'closed', reason: 'broken' });
+    return machine;
+  };
+  const givenUp = (mode: 'bulk' | 'merge'): Machine => {
+    const machine = waiting(mode);
+    machine.feed({ type: 'holding', held: [] });
+    return machine;
+  };
+  t.ok(back(givenUp('bulk'), 8).includes('readChunk'), 'read once more, to fill holes');
+  t.notOk(back(waiting('bulk'), 8).includes('readChunk'), 'still held');
+  t.notOk(back(givenUp('merge'), 8).includes('readChunk'), 'that only fills holes anyway');
+  t.notOk(back(givenUp('bulk'), 9).includes('readChunk'), 'it has arrived');
 });
 
 t.test('what was held and announced while apart is not said when it is over', async (t) => {

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { nameHash } from '../../../src/system/name-hash.js';
-import { decodeBeat, encodeBeat, type GroupBeat, MAX_GROUPS } from '../../../src/vrrp/beat-codec.js';
+import { decodeBeat, encodeBeat, type GroupBeat, isSameBeat, MAX_GROUPS } from '../../../src/vrrp/beat-codec.js';
 
 const group = fc.record({
   nameHash: fc.integer({ min: 0, max: 0xffffffff }),
@@ -40,6 +40,21 @@ t.test('what is encoded is decoded', async (t) => {
     }),
     { numRuns: 50 },
   );
+});
+
+t.test('beats are the same exactly when their bytes are', async (t) => {
+  fc.assert(
+    fc.property(group, group, (a, b) => {
+      t.equal(isSameBeat(a, b), encodeBeat([a]).equals(encodeBeat([b])));
+      for (const key of Object.keys(a) as (keyof GroupBeat)[]) {
+        const mixed = { ...a, [key]: b[key] };
+        t.equal(isSameBeat(a, mixed), encodeBeat([a]).equals(encodeBeat([mixed])), key);
+      }
+    }),
+    { numRuns: 50 },
+  );
+  t.ok(isSameBeat(sample(), sample()));
+  t.notOk(isSameBeat(sample(), undefined));
 });
 
 t.test('anything else never throws', async (t) => {

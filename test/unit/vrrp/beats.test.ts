@@ -25,6 +25,9 @@ function talking(change: Partial<BeatSettings> = {}): Bench {
   return bench.begin();
 }
 
+const tellKey = (bench: Bench, byte: string | null): void =>
+  bench.heartbeat.receive({ type: 'peerKey', node: 'lb2', key: byte?.repeat(16) ?? null, addresses: [] });
+
 const beat = (change: Partial<GroupBeat> = {}): GroupBeat => ({
   nameHash: nameHash('front'),
   rank: 0x0a090002n,
@@ -104,6 +107,37 @@ t.test('a promise whose silence was none is not relied on for a while', async (t
   bench.beats.hear([beat({ priority: 200, term: 10 })], fast);
   bench.pass(20);
   t.equal(bench.status.role, 'backup');
+});
+
+t.test('a peer that was booted anew has another key: what it promised before says nothing about its leases', async (t) => {
+  const promising = (): Bench => {
+    const bench = talking().receive(advert(200));
+    tellKey(bench, 'ab');
+    bench.beats.hear([beat()], { intervalUs: 2000, promiseUs: 8000 });
+    return bench.pass(20);
+  };
+  const silence = (bench: Bench): string => {
+    bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
+    return bench.pass(5).status.role;
+  };
+  const anew = promising();
+  tellKey(anew, 'cd');
+  t.equal(anew.beats.watched.get(2), 5000, 'its beats may be missed as those of anybody');
+  t.equal(silence(anew), 'backup', 'the adverts decide');
+  const behind = promising();
+  tellKey(behind, 'cd');
+  behind.beats.hear([beat({ term: 5 })], { intervalUs: 2000, promiseUs: 8000 });
+  t.equal(silence(behind), 'backup', 'a beat of then came out of the socket after the word of the new key');
+  behind.beats.hear([beat({ term: 6 })]);
+  for (let waited = 0; waited < 5000; waited += 100) behind.receive(advert(200)).pass(100);
+  behind.beats.hear([beat({ term: 7 })], { intervalUs: 2000, promiseUs: 8000 });
+  behind.pass(20);
+  t.equal(silence(behind), 'active', 'it promises again');
+  const same = promising();
+  tellKey(same, null);
+  tellKey(same, 'ab');
+  t.equal(same.beats.watched.get(2), 9000, 'it was reached again, no more');
+  t.equal(silence(same), 'active');
 });
 
 t.test('what was heard while the process was stopped: who leads now comes before who did once', async (t) => {
@@ -244,13 +278,29 @@ t.test('stop: says so, and ends the beats last', async (t) => {
   t.ok(bench.beats.isClosed && bench.isStopped);
 });
 
+t.test('references: a beat ends the question; what it says of its sender decides', async (t) => {
+  for (const role of ['active', 'backup'] as const) {
+    const bench = talking({ references: ['10.9.0.254'] })
+      .receive(advert(200))
+      .receive(advert(0));
+    bench.pass(70);
+    t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['backup', 'asking'], 'would have claimed');
+    bench.beats.hear([beat({ role })]);
+    bench.pass(5);
+    t.equal(bench.status.role, role === 'active' ? 'backup' : 'active');
+    t.equal(bench.priorities().includes(100), role === 'backup', 'not even for a moment');
+  }
+});
+
 t.test('references: asked when nobody is heard, and decisive then', async (t) => {
   const bench = talking({ references: ['10.9.0.254', '10.8.0.254'] });
   t.same([...new Set(bench.pings.map(({ address }) => address))], ['10.9.0.254', '10.8.0.254'], 'alone from the start');
   bench.pass(1000);
   t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['backup', 'lost']);
   bench.pings.at(-1)?.onAnswer(true);
-  bench.pass(60);
+  bench.pass(150);
+  t.equal(bench.status.role, 'backup', 'whoever leads is to be heard first');
+  bench.pass(100);
   t.match([bench.status.role, bench.heartbeat.status().beats?.reference], ['active', 'open']);
   bench.beats.hear([beat({ role: 'backup', term: 1, priority: 50 })]);
   const asked = bench.pings.length;

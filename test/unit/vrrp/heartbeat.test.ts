@@ -145,6 +145,7 @@ t.test('an order to take over that was read too late is void', (t) => {
   bench.heartbeat.receive({ type: 'takeOver', routers: [], reason: 'switchover', atMs: now - 201 });
   t.equal(bench.status.role, 'backup');
   t.match(bench.reports.at(-1), { type: 'log', event: 'takeOverExpired', fields: { reason: 'switchover' } });
+  bench.receive(advert(0));
   bench.heartbeat.receive({ type: 'takeOver', routers: [], reason: 'switchover', atMs: now - 199 });
   t.equal(bench.status.role, 'active');
   t.end();
@@ -189,6 +190,18 @@ t.test('the routers of a group advertise, become active and give way together', 
   t.end();
 });
 
+t.test('a process that finds the lease of one router of a group lapsed lets go of the others', (t) => {
+  for (const isWhole of [true, false]) {
+    const bench = new Bench(site()).begin().pass(550);
+    if (!isWhole) bench.lapsedSlots.add(1);
+    bench.restart();
+    bench.begin();
+    t.equal(bench.status.role, isWhole ? 'active' : 'backup');
+    t.equal(bench.deadline > bench.agenda.now, isWhole);
+  }
+  t.end();
+});
+
 t.test('a group takes part only while all its links are there', (t) => {
   const bench = new Bench({
     ...site(),
@@ -226,6 +239,23 @@ t.test('what is tracked changes the priority, or takes the group out of the elec
   track(null);
   bench.pass(800);
   t.equal(bench.status.role, 'active', 'and back when it is over');
+  t.end();
+});
+
+t.test('a process that finds its lease fresh, but what is tracked faulty, does not go on', (t) => {
+  const tracked = { trackedInterfaces: [{ name: 'eth1', weight: null }] };
+  for (const isUp of [true, false]) {
+    const bench = new Bench(router(tracked));
+    bench.interfaces.set('eth1', { mac: Buffer.from('020000000002', 'hex'), addresses: [] });
+    bench.begin().pass(550);
+    t.equal(bench.status.role, 'active');
+    if (!isUp) bench.interfaces.delete('eth1');
+    bench.restart();
+    bench.begin();
+    t.equal(bench.status.role, isUp ? 'active' : 'initialize');
+    t.equal(bench.priorities().at(-1), isUp ? 100 : 0);
+    t.equal(bench.deadline > bench.agenda.now, isUp);
+  }
   t.end();
 });
 

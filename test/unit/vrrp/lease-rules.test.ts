@@ -128,10 +128,48 @@ t.test('yield: lease, then priority 0, then no pre-emption for a while', (t) => 
 t.test('takeOver: active at once, and late advertisements of the one before do not undo it', (t) => {
   const router = backup({ priority: 50 });
   router.hear(200);
+  router.hear(0);
   t.same(router.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['send:50', 'acquire', 'announce', 'backup>active:switchover']);
   t.same(router.hear(200), [], 'still under way');
   router.pass(150);
   t.ok(router.hear(200).map(tell).includes('active>backup:betterActive'), 'but not for long');
+  t.end();
+});
+
+t.test('takeOver: whoever is still heard has not said goodbye, or leads again', (t) => {
+  const again = backup({ priority: 50 });
+  again.hear(200);
+  t.same(again.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), ['log:takeOverWaits'], 'left alone');
+  for (let passed = 0; passed < 1000; passed += 100) t.same([...again.hear(200), ...again.pass(100)].map(tell), []);
+  t.same(again.hear(0).map(tell), [], 'a goodbye long after is no answer to that order');
+  t.ok((again.waitMs ?? 0) > 0);
+
+  const lost = backup({ priority: 50 });
+  lost.hear(200);
+  lost.feed({ type: 'takeOver', reason: 'switchover' });
+  t.notOk(lost.pass(300).map(tell).includes('acquire'));
+  t.ok(lost.pass(100).map(tell).includes('acquire'), 'the goodbye was lost: its lease must have ended');
+
+  const late = backup({ priority: 50 });
+  late.hear(200);
+  late.feed({ type: 'takeOver', reason: 'switchover' });
+  t.same(late.hear(200), [], 'sent before the goodbye');
+  t.same(late.hear(0).map(tell), ['send:50', 'acquire', 'announce', 'backup>active:switchover'], 'the goodbye came behind the order');
+  t.same(late.hear(200), [], 'and this one, too, is of before');
+  t.end();
+});
+
+t.test('yield: the goodbye of another router is not that of the successor', (t) => {
+  const given = active();
+  given.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  given.hear(0, SMALLER);
+  t.same(given.pass(200).map(tell), [], 'who was told to take over has its time');
+  t.ok(given.pass(250).map(tell).includes('acquire'), 'but not for ever');
+  const followed = active();
+  followed.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  followed.hear(50, SMALLER);
+  followed.hear(0, SMALLER);
+  t.ok(followed.pass(100).map(tell).includes('acquire'), 'the successor itself says goodbye');
   t.end();
 });
 
@@ -142,6 +180,10 @@ t.test('takeOver: not when somebody has had a later lease than the one that was 
     { type: 'log', event: 'takeOverLate', fields: { term: 7, known: 8 } },
   ]);
   t.equal(late.state.kind, 'backup');
+  const held = active();
+  held.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+  held.feed({ type: 'takeOver', reason: 'switchover', term: held.state.term - 1 });
+  t.match(held.state, { kind: 'backup', holdDownUntil: null }, 'but asked it was, so it may pre-empt again');
   for (const term of [8, 9, null]) {
     const punctual = backup({ priority: 50 });
     punctual.state = { ...punctual.state, term: 8 };
@@ -171,6 +213,24 @@ t.test('a restarted process with its own fresh lease resumes with an advertiseme
   t.end();
 });
 
+t.test('a restarted process that cannot go on lets its own lease go, and says so', (t) => {
+  const faults = {
+    fault: { type: 'fault', reason: 'interfaceDown:eth1' },
+    link: { type: 'link', isUp: false, reason: 'linkDown:eth0' },
+    program: { type: 'dataPlane', isUsable: false, reason: 'detached:eth0' },
+  } as const;
+  for (const [name, fault] of Object.entries(faults)) {
+    const router = new Driver();
+    router.feed(fault);
+    t.same(router.feed({ type: 'start', leaseRemainingMs: 120 }).map(tell), ['release', 'send:0'], name);
+    t.equal(router.state.kind, 'initialize');
+    const empty = new Driver();
+    empty.feed(fault);
+    t.same(empty.feed({ type: 'start', leaseRemainingMs: 0 }), [], 'none of its own');
+  }
+  t.end();
+});
+
 t.test('a refused lease is told to the peers, and keeps the node out until the data plane is back', (t) => {
   const router = backup();
   router.hear(200);
@@ -188,6 +248,16 @@ t.test('announcements: a burst at take-over, bursts for refresh, another after a
   t.equal(count(30_000), 3, 'a refresh');
   router.hear(50, SMALLER);
   t.equal(count(1000), 3, 'the other may have announced itself');
+  t.equal(count(2000), 0, 'once');
+  router.hear(0, SMALLER);
+  t.equal(count(1000), 3, 'so may one that was not heard before it gave way');
+  t.end();
+});
+
+t.test('a goodbye during the first announcements prolongs nothing', (t) => {
+  const router = active();
+  router.hear(0, SMALLER);
+  t.equal(router.pass(1000).filter((effect) => effect.type === 'announce').length, 2, 'the rest of the first three');
   t.end();
 });
 

@@ -44,6 +44,25 @@ t.test('by plan: somebody has been told, the others wait as after a goodbye', as
   t.match(driver.feed({ type: 'takeOver', reason: 'switchover' }).map(tell), [...TAKEN, 'backup>active:switchover']);
 });
 
+t.test('an order that waits for a goodbye: the beat that tells of it is as good', async (t) => {
+  const resigned = { role: 'backup', term: 4, isPlanned: true } as const;
+  const ordered = following();
+  t.same(ordered.feed({ type: 'takeOver', reason: 'switchover', term: 4 }).map(tell), ['log:takeOverWaits']);
+  t.same(says(ordered, resigned), [...TAKEN, 'backup>active:switchover']);
+
+  const others = following();
+  others.feed({ type: 'advert', advert: { from: 'lb3', isGreater: true, priority: 150, intervalMs: 100 } });
+  others.feed({ type: 'takeOver', reason: 'switchover', term: 4 });
+  t.same(says(others, resigned), [], 'a third one leads');
+
+  const late = following();
+  late.feed({ type: 'takeOver', reason: 'switchover', term: 4 });
+  late.pass(150);
+  late.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+  late.pass(60);
+  t.same(says(late, resigned), [], 'too late for that order');
+});
+
 t.test('the word that it gave up comes late, and it follows a successor: nothing is vacant', async (t) => {
   for (const isPlanned of [false, true]) {
     const driver = following();
@@ -84,6 +103,26 @@ t.test('the beats of an active node that promised stop: its lease has ended, the
   unpromised.now += 9;
   t.same(silent(unpromised, { isLeaseOver: false }), [], 'nor when it promised nothing: the adverts decide');
   t.same(silent(following(), { node: 'lb9' }), [], 'nor for a stranger');
+});
+
+t.test('who asks whether it is cut off takes no lease on a silence', async (t) => {
+  const pre = (): Driver => {
+    const driver = claiming();
+    driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: false, priority: 50, intervalMs: 100 } });
+    says(driver, { role: 'active', term: 4, priority: 50 });
+    driver.state = { ...driver.state, others: driver.state.others.filter(({ from }) => from === 'lb2') };
+    driver.pass(20);
+    return driver;
+  };
+  const reached = pre();
+  silent(reached);
+  t.match(reached.pass(1).map(tell), ['send:100', 'acquire', 'announce'], 'what it waited for has ended');
+  const asking = pre();
+  asking.feed({ type: 'reference', verdict: 'asking' });
+  silent(asking);
+  t.notOk(asking.pass(20).map(tell).includes('acquire'), 'its own cable may be the reason');
+  asking.feed({ type: 'reference', verdict: 'lost' });
+  t.equal(asking.state.kind, 'backup');
 });
 
 t.test('a node that was only silent, and leads still: the wait of its successors is off', async (t) => {
@@ -139,6 +178,44 @@ t.test('adverts that do not arrive from a node that says it is active: no claim,
   silent(driver, { isLeaseOver: false });
   driver.pass(400);
   t.equal(driver.state.kind, 'active', 'and when the beats stop too it is dead');
+});
+
+t.test('a goodbye that its advertisements have overtaken: by its beats it leads still, so its lease is waited for', async (t) => {
+  const goodbye = { from: 'lb2', isGreater: true, priority: 0, intervalMs: 100 };
+  const late = following();
+  late.feed({ type: 'advert', advert: goodbye });
+  t.equal(late.waitMs, 60.938);
+  t.same(late.pass(61).map(tell), []);
+  silent(late, { isLeaseOver: false });
+  t.same(late.pass(355).map(tell), [], 'killed meanwhile');
+  t.same(late.pass(10).map(tell), [...TAKEN, 'backup>active:activeSilent']);
+
+  const honest = following();
+  honest.feed({ type: 'advert', advert: goodbye });
+  says(honest, { role: 'backup', term: 4, isPlanned: true });
+  t.same(honest.pass(61).map(tell), [...TAKEN, 'backup>active:priorityZero'], 'its beats say the same');
+});
+
+t.test('adverts that are lost renewed its lease all the same: the wait counts from its last beat', async (t) => {
+  const SILENT_MS = 25;
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const beating = (ms: number): Driver => {
+    const driver = following();
+    for (let waited = 0; waited < ms; waited += 25) {
+      driver.pass(25);
+      says(driver, { role: 'active', term: 4, priority: 200 });
+    }
+    driver.pass(SILENT_MS);
+    silent(driver, { isLeaseOver: false, silentMs: SILENT_MS });
+    return driver;
+  };
+  t.equal(beating(150).waitMs, 360.938 - SILENT_MS, 'one is lost');
+  t.equal(beating(1000).waitMs, 360.938 - SILENT_MS, 'all are, and it is told so');
+  t.equal(beating(75).waitMs, 360.938 - 75 - SILENT_MS, 'none is: the time of the adverts counts');
+
+  const heard = beating(150);
+  heard.feed({ type: 'advert', advert });
+  t.equal(heard.waitMs, 360.938, 'nor is when it is heard anew');
 });
 
 t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
@@ -252,6 +329,32 @@ t.test('a better node that insists on an older term does not hear our beats: aft
   t.equal(hear(), 'release:planned');
 });
 
+t.test('its time begins with its beats: adverts that were lost all along are obeyed when they come', async (t) => {
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const insistent = (): Driver => {
+    const driver = active();
+    driver.state = { ...driver.state, term: 3 };
+    says(driver, { role: 'active', term: 2, priority: 200 });
+    return driver;
+  };
+  const hear = (driver: Driver): string | undefined => driver.feed({ type: 'advert', advert }).map(tell)[0];
+  const soon = insistent();
+  soon.pass(290);
+  t.equal(hear(soon), 'count:conflicts', 'it may just not have heard of ours');
+  const late = insistent();
+  late.pass(310);
+  t.equal(hear(late), 'release:planned');
+
+  const back = insistent();
+  silent(back, { isLeaseOver: false });
+  back.pass(2000);
+  t.equal(hear(back), 'count:conflicts', 'out of hearing meanwhile, so it could not hear us: anew');
+  back.pass(290);
+  t.equal(hear(back), 'count:conflicts');
+  back.pass(20);
+  t.equal(hear(back), 'release:planned');
+});
+
 t.test('two are active in the same term: the better one stays', async (t) => {
   t.same(says(active(), { role: 'active', term: 1, priority: 200 }), ['count:conflicts', 'release:planned', 'active>backup:betterActive']);
   t.match(says(active(), { role: 'active', term: 1, priority: 50 }), ['count:conflicts', 'log:conflict', 'send:100']);
@@ -261,7 +364,12 @@ t.test('a backup that knows a later term', async (t) => {
   const gone = active();
   t.same(says(gone, { term: 7, followsActive: false }), [], 'of somebody who is gone: ours is the later one now');
   t.equal(gone.state.term, 8);
-  t.match(says(active(), { term: 7, followsActive: true }), ['release', 'count:staleTerms'], 'of somebody it follows: we are the past');
+  const past = active();
+  says(past, { term: 1 });
+  t.match(says(past, { term: 7, followsActive: true }), ['release', 'count:staleTerms'], 'of somebody it follows: we are the past');
+  const first = active();
+  t.same(says(first, { term: 7, followsActive: true }), [], 'but with its first word it may mean us');
+  t.equal(first.state.term, 7);
 });
 
 t.test('a resumed lease learns its term from the others', async (t) => {

@@ -79,8 +79,30 @@ t.test('the election waits for the answer, and for as long as there is none', as
   t.same(driver.pass(400).map(tell), [], 'no claim');
   t.same(driver.feed({ type: 'reference', verdict: 'lost' }).map(tell), []);
   t.same(driver.pass(400).map(tell), [], 'said when it becomes known, once');
-  t.same(driver.feed({ type: 'reference', verdict: 'open' }).map(tell), ['send:100']);
+  t.same(driver.feed({ type: 'reference', verdict: 'open' }).map(tell), [], 'whoever leads is to be heard first');
+  t.same(driver.pass(159).map(tell), []);
+  t.same(driver.pass(2).map(tell), ['send:100']);
   t.same(driver.pass(60).map(tell), ['send:100', 'acquire', 'announce', 'backup>active:alone'], 'as after any silence');
+});
+
+t.test('an answer that only took its time is not waited on any longer', async (t) => {
+  const driver = backup();
+  driver.feed({ type: 'reference', verdict: 'asking' });
+  driver.pass(400);
+  t.same(driver.feed({ type: 'reference', verdict: 'open' }).map(tell), []);
+  t.same(driver.pass(0).map(tell), ['send:100'], 'but for what else waits to be read');
+});
+
+t.test('whoever is heard after a cut is followed', async (t) => {
+  const driver = backup();
+  driver.feed({ type: 'reference', verdict: 'asking' });
+  driver.pass(400);
+  driver.feed({ type: 'reference', verdict: 'lost' });
+  driver.feed({ type: 'reference', verdict: 'open' });
+  driver.pass(90);
+  driver.hear(200);
+  t.same(driver.pass(250).map(tell), []);
+  t.equal(driver.state.kind, 'backup');
 });
 
 t.test('cut off from the start: said once', async (t) => {

@@ -129,7 +129,7 @@ const expected: Record<string, Record<string, string>> = {
   },
   linkDown: {
     start: 'initialize',
-    startOwnLease: 'initialize',
+    startOwnLease: 'initialize release send:0',
     stop: 'initialize',
     configure: 'initialize',
     advertZero: 'initialize',
@@ -266,7 +266,7 @@ const expected: Record<string, Record<string, string>> = {
     verified: 'claiming',
     trackReady: 'claiming',
     trackUnsynced: 'backup send:0',
-    takeOver: 'claiming send:100',
+    takeOver: 'claiming send:100 log:claimStarted',
     yield: 'backup send:0',
     linkDown: 'initialize send:0 backup>initialize:linkDown',
     faultBegins: 'initialize send:0 backup>initialize:script:check',
