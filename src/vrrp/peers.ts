@@ -69,11 +69,14 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
+/** Active_Down_Interval. */
+const downMs = ({ settings, activeIntervalMs }: Backup): number =>
+  activeDownMs(settings.priority, activeIntervalMs, skewBaseMs(settings, activeIntervalMs));
+
 /** It was only silent, or its goodbye is an old one, and leads still: the short wait for its successors is off. */
 export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
-  const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
-  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false, deferred: null };
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs(state)), graced: false, deferred: null };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
@@ -195,13 +198,12 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
  *  there, and at the latest from its last beat. */
 function outlasting(state: RouterState, { node, silentMs }: { node: SenderKey; silentMs: number }, now: Monotonic): RouterState {
   if (state.kind !== 'backup') return state;
-  const { activeIntervalMs, settings } = state;
+  const { activeIntervalMs } = state;
   const lastBeatAt = plus(now, -silentMs);
   const heardAt = state.others.find((other) => other.from === node)?.heardAt;
   const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
   if (!isLosing) return state;
-  const downMs = activeDownMs(settings.priority, activeIntervalMs, skewBaseMs(settings, activeIntervalMs));
-  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs)) };
+  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs(state))) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */
