@@ -19,6 +19,8 @@ const CHALLENGE_MS = 150;
 const QUESTION_PRIORITY = 1;
 /** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
 const ANSWER_MS = 1.5;
+/** An advert and a beat that are read within this time may have come in either order. */
+const READ_TOGETHER_MS = 1;
 
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
@@ -63,6 +65,11 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
     return { state: waitAnew(state, now), effects: [] };
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
   if (!hasResigned(before, peer) || peer.followsActive) return { state, effects: [] };
+  // Nobody was followed yet: whoever leads by now has its turn to be heard.
+  const heard = state.others.find((other) => other.from === peer.node);
+  if (state.waitsFor === 'alone' && heard === undefined && state.unheard !== peer.node) return { state, effects: [] };
+  // Both waited to be read while this process was stopped, and which is the later word nobody knows: the adverts decide.
+  if (heard !== undefined && now - heard.heardAt < READ_TOGETHER_MS) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
   const obeyed = obeyIfOrdered(left, now);
   if (obeyed !== null) return obeyed;
@@ -163,7 +170,7 @@ function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
   const counted: RouterEffect = { type: 'count', counter: 'oneWay' };
   if (!state.conditions.canVerify) {
     // Left for it a moment ago, and leads again because its successor was not heard either: to leave once more would help nobody.
-    if (state.holdDownUntil !== null && now < state.holdDownUntil) return { state, effects: [counted, challenged] };
+    if (state.unheardUntil !== null && now < state.unheardUntil) return { state, effects: [counted, challenged] };
     const left = challengeFailed(state, now);
     return { state: left.state, effects: [counted, challenged, ...left.effects] };
   }

@@ -89,6 +89,8 @@ export interface Common {
   preemptSince: Monotonic | null;
   /** Told to give way: no pre-emption before this. */
   holdDownUntil: Monotonic | null;
+  /** Left because a peer did not hear us: until then its complaint alone is no reason to leave again. */
+  unheardUntil: Monotonic | null;
 }
 
 export interface Initialize extends Common {

@@ -327,7 +327,7 @@ export class World {
       const wasFrozen = stale.frozen.some(({ from, to }) => from < since && to > since && to > from);
       return (
         wasFrozen &&
-        stale.heartbeat.process.isAlive &&
+        stale.heartbeat.process.isRunning &&
         stale.heartbeat.isReachable(node.name) &&
         node.heartbeat.knowsActive(stale.index, stale.clock.runsFrom)
       );

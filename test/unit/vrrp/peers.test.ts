@@ -27,6 +27,7 @@ const following = (change: Partial<PeerView> = {}): Driver => {
   const driver = backup();
   driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
   says(driver, { role: 'active', term: 4, priority: 200, ...change });
+  driver.pass(1);
   return driver;
 };
 const TAKEN = ['send:100', 'acquire', 'announce'];
@@ -61,6 +62,27 @@ t.test('an order that waits for a goodbye: the beat that tells of it is as good'
   late.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
   late.pass(60);
   t.same(says(late, resigned), [], 'too late for that order');
+});
+
+t.test('an advert and the word that it gave up are read together: nobody knows which is the later one', async (t) => {
+  const driver = following();
+  driver.pass(50);
+  driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+  t.same(says(driver, { role: 'backup', term: 4, reason: 'leaseLapsed' }), []);
+  t.same(driver.pass(355).map(tell), [], 'the adverts decide');
+  t.same(driver.pass(10).map(tell), [...TAKEN, 'backup>active:activeSilent']);
+});
+
+t.test('somebody gives up whom a node that has just started never followed: it listens to the end', async (t) => {
+  for (const isFollowed of [true, false]) {
+    const driver = backup();
+    if (isFollowed) driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+    driver.pass(1);
+    says(driver, { role: 'active', term: 4, priority: 200 });
+    const effects = says(driver, { role: 'backup', term: 4, reason: 'linkDown' });
+    t.same(effects, isFollowed ? [...TAKEN, 'backup>active:told:linkDown'] : []);
+    if (!isFollowed) t.same(driver.pass(300).map(tell), []);
+  }
 });
 
 t.test('the word that it gave up comes late, and it follows a successor: nothing is vacant', async (t) => {
@@ -227,8 +249,11 @@ t.test('an active node that a peer does not hear has to prove that it is heard',
   t.ok((unproved.state.holdDownUntil ?? 0) > unproved.now + 9000, 'and it does not come back at once');
 
   const again = active();
-  again.state = { ...again.state, holdDownUntil: (again.now + 5000) as Monotonic };
+  again.state = { ...again.state, unheardUntil: (again.now + 5000) as Monotonic };
   t.same(says(again, { hearsUs: false }), ['count:oneWay', 'log:challenged'], 'its successor was not heard either: it stays');
+  const lapsed = active();
+  lapsed.state = { ...lapsed.state, holdDownUntil: (lapsed.now + 5000) as Monotonic };
+  t.ok(says(lapsed, { hearsUs: false }).includes('active>backup:unheard'), 'held down for another reason: it leaves');
 
   const proved = active();
   proved.feed({ type: 'track', ready: true, inSync: true, peerInSync: true, canVerify: true });
