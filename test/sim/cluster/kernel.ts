@@ -197,9 +197,11 @@ export class Kernel {
 
   /** A process that stalls releases later than the agenda says; until then the beat thread may renew. */
   private endAlsoWhatIsRenewed(drainMs: number): void {
-    const { started } = this.lease;
+    const { lease } = this;
+    const { started } = lease;
     this.parts.at(this.parts.trueNow(), () => {
-      if (this.lease.started !== started || !this.isLeaseFresh) return;
+      // Another object: the machine is back from a snapshot, and the process that stalled is no more.
+      if (this.lease !== lease || lease.started !== started || !this.isLeaseFresh) return;
       this.endLease();
       this.lease.deadline = this.parts.now();
       this.lease.drainUntil = this.lease.deadline + this.drainMs(drainMs);
