@@ -64,11 +64,13 @@ export function createNodeReplication({
 /** Does the data plane know of a lease of ours that has not ended long ago? */
 function wasHolder(pinDir: string, routers: readonly { slot: number }[]): boolean {
   const leases = loadNative().openLeases(pinDir);
-  const isLate = ({ nowNs, deadlineNs }: LeaseState): boolean => deadlineNs > 0n && nowNs - deadlineNs < FORMER_HOLDER_NS;
-  const isKnown = routers.some(({ slot }) => isLate(leases.read(slot)));
+  const isKnown = routers.some(({ slot }) => isOrWasHeld(leases.read(slot)));
   leases.close();
   return isKnown;
 }
+
+export const isOrWasHeld = ({ nowNs, deadlineNs }: Pick<LeaseState, 'nowNs' | 'deadlineNs'>): boolean =>
+  deadlineNs > 0n && nowNs - deadlineNs < FORMER_HOLDER_NS;
 
 /** Both read what the kernel says of flows: replication is woken for its events, and shares the wake with the engine, which reads the notices. */
 const flowStoreOf = (dataPlane: DataPlane, engine: Pick<L4Engine, 'handleNotices'>): FlowStore => ({

@@ -104,7 +104,12 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
           const changed = changes(held);
           if (changed.length === 0) return;
           for (const generation of changed) announcing.set(generation.pool, generation);
-          await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS).finally(() => announcing.clear());
+          // Announced no more and in force in one go: whoever is greeted in between would be told the one before.
+          try {
+            await options.broadcast({ type: 'pools', generations: changed }, ANNOUNCE_LIMIT_MS);
+          } finally {
+            announcing.clear();
+          }
           // Who is not the holder any more takes the word of the next one.
           const still = changed.filter((generation) => decides.has(generation.pool));
           if (still.length > 0) put(still);

@@ -2,7 +2,7 @@
  * Parts of a chunk of the table by what the sender may say about it: records of routers it holds (the receiver believes them), of
  * routers it gave up since (they fill holes), and of others (somebody else's to send). Pure.
  */
-import { recordLayout } from '../l4/abi.gen.js';
+import { flowLayout, recordLayout } from '../l4/abi.gen.js';
 import { RECORD_BYTES } from './limits.js';
 import type { ChunkPart } from './sender-state.js';
 
@@ -21,6 +21,15 @@ export function splitChunk(records: Buffer, slots: ChunkSlots, allSlots: readonl
     { mode: 'merge', records: pick(records, slots.merge) },
   ];
   return parts.filter((part) => part.records.length > 0);
+}
+
+/** Is one of these, of these routers, not of the bulk with this epoch? */
+export function hasUnnamed(records: Buffer, epoch: number, slots: readonly number[]): boolean {
+  for (let at = 0; at < records.length; at += RECORD_BYTES) {
+    const isNamed = records.readUInt16LE(at + recordLayout.flow + flowLayout.syncEpoch) === epoch;
+    if (!isNamed && slots.includes(records.readUInt8(at + recordLayout.virtualRouter))) return true;
+  }
+  return false;
 }
 
 function pick(records: Buffer, slots: ReadonlySet<number>): Buffer {

@@ -3,6 +3,7 @@
 import type { ApplyMode, ApplyResult } from '../l4/native.js';
 import type { Clock, Monotonic } from '../system/clock.js';
 import type { ControlMessage, FlowStore } from './api.js';
+import { hasUnnamed } from './bulk-split.js';
 import { decode, encode } from './codec.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { PURGE_RECORDS, PURGE_RETRY_MS } from './limits.js';
@@ -21,7 +22,7 @@ import type { PeerStream, StreamHandlers } from './transport.js';
 export interface InboundParts {
   config: ReceiverConfig;
   clock: Clock;
-  store: Pick<FlowStore, 'apply' | 'purge' | 'digests'>;
+  store: Pick<FlowStore, 'apply' | 'purge' | 'digests' | 'readFlows'>;
   slotOf(router: string): number | undefined;
   /** True while this node's own table must still be read out before records may be purged. */
   mustKeepTable(): boolean;
@@ -73,7 +74,7 @@ export function createInbound(parts: InboundParts): Inbound {
         purge(effect.epoch, effect.routers, null);
         return;
       case 'handOver':
-        parts.handOver(slotsOf(effect.routers));
+        handOver(effect.epoch, slotsOf(effect.routers), null);
         return;
       case 'control':
         parts.onControl(effect.message);
@@ -123,6 +124,17 @@ export function createInbound(parts: InboundParts): Inbound {
       return;
     }
     go(clock.now(), step.cursor);
+  }
+
+  /** Looks step by step for a record that the bulk did not name: a table that is equal is not sent. */
+  function handOver(epoch: number, slots: number[], cursor: Buffer | null): void {
+    if (state().handOver?.purge?.epoch !== epoch) return;
+    const chunk = store.readFlows(cursor, PURGE_RECORDS);
+    if (hasUnnamed(chunk.records, epoch, slots)) {
+      feed({ type: 'handingOver', epoch });
+      parts.handOver(slots);
+    } else if (chunk.cursor === null) feed({ type: 'allNamed', epoch });
+    else clock.at(clock.now(), () => handOver(epoch, slots, chunk.cursor));
   }
 
   const isForeign = (router: string): boolean => !state().ownHolds.includes(router);

@@ -92,8 +92,12 @@ export function continues(queue: OutQueue, sequence: number, lastGiven: number):
   return sequence >= first.frame.sequence - 1 && sequence <= lastGiven;
 }
 
-export const hasRecordsAfter = (queue: OutQueue, sequence: number): boolean =>
-  queue.items.slice(queue.head).some(({ frame }) => frame.type === 'records' && frame.sequence > sequence);
+/** What overwrites other records at the receiver: live ones, and those of a bulk that was read under a lease. */
+const isWordOfHolder = (frame: SequencedFrame): boolean =>
+  frame.type === 'records' || (frame.type === 'bulkChunk' && frame.mode === 'bulk');
+
+export const hasWordOfHolderAfter = (queue: OutQueue, sequence: number): boolean =>
+  queue.items.slice(queue.head).some(({ frame }) => frame.sequence > sequence && isWordOfHolder(frame));
 
 /** Empties the queue; control messages that were not acknowledged are handed back in order. */
 export function clear(queue: OutQueue): QueueItem[] {

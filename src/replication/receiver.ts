@@ -58,8 +58,14 @@ export interface ReceiverState {
   lastHolds: string[] | null;
   /** It has begun to hold, or we have ceased to, since the two tables were last known to be equal: what it lacks it may never have had. */
   isSuccessor: boolean;
-  /** A bulk of such a sender has ended: it gets what is here, and sends its table once more, before anything is purged. */
-  handOver: (Purge & { until: Monotonic }) | null;
+  /**
+   * A bulk of such a sender has ended: it gets what it did not name, and sends its table once more, before anything is purged. Once under
+   * way that happens only once, whatever comes of its stream meanwhile: with each hand-over it gets anew what has ended there since the
+   * last one. `purge`: of the bulk that ended last.
+   */
+  handOver: { until: Monotonic; purge: Purge | null; isUnderWay: boolean } | null;
+  /** Its last bulk only filled holes, because we said that we hold the same: what both have may differ. */
+  hasOnlyFilled: boolean;
   /** Routers that this node holds. */
   ownHolds: string[];
   ackedAt: Monotonic;
@@ -82,6 +88,10 @@ export type ReceiverEvent =
   | { type: 'purged'; epoch: number }
   /** What was here of the routers of a `handOver` is at the sender, too. */
   | { type: 'handedOver' }
+  /** Nothing is here that the bulk before the `handOver` did not name. */
+  | { type: 'allNamed'; epoch: number }
+  /** Something is, and is being sent. */
+  | { type: 'handingOver'; epoch: number }
   /** Answer to `compare`; null when the digests say nothing just now. */
   | { type: 'compared'; matched: boolean | null }
   | { type: 'tick' };
@@ -91,7 +101,8 @@ export type ReceiverEffect =
   | { type: 'hangUp' }
   | { type: 'apply'; records: Buffer; mode: ApplyMode; epoch: number }
   | { type: 'purge'; epoch: number; routers: string[] }
-  | { type: 'handOver'; routers: string[] }
+  /** Answer with `allNamed`, or with `handingOver` and then `handedOver`. */
+  | { type: 'handOver'; epoch: number; routers: string[] }
   | { type: 'control'; message: ControlMessage }
   | { type: 'compare'; routers: RouterDigest[] }
   | { type: 'changed' };
@@ -117,6 +128,7 @@ export const initialReceiver = (config: ReceiverConfig): ReceiverState => ({
   lastHolds: null,
   isSuccessor: config.isFormerHolder,
   handOver: null,
+  hasOnlyFilled: false,
   ownHolds: [],
   ackedAt: Number.NEGATIVE_INFINITY as Monotonic,
   ackDueAt: null,
@@ -167,6 +179,7 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       // What came last under our lease may still be on its way to whoever holds now.
       if (s.ownHolds.some((router) => !event.routers.includes(router))) s.isSuccessor = true;
       s.ownHolds = event.routers;
+      askForWhole(draft);
       return;
     case 'distrust':
       distrust(draft, event.reason);
@@ -176,6 +189,12 @@ function handle(draft: Draft, event: ReceiverEvent): void {
       return;
     case 'handedOver':
       handedOver(draft);
+      return;
+    case 'handingOver':
+      if (s.handOver?.purge?.epoch === event.epoch) s.handOver = { ...s.handOver, isUnderWay: true };
+      return;
+    case 'allNamed':
+      if (s.handOver?.purge?.epoch === event.epoch) endHandOver(draft);
       return;
     case 'compared':
       compared(draft, event.matched);
@@ -215,21 +234,27 @@ function opened(draft: Draft, hello: Hello): void {
 function forget(s: ReceiverState, instance: string | null): void {
   s.instance = instance;
   s.applied = 0;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
+  dropBulk(s);
   s.handOver = null;
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.senderHolds = [];
+}
+
+/** What was sent so far makes no table; the end of a purge under way must not make it complete, either. */
+function dropBulk(s: ReceiverState): void {
+  s.isComplete = false;
+  s.bulk = null;
+  s.purge = null;
+  if (s.handOver !== null) s.handOver = s.handOver.isUnderWay ? { ...s.handOver, purge: null } : null;
 }
 
 function tick(draft: Draft): void {
   const { s, now } = draft;
   if (s.phase.name === 'absent') return;
   if (s.ackDueAt !== null && now >= s.ackDueAt) sendAck(draft);
-  // It cannot be reached, or takes too long: its table is the one that counts.
-  if (s.handOver !== null && now >= s.handOver.until) purgeAfter(draft, s.handOver);
+  if (s.handOver !== null && now >= s.handOver.until) endHandOver(draft);
   if (now < s.phase.silentAt) return;
   if (s.phase.hasGrace || now - s.phase.silentAt < LATE_WAKE_MS) {
     drop(draft, `silent for ${SILENCE_MS} ms`);
@@ -282,10 +307,8 @@ function gap(draft: Draft, frame: Extract<SequencedFrame, { type: 'gap' }>): voi
   s.applied = frame.sequence;
   s.gaps += 1;
   s.awaitsGap = false;
-  s.isComplete = false;
-  s.bulk = null;
-  s.purge = null;
-  s.handOver = null;
+  dropBulk(s);
+  s.hasOnlyFilled = false;
   s.mismatches = 0;
   s.hasMatched = false;
   s.reason = frame.reason;
@@ -302,8 +325,11 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.recordsReceived += frame.records.length / RECORD_BYTES;
       return true;
     case 'control':
-      if (frame.message.type === 'holding') senderHolds(s, frame.message.routers);
       out.push({ type: 'control', message: frame.message });
+      if (frame.message.type === 'holding') {
+        senderHolds(s, frame.message.routers);
+        askForWhole(draft);
+      }
       return true;
     case 'skip':
       return true;
@@ -311,6 +337,7 @@ function apply(draft: Draft, frame: Exclude<SequencedFrame, { type: 'gap' }>): b
       s.bulks += 1;
       s.epoch = epochOf(s.config, s.bulks);
       s.bulk = { id: frame.bulk, nextIndex: 0 };
+      s.hasOnlyFilled = false;
       return true;
     case 'bulkChunk':
       return applyChunk(draft, frame);
@@ -339,6 +366,7 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
   }
   // Two nodes that both believe to be holder: the other's table only fills holes until one of them yields.
   const mode = conflicts(s, s.senderHolds) ? 'merge' : frame.mode;
+  if (mode !== frame.mode) s.hasOnlyFilled = true;
   out.push({ type: 'apply', records: frame.records, mode, epoch: s.epoch });
   s.recordsReceived += frame.records.length / RECORD_BYTES;
   s.bulk = { id: frame.bulk, nextIndex: frame.index + 1 };
@@ -346,6 +374,14 @@ function applyChunk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkCh
 }
 
 const conflicts = (s: ReceiverState, routers: string[]): boolean => routers.some((router) => s.ownHolds.includes(router));
+
+/** We have yielded to it: now its word counts where the two tables differ. */
+function askForWhole(draft: Draft): void {
+  const { s } = draft;
+  if (!s.hasOnlyFilled || s.senderHolds.length === 0 || conflicts(s, s.senderHolds)) return;
+  s.hasOnlyFilled = false;
+  askResync(draft, 'its table only filled holes while both held');
+}
 
 function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' }>): boolean {
   const { s, out, now } = draft;
@@ -356,24 +392,35 @@ function endBulk(draft: Draft, frame: Extract<SequencedFrame, { type: 'bulkEnd' 
   s.bulk = null;
   const purge: Purge = { bulk: frame.bulk, epoch: s.epoch, routers: frame.routers };
   const foreign = frame.routers.filter((router) => !s.ownHolds.includes(router));
-  if (s.isSuccessor && foreign.length > 0) {
-    s.handOver = { ...purge, until: later(now, HAND_OVER_MS) };
+  if (s.handOver?.isUnderWay) s.handOver = { ...s.handOver, purge };
+  else if (s.isSuccessor && foreign.length > 0) {
+    s.handOver = { until: later(now, HAND_OVER_MS), purge, isUnderWay: false };
     s.reason = 'handing over what the new holder may lack';
-    out.push({ type: 'handOver', routers: foreign }, { type: 'changed' });
-  } else purgeAfter(draft, purge);
+    out.push({ type: 'handOver', epoch: s.epoch, routers: foreign }, { type: 'changed' });
+  } else startPurge(draft, purge);
   return true;
 }
 
-function purgeAfter(draft: Draft, { bulk, epoch, routers }: Purge): void {
-  draft.s.handOver = null;
-  draft.s.purge = { bulk, epoch, routers };
-  draft.out.push({ type: 'purge', epoch, routers });
+function startPurge(draft: Draft, purge: Purge): void {
+  draft.s.purge = purge;
+  draft.out.push({ type: 'purge', epoch: purge.epoch, routers: purge.routers });
 }
 
-/** (With or without a stream: what is asked for in vain is said by the next hello.) The bulk that ended was read before the sender had what it now has: the next one says what may go. */
+/** All was named, or the sender cannot be reached or takes too long: its table is the one that counts. */
+function endHandOver(draft: Draft): void {
+  const { s } = draft;
+  const purge = s.handOver?.purge ?? null;
+  s.handOver = null;
+  s.isSuccessor = false;
+  if (purge !== null) startPurge(draft, purge);
+}
+
+/** What was read of the sender's table before it had what it now has is no reason to purge; what is read next is. Without a stream the
+ *  question is in vain, and the next hello asks it. */
 function handedOver(draft: Draft): void {
   const { s } = draft;
   if (s.handOver === null) return;
+  s.handOver = null;
   s.isSuccessor = false;
   askResync(draft, 'it was handed over what it may have lacked');
 }
@@ -409,11 +456,7 @@ const isMismatch = (mismatches: number): boolean => mismatches >= DIGEST_MISMATC
 function askResync(draft: Draft, reason: string): void {
   const { s, out } = draft;
   s.awaitsGap = true;
-  s.isComplete = false;
-  // The end of a purge under way would make it complete.
-  s.bulk = null;
-  s.purge = null;
-  s.handOver = null;
+  dropBulk(s);
   s.reason = reason;
   out.push({ type: 'send', frame: { type: 'resync', reason: reason.slice(0, MAX_REASON) } }, { type: 'changed' });
 }

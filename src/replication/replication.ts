@@ -89,8 +89,8 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       onChange: () => events.onPeerChange(identity.node, peer.status()),
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
-      // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
       isDisputed: (router) => all.some((other) => other !== peer && other.claims(router)),
+      // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
       onMerged: () => {
         for (const other of all) if (other.holds()) other.lost(`${identity.node} had flows that nobody else had`);
       },

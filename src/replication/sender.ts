@@ -17,7 +17,7 @@ import {
   RETRY_MAX_MS,
   SILENCE_MS,
 } from './limits.js';
-import { acknowledge, clear, continues, expire, hasRecordsAfter, hasUnsent, push, type QueueItem, rewind, take } from './out-queue.js';
+import { acknowledge, clear, continues, expire, hasUnsent, hasWordOfHolderAfter, push, type QueueItem, rewind, take } from './out-queue.js';
 import {
   type Bulk,
   type Held,
@@ -257,7 +257,7 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
   }
   // What happened since under another holder must not be overwritten: what is left of our time only fills holes.
   const isFormer = [...s.owed].some((slot) => !s.held.some((router) => router.slot === slot));
-  if (isFormer && hasRecordsAfter(s.queue, frame.sequence)) s.gap ??= 'what waited is of a router that was given up since';
+  if (isFormer && hasWordOfHolderAfter(s.queue, frame.sequence)) s.gap ??= 'what waited is of a router that was given up since';
   if (s.gap !== null) {
     s.sentThrough = s.acked;
     startOver(draft);

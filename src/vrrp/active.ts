@@ -113,7 +113,10 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
   const hasBeats = peerOf(state, advert.from)?.isReachable === true;
   const next = { ...doubt(state, advert.from, hasBeats, now), ...remember(state, advert, now) };
   const assertion: RouterEffect = { type: 'sendAdvert', priority: settings.priority, to: null };
-  if (advert.priority === 0) return { state: { ...next, nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
+  if (advert.priority === 0) {
+    // One that gave way unheard, after a partition, may have announced itself before.
+    return { state: { ...announceAgain(next, now), nextAdvertAt: plus(now, settings.advertIntervalMs) }, effects: [assertion] };
+  }
   const isBetterOne = isBetter(advert, state);
   // Its own beats say that it was active before us: a machine that was paused, and will learn of it by ours.
   if (isBetterOne && !isStale(next, advert.from, now)) {
@@ -125,12 +128,16 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
     ]);
   }
   // F13. The other may have announced itself, so the addresses are announced again once it has been told.
-  const isAnnouncing = state.announceLeft > 0;
-  const announceLeft = isAnnouncing ? state.announceLeft : settings.announce.repeat;
   const conflict: RouterEffect[] = [{ type: 'count', counter: 'conflicts' }, ...conflictLog(state, advert)];
   // A better one answers at once, too: the two would not stop. It hears our next advertisement soon enough.
   const effects = isBetterOne ? conflict : [assertion, ...conflict];
-  return { state: { ...next, announceLeft, announceAt: isAnnouncing ? state.announceAt : now }, effects };
+  return { state: announceAgain(next, now), effects };
+}
+
+/** At the next wake; a burst that goes on does it. */
+function announceAgain(state: Active, now: Monotonic): Active {
+  if (state.announceLeft > 0) return state;
+  return { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }
 
 function conflictLog(state: Active, advert: HeardAdvert): RouterEffect[] {

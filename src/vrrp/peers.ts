@@ -11,7 +11,7 @@ import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { activeDownMs, earliest, latest, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, latest, leaseMarginMs, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -76,11 +76,14 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   return vacant(left, peer.node, peer.isPlanned, now, () => claimIfConfirmed(left, `told:${peer.reason}`, now));
 }
 
+/** Active_Down_Interval. */
+const downMs = ({ settings, activeIntervalMs }: Backup): number =>
+  activeDownMs(settings.priority, activeIntervalMs, skewBaseMs(settings, activeIntervalMs));
+
 /** It was only silent, or its goodbye is an old one, and leads still: the short wait for its successors is off. */
 export function waitAnew(state: Backup, now: Monotonic): Backup {
   if (state.waitsFor !== 'priorityZero') return state;
-  const downMs = activeDownMs(state.settings.priority, state.activeIntervalMs, skewBaseMs(state.settings, state.activeIntervalMs));
-  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs), graced: false, deferred: null };
+  return { ...state, waitsFor: 'activeSilent', downAt: plus(now, downMs(state)), graced: false, deferred: null };
 }
 
 /** The one we followed holds no lease any more. The best of those left acts at once; the others wait as after a goodbye (F6). */
@@ -184,7 +187,8 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
   const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
   // Its advertisements still arrive: not the node is silent but a path.
   const isHeard = state.others.some((other) => other.from === event.node && now - other.heardAt < event.silentMs);
-  if (before.role !== 'active' || !event.isLeaseOver || isHeard) return { state: known, effects: [] };
+  if (before.role !== 'active' || isHeard) return { state: known, effects: [] };
+  if (!event.isLeaseOver) return { state: outlasting(known, event, now), effects: [] };
   const others = forget(known, event.node);
   if (known.kind === 'backup') {
     const left = { ...known, others, unheard: null };
@@ -195,6 +199,18 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
   if (known.kind === 'claiming')
     return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };
+}
+
+/** Its adverts were being lost before its beats ended, so the last one that it sent is not the last one that was heard: its lease counts from
+ *  there, and at the latest from its last beat. */
+function outlasting(state: RouterState, { node, silentMs }: { node: SenderKey; silentMs: number }, now: Monotonic): RouterState {
+  if (state.kind !== 'backup') return state;
+  const { activeIntervalMs } = state;
+  const lastBeatAt = plus(now, -silentMs);
+  const heardAt = state.others.find((other) => other.from === node)?.heardAt;
+  const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
+  if (!isLosing) return state;
+  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs(state))) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */

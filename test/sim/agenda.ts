@@ -11,6 +11,8 @@ export class Agenda {
   now = 0;
   private readonly heap: Entry[] = [];
   private order = 0;
+  /** Turns of promises that come before the next entry. */
+  private turns = 0;
 
   add(at: number, act: () => void): void {
     const entry = { at: Math.max(at, this.now), order: this.order++, act };
@@ -35,13 +37,18 @@ export class Agenda {
     this.now = end;
   }
 
-  /** The same for code that goes on in promises: they run between the entries. */
+  /** What runs now goes on in promises, in so many turns at most: as in a real event loop they all run before anything else happens. */
+  goesOn(turns: number): void {
+    this.turns = Math.max(this.turns, turns);
+  }
+
+  /** The same for code that goes on in promises. */
   async runTurnsUntil(end: () => number): Promise<void> {
     for (let first = this.heap[0]; first !== undefined && first.at <= end(); first = this.heap[0]) {
       this.removeFirst();
       this.now = first.at;
       first.act();
-      await null;
+      for (; this.turns > 0; this.turns--) await null;
     }
     this.now = end();
   }

@@ -216,6 +216,26 @@ t.test('of two nodes that say that they hold, neither has anything purged; of th
   );
 });
 
+t.test('what ends at a new holder all the time does not keep the hand-over to it going', async (t) => {
+  const world = new World({ seed: 1, nodes: 3, delayMs: 20 });
+  await world.settleStarts();
+  const [former, holder] = [world.node(0), world.node(1)];
+  former.replication.setHolding(world.routers);
+  for (let flow = 0; flow < 4000; flow += 1) former.store.open(flow);
+  world.run(1000);
+  former.replication.setHolding([]);
+  holder.replication.setHolding(world.routers);
+  former.replication.resync('to begin with the hand-over');
+  for (let flow = 0; flow < 4000; flow += 1) {
+    holder.store.expire(flow);
+    holder.store.open(4000 + flow);
+    world.run(1);
+  }
+  const [peer] = former.replication.peers();
+  t.match(peer, { node: 'lb2', receivedInSync: true });
+  t.ok((holder.replication.peers()[0]?.resyncs ?? 0) < 6, `${holder.replication.peers()[0]?.resyncs} times the whole table`);
+});
+
 t.test('who dials and says nothing is hung up on, and may dial again at once', async (t) => {
   const world = new World({ seed: 1, nodes: 1 });
   await world.settleStarts();
@@ -235,4 +255,58 @@ t.test('who dials and says nothing is hung up on, and may dial again at once', a
   world.run(2000);
   t.ok(isClosed);
   t.same(said, [], 'not refused: that would keep it away for ten seconds');
+});
+
+const FLOWS = 300;
+
+/** Two nodes of which the second took over by plan, with equal tables. */
+async function switchedOver(): Promise<{ world: World; received: (at: number) => number }> {
+  const world = new World({ seed: 1, nodes: 2, chunkRecords: 64 });
+  await world.settleStarts();
+  world.node(0).replication.setHolding(world.routers);
+  world.run(500);
+  for (let flow = 0; flow < FLOWS; flow += 1) world.node(0).store.open(flow);
+  world.run(2500);
+  world.node(0).replication.setHolding([]);
+  world.node(1).replication.setHolding(world.routers);
+  const received = (at: number): number => world.node(at).replication.peers()[0]?.recordsReceived ?? 0;
+  return { world, received };
+}
+
+t.test('a planned switchover sends no table, nor does a new holder whose peer was there all the time', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(6000, 10);
+  t.equal(received(0), 0, 'nothing comes back');
+  t.equal(received(1), FLOWS, 'nothing comes twice');
+  t.same(world.node(0).store.content(), world.node(1).store.content());
+});
+
+t.test('a former holder that starts again on an equal table is sent it once, and sends nothing', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(3000, 10);
+  world.kill(0);
+  world.run(100);
+  const before = received(1);
+  world.revive(0, true);
+  await world.settleStarts();
+  world.run(6000, 10);
+  t.equal(received(0), FLOWS, 'its process knew nothing of what it had');
+  t.equal(received(1), before, 'nothing is handed over');
+  t.ok(world.node(0).replication.peers()[0]?.receivedInSync);
+});
+
+t.test('one that has a flow more hands over, and everybody has it in the end', async (t) => {
+  const { world, received } = await switchedOver();
+  world.run(3000, 10);
+  world.kill(0);
+  // Accepted under its own lease, and told to nobody.
+  world.node(0).store.open(FLOWS);
+  world.run(100);
+  const before = received(1);
+  world.revive(0, true);
+  await world.settleStarts();
+  world.run(6000, 10);
+  t.ok(received(1) > before, 'it is handed over');
+  t.ok(world.node(1).store.has(FLOWS));
+  t.same(world.node(0).store.content(), world.node(1).store.content());
 });

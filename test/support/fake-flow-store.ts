@@ -2,7 +2,7 @@
  * A flow table and its event ring in memory, with the rules of the kernel's apply program: what replication tests see instead of BPF maps.
  * A flow is a number; its router is `flow % routers`.
  */
-import { recordLayout } from '../../src/l4/abi.gen.js';
+import { flowLayout, recordLayout } from '../../src/l4/abi.gen.js';
 import type { ApplyMode, ApplyResult, Digest, Drained, FlowChunk } from '../../src/l4/native.js';
 import type { FlowStore } from '../../src/replication/api.js';
 
@@ -12,6 +12,7 @@ const DELETE = 2;
 const FLOW_NUMBER = recordLayout.key;
 const GENERATION = recordLayout.flow + 8;
 const STATE = recordLayout.flow + 22;
+const EPOCH = recordLayout.flow + flowLayout.syncEpoch;
 const BUCKETS = 256;
 
 interface Entry {
@@ -134,6 +135,7 @@ export class FakeFlowStore implements FlowStore {
     if (mode === 'merge' && present !== undefined) return 'stale';
     if (present === undefined && this.size >= this.#options.maxFlows) return 'full';
     record.writeUInt16LE(UPSERT, recordLayout.kind);
+    record.writeUInt16LE(0, EPOCH);
     this.#put(flow, { record, epoch });
     return 'applied';
   }
@@ -142,9 +144,10 @@ export class FakeFlowStore implements FlowStore {
     let bucket = cursor?.readUInt32LE(0) ?? 0;
     const records: Buffer[] = [];
     for (; bucket < BUCKETS && records.length < maxRecords; bucket += 1) {
-      for (const [flow, { record }] of this.#buckets[bucket] ?? []) {
+      for (const [flow, { record, epoch }] of this.#buckets[bucket] ?? []) {
         const copy = Buffer.from(record);
         copy.writeUInt8(this.#slot(flow), recordLayout.virtualRouter);
+        copy.writeUInt16LE(epoch, EPOCH);
         records.push(copy);
       }
     }

@@ -242,7 +242,7 @@ export class World {
     this.random = seededRandom(options.seed);
     this.network = new Network({ clock: this.clock, random: this.random, delayMs: this.#options.delayMs });
     this.routers = Array.from({ length: this.#options.routers }, (_, slot) => ({ slot, name: `vr${slot}` }));
-    for (let id = 1; id <= options.nodes; id += 1) this.nodes.push(this.#boot(id, this.#newStore(id)));
+    for (let id = 1; id <= options.nodes; id += 1) this.nodes.push(this.#boot(id, this.#newStore(id), false));
     for (const node of this.nodes) this.#start(node);
   }
 
@@ -256,7 +256,7 @@ export class World {
     return new FakeFlowStore({ nodeId: id, routers: this.#options.routers, ringRecords: this.#options.ringRecords });
   }
 
-  #boot(id: number, store: FakeFlowStore): WorldNode {
+  #boot(id: number, store: FakeFlowStore, isFormerHolder: boolean): WorldNode {
     const name = `lb${id}`;
     const heard: WorldNode['heard'] = [];
     const names = Array.from({ length: this.#options.nodes }, (_, index) => `lb${index + 1}`);
@@ -268,7 +268,7 @@ export class World {
       abi: 1,
       peers: names.filter((other) => other !== name).map((other) => ({ name: other, address: other })),
       routers: this.routers,
-      isFormerHolder: false,
+      isFormerHolder,
       queueRecords: this.#options.queueRecords,
       sizes: { chunkRecords: this.#options.chunkRecords, windowBytes: this.#options.windowBytes },
       store,
@@ -293,10 +293,10 @@ export class World {
     void node.replication.stop();
   }
 
-  /** A new process, on the table it left behind or on an empty one. */
+  /** A new process, on an empty table, or on the one that it left behind: then as one that may have held. */
   revive(index: number, keepsTable: boolean): void {
     const old = this.node(index);
-    const node = this.#boot(index + 1, keepsTable ? old.store : this.#newStore(index + 1));
+    const node = this.#boot(index + 1, keepsTable ? old.store : this.#newStore(index + 1), keepsTable);
     this.nodes[index] = node;
     this.#start(node);
   }

@@ -159,9 +159,11 @@ export class BeatChannel implements BeatPort {
     const { lateMaxUs, silenced, sent, received } = this;
     const { agenda, main } = this.parts;
     this.lateMaxUs = 0;
-    agenda.add(main.time(), () => {
+    const see = (): void => {
       this.ownerAt = this.now();
-    });
+    };
+    if (main.time() > agenda.now) agenda.add(main.time(), see);
+    else see();
     return { sent, received, sendErrors: 0, rejected: {}, lateMaxUs, silenced, realtime: true };
   }
 

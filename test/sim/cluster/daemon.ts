@@ -33,6 +33,9 @@ const REVIEW_MS = 200;
 const ASK_MS = 1000;
 const GATEWAY = { interface: 'eth0', address: '10.0.0.254', mac: '02:00:00:00:00:fe' };
 const HELD = [{ slot: 0, name: ROUTER }];
+/** Of promises, one after the other: an answer that somebody waits for, and the longest chain of those who wait for each other. */
+const TURNS = 1;
+export const MOST_TURNS = 16;
 
 /** Longer than any election of the shapes. */
 const ELECTION_MS = 4000;
@@ -51,6 +54,8 @@ export interface DaemonParts {
   /** What this machine signs its beats with. */
   beatKey: string;
   isAlive(): boolean;
+  /** How far what runs in its process goes on in promises. */
+  setTurns(turns: number): void;
   note(text: string): void;
   /** Tells the heartbeat that it may pre-empt whatever the truth. */
   liesInSync: boolean;
@@ -83,12 +88,14 @@ export class SimDaemon {
   private heldNames = '';
   private isUp = false;
   private isReplicating = false;
+  private waiting = 0;
   private cancelReview: () => void = () => undefined;
 
   constructor(parts: DaemonParts) {
     this.parts = parts;
     const { clock, kernel, shape, index } = parts;
     this.unsyncedSince = clock.now();
+    parts.setTurns(TURNS);
     this.peersView = createPeersView(clock);
     this.roles = createRoles(clock);
     this.readiness = compiled(this.readiness, clock.now());
@@ -97,7 +104,7 @@ export class SimDaemon {
       config,
       saved: kernel.generations,
       healthOf: (_pool, server) => (parts.isServerUp(Number(server.slice(1))) ? 'up' : 'down'),
-      broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
+      broadcast: (message, timeoutMs) => this.await(this.replication.broadcast(message, timeoutMs)),
       heldBy: (node) => this.peersView.heldBy(node),
       activate: (generations) => kernel.setGenerations(generations),
       save: () => undefined,
@@ -141,6 +148,17 @@ export class SimDaemon {
     void this.replication.start();
   }
 
+  private async await<T>(promise: Promise<T>): Promise<T> {
+    this.waiting += 1;
+    this.parts.setTurns(MOST_TURNS);
+    try {
+      return await promise;
+    } finally {
+      this.waiting -= 1;
+      if (this.waiting === 0) this.parts.setTurns(TURNS);
+    }
+  }
+
   /** Its process is gone: what is left must not act any more. */
   dispose(): void {
     this.isUp = false;
@@ -174,19 +192,18 @@ export class SimDaemon {
     this.startReplication();
   }
 
-  private refresh(): void {
-    const mayPreempt = this.isInSync();
+  private refresh(peers = this.replication.peers()): void {
+    const isKnown = this.roles.held().has(ROUTER) || this.peersView.isHeld(ROUTER);
+    const mayPreempt = isInSync(peers, isKnown ? [] : [ROUTER]);
     if (mayPreempt) this.unsyncedSince = null;
     else this.unsyncedSince ??= this.parts.clock.now();
-    const message: ToHeartbeat = {
-      type: 'track',
-      ready: this.readiness.ready,
-      inSync: mayPreempt || this.parts.liesInSync,
-      peerInSync: hasPeerInSync(this.replication.peers()),
-      verifyTargets: this.parts.shape.verifies ? [GATEWAY] : [],
-    };
-    const text = JSON.stringify(message);
-    if (text !== this.tracked && this.parts.toHeartbeat(message)) this.tracked = text;
+    const { ready } = this.readiness;
+    const inSync = mayPreempt || this.parts.liesInSync;
+    const peerInSync = hasPeerInSync(peers);
+    const verifyTargets = this.parts.shape.verifies ? [GATEWAY] : [];
+    const tracked = `${ready} ${inSync} ${peerInSync}`;
+    const isNew = tracked !== this.tracked && this.parts.toHeartbeat({ type: 'track', ready, inSync, peerInSync, verifyTargets });
+    if (isNew) this.tracked = tracked;
     else if (this.parts.clock.now() < this.askedAt + ASK_MS) return;
     this.askedAt = this.parts.clock.now();
     this.parts.toHeartbeat({ type: 'status' });
@@ -263,28 +280,24 @@ export class SimDaemon {
     this.cancelReview = clock.at(after(clock.now(), REVIEW_MS), () => this.reviewAgain());
   }
 
-  isInSync(): boolean {
-    const isKnown = this.roles.held().has(ROUTER) || this.peersView.isHeld(ROUTER);
-    return isInSync(this.replication.peers(), isKnown ? [] : [ROUTER]);
-  }
-
   private review(): void {
     if (!this.isUp) return;
     const before = this.readiness.ready;
-    this.readiness = reviewReadiness(this.readiness, this.replication.peers(), this.parts.clock.now());
+    const peers = this.replication.peers();
+    this.readiness = reviewReadiness(this.readiness, peers, this.parts.clock.now());
     if (this.parts.neverReady) this.readiness = { ...this.readiness, ready: false };
     if (this.readiness.ready && !before) {
       this.parts.kernel.isReady = true;
       this.parts.note(`ready: ${this.readiness.reason}`);
     }
-    this.refresh();
+    this.refresh(peers);
   }
 
   // --- hand-over ----------------------------------------------------------------------------------------------------------------------
 
   async switchover(request: { to?: string; reason: string }): Promise<boolean> {
     const { parts } = this;
-    const result = await switchover(
+    const going = switchover(
       {
         roles: this.roles,
         replication: this.replication,
@@ -300,6 +313,7 @@ export class SimDaemon {
       },
       { ...request, waitMs: 0, settleMs: 0 },
     );
+    const result = await this.await(going);
     parts.note(`switchover: ${result.message}`);
     return result.ok;
   }

@@ -293,12 +293,12 @@ const KINDS: readonly Kind[] = [
   serverDown,
 ];
 
-export function drawFaults(world: World, random: Random): Fault[] {
-  const { faultsFrom, faultsEnd, shape } = world;
+export function drawFaults(world: World, until: number, random: Random): Fault[] {
+  const { faultsFrom, shape } = world;
   return Array.from({ length: shape.faults }, () => {
-    const from = random.between(faultsFrom, faultsEnd - 2 * shape.intervalMs);
-    const longest = random.pick([3 * shape.intervalMs, 10 * shape.intervalMs, 1500, faultsEnd - from]);
-    const to = Math.min(faultsEnd, from + random.between(0.2 * shape.intervalMs, longest));
+    const from = random.between(faultsFrom, until - 2 * shape.intervalMs);
+    const longest = random.pick([3 * shape.intervalMs, 10 * shape.intervalMs, 1500, until - from]);
+    const to = Math.min(until, from + random.between(0.2 * shape.intervalMs, longest));
     const node = random.pick(world.nodes);
     const other = random.pick(world.nodes.filter((candidate) => candidate !== node));
     return { from, to, ...random.pick(KINDS)({ world, random, node, other, from, to }) };

@@ -13,6 +13,7 @@ const FLOW_NUMBER = recordLayout.key;
 const GENERATION = recordLayout.flow + flowLayout.generation;
 const SERVER = recordLayout.flow + flowLayout.serverAddr;
 const STATE = recordLayout.flow + flowLayout.state;
+const EPOCH = recordLayout.flow + flowLayout.syncEpoch;
 const OPENING = 1;
 const ESTABLISHED = 2;
 const BUCKETS = 16;
@@ -177,9 +178,10 @@ export class FlowTable implements FlowStore {
     let bucket = cursor?.readUInt32LE(0) ?? 0;
     const records: Buffer[] = [];
     for (; bucket < BUCKETS && records.length < maxRecords; bucket += 1) {
-      for (const { record } of this.buckets[bucket]?.values() ?? []) {
+      for (const { record, epoch } of this.buckets[bucket]?.values() ?? []) {
         const copy = Buffer.from(record);
         copy.writeUInt8(ROUTER, recordLayout.virtualRouter);
+        copy.writeUInt16LE(epoch, EPOCH);
         records.push(copy);
       }
     }

@@ -371,6 +371,9 @@ export class SimNode {
       transport: hooks.streams().transport(this.index),
       random: () => words.next(),
       beatKey: beatKeyOf(this.instance),
+      setTurns: (turns) => {
+        daemonProcess.turns = turns;
+      },
       isServerUp: (server) => hooks.isServerUp(server),
       toHeartbeat: (message) => this.daemon === daemon && this.link.toHeartbeat(message),
       isAlive: () => this.daemon === daemon,

@@ -29,6 +29,8 @@ export class SimProcess {
   /** Probability that any reading of the clock is followed by a stop. */
   stallChance = 0;
   stallMs = 0;
+  /** How far its code goes on in promises (agenda.ts). */
+  turns = 0;
   private readonly agenda: Agenda;
   private readonly machineClock: NodeClock;
   private readonly random: Random;
@@ -88,6 +90,7 @@ export class SimProcess {
       return;
     }
     if (this.isInside) return act();
+    if (this.turns > 0) this.agenda.goesOn(this.turns);
     this.isInside = true;
     this.busyUntil = this.agenda.now;
     act();

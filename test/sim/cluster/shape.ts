@@ -42,9 +42,12 @@ export interface Shape {
 /** The network of the advertisements, and that of the replication. */
 export type BeatPath = 'wire' | 'back';
 
-/** What costs more time (many nodes, long or many intervals) comes more rarely. */
-const NODES = [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 5];
-const INTERVALS_MS = [10, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 100, 1000];
+const times = (count: number, value: number): number[] => new Array<number>(count).fill(value);
+
+/** What costs more time (many nodes, long or many intervals, a long rest at the end) comes more rarely. */
+const NODES = [...times(17, 2), ...times(12, 3), 5];
+const INTERVALS_MS = [...times(2, 10), ...times(27, 100), 1000];
+const LONG_QUIET = 0.12;
 const PATHS: readonly (readonly BeatPath[])[] = [
   [],
   [],
@@ -93,7 +96,7 @@ export function drawShape(seed: number, random: Random): Shape {
     fast: isFast ? { intervalMs: fastMs, lifeMs: FAST_BEATS * fastMs } : null,
     hasReference: paths.length > 0 && random.chance(0.25),
     verifies: random.chance(0.5),
-    quiet: random.chance(0.25) ? 'long' : 'short',
+    quiet: random.chance(LONG_QUIET) ? 'long' : 'short',
   };
 }
 

@@ -153,7 +153,7 @@ export class StreamNetwork {
   private write(pipe: Pipe, side: Side, message: Buffer): boolean {
     const own = pipe.lanes[side];
     if (!pipe.isOpen || own.isEnding) return true;
-    own.waiting.push(Buffer.from(message));
+    own.waiting.push(message);
     this.move(pipe, side, RESEND_FIRST_MS);
     return own.waiting.length < HIGH_WATER;
   }

@@ -7,6 +7,7 @@ import { Random } from '../random.js';
 import type { Datagram } from './beat-peers.js';
 import { isSettled } from './checks.js';
 import { Clients } from './clients.js';
+import { MOST_TURNS } from './daemon.js';
 import { drawFaults, type Fault } from './faults.js';
 import type { Mutant } from './mutants.js';
 import { SimNode } from './node.js';
@@ -53,12 +54,12 @@ const PRIORITY_AT = 22;
 const SETTLE_MS = 16_000;
 const SETTLE_INTERVALS = 12;
 /** Longer than an election; in some runs also longer than a digest or a silence of replication takes to be noticed. */
-const QUIET_MS = { short: 400, long: 2200 };
-const QUIET_INTERVALS = { short: 5, long: 10 };
+const QUIET_MS = { short: 300, long: 2200 };
+const QUIET_INTERVALS = { short: 4.5, long: 10 };
 /** Nothing new is opened at the end, so that what was opened reaches everybody. */
 const LAST_OPEN_MS = 800;
 /** What a hand-over, a lapse or a late daemon may still bring. */
-const SETTLE_LEAST_MS = 1000;
+const SETTLE_LEAST_MS = 800;
 const LOOK_MS = 50;
 const TRUST_MS = 250;
 /** A peer that lost everything without a word is missed after this. */
@@ -66,12 +67,13 @@ const NOTICED_AFTER_MS = 1500;
 /** After a holder has changed (or there were two), its predecessor's last records are still on their way; only then may the tables differ unnoticed. */
 const TRUSTED_AFTER_MS = 4000;
 
-/** Everybody is started, synchronized, and somebody leads. */
-const FIRST_FAULT_MS = 700;
+/** Most are started and synchronized by then, and in most runs somebody leads. */
+const FIRST_FAULT_MS = 500;
 const FIRST_FAULT_INTERVALS = 4;
 /** A thread has to be punctual for five seconds before a promise is given. */
 const FAST_FROM_MS = 6000;
 
+/** The longest; a run whose last fault ends before settles from there on. */
 const faultSpan = (intervalMs: number): number => (intervalMs < 100 ? 2000 : intervalMs < 1000 ? 4000 : 12_000);
 
 export class World {
@@ -120,9 +122,6 @@ export class World {
     this.shape = shape;
     const { agenda, random } = this;
     this.faultsFrom = FIRST_FAULT_MS + FIRST_FAULT_INTERVALS * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
-    this.faultsEnd = this.faultsFrom + faultSpan(shape.intervalMs);
-    this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
-    this.end = this.settledAt + this.quietMs;
     this.sent = Array.from({ length: shape.nodes }, () => []);
     this.promises = Array.from({ length: shape.nodes }, () => []);
     this.isReferenceCut = new Array<boolean>(shape.nodes).fill(false);
@@ -146,7 +145,10 @@ export class World {
       note: (text) => this.note('--', text, agenda.now),
     });
     this.watch = new Watch(this);
-    this.faults = drawFaults(this, new Random(seed ^ 0x165667b1));
+    this.faults = drawFaults(this, this.faultsFrom + faultSpan(shape.intervalMs), new Random(seed ^ 0x165667b1));
+    this.faultsEnd = Math.max(this.faultsFrom, ...this.faults.map(({ to }) => to));
+    this.settledAt = this.faultsEnd + SETTLE_MS + SETTLE_INTERVALS * shape.intervalMs + shape.preemptDelayMs;
+    this.end = this.settledAt + this.quietMs;
   }
 
   async run(): Promise<void> {
@@ -169,14 +171,13 @@ export class World {
 
   private plan(fault: Fault): void {
     const { agenda } = this;
-    agenda.add(fault.from, () => {
-      this.note('--', `fault: ${fault.text}`, agenda.now);
-      fault.begin();
-    });
-    agenda.add(fault.to, () => {
-      this.note('--', `ends: ${fault.text}`, agenda.now);
-      fault.finish();
-    });
+    const happen = (text: string, act: () => void): void => {
+      this.note('--', `${text}: ${fault.text}`, agenda.now);
+      agenda.goesOn(MOST_TURNS);
+      act();
+    };
+    agenda.add(fault.from, () => happen('fault', fault.begin));
+    agenda.add(fault.to, () => happen('ends', fault.finish));
   }
 
   private look(): void {

@@ -142,9 +142,15 @@ export async function greaterAddressWins(t: Test, interop: Interop): Promise<voi
   await agree('an equal router that comes later to follow', both, interop, 'other');
   for (const direction of ['from', 'to'] as const) await loseFrames(lab, TANDEM, { side: 'client', direction });
   await waitFor('both to be active', async () => (await tandem.isActive(TANDEM)) && (await other.isActive(interop.family)));
+  // On a machine that is late a lease of 30 ms may lapse before the better router is heard.
+  const gaveWay = async (): Promise<number> => {
+    const counted = await transitions(both);
+    return (counted['backup:betterActive'] ?? 0) + (counted['backup:leaseLapsed'] ?? 0);
+  };
+  const before = await gaveWay();
   await stopLosing(lab);
+  await waitFor('Tandem to give way', async () => (await gaveWay()) > before);
   await agree('the greater address to stay active', both, interop, 'other');
-  t.match(await transitions(both), { 'backup:betterActive': /[1-9]/ }, 'Tandem gave way');
   await other.kill();
   await waitFor('Tandem to take over', () => tandem.isActive(TANDEM));
   await both.finish();

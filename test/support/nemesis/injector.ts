@@ -2,7 +2,7 @@
  * Makes the faults of a schedule happen to a running cluster, ends each after its time, and writes down what they were. Everything is
  * undone by `healAll`, whatever overlapped with what.
  */
-import { continueNode, crashNode, killNode, plugCable, pullCable, stopNode } from '../lab/faults.js';
+import { continueNode, crashNode, killNode, nodeProcesses, plugCable, pullCable, stopNode } from '../lab/faults.js';
 import { CpuHog, fillDisk, freeDisk, MemoryPressure, memoryController } from '../lab/faults-machine.js';
 import { continueProcess, killProcess, type ProcessRole, stopProcess } from '../lab/faults-process.js';
 import type { WireFaults } from '../lab/faults-wire.js';
@@ -31,6 +31,8 @@ interface Effect extends Partial<Omit<AppliedFault, 'kind' | 'fromMs' | 'toMs' |
   what: string;
   /** Ends it. What has no end of its own has none. */
   end?: () => Promise<void> | void;
+  /** What is known of it only at its end. */
+  outcome?: () => Partial<AppliedFault>;
 }
 
 interface Scene {
@@ -303,16 +305,25 @@ const INJECT: Record<FaultKind, (scene: Scene) => Promise<Effect> | Effect> = {
     const hog = new CpuHog(lab, HOG_LOOPS, Math.ceil(forMs / 1000) + 2);
     return { what: `${HOG_LOOPS} busy loops on this machine`, isMachineLate: true, end: () => hog.end() };
   },
-  memory: ({ lab, victim, willDie, planned: { forMs } }) => {
+  memory: ({ lab, victim, willDie, ensureStarted, planned: { forMs } }) => {
     if (memoryController() === null) return { what: `memory of ${victim}: there is no controller here, nothing was done` };
     // The greedy one is killed first, but whom the kernel kills next is its own choice.
     willDie(victim);
+    const before = nodeProcesses(lab, victim);
     const pressure = new MemoryPressure(lab, victim, Math.ceil(forMs / 1000) + 2);
     return {
       what: `${victim} is short of memory`,
       unable: [victim],
       afterwardsMs: RESUME_MS,
-      end: () => pressure.end(lab),
+      outcome: () => {
+        const after = new Set(nodeProcesses(lab, victim));
+        if (before.every((pid) => after.has(pid))) return {};
+        return { what: `${victim} was so short of memory that a process of it was killed`, afterwardsMs: STARTUP_MS };
+      },
+      end: () => {
+        pressure.end(lab);
+        return ensureStarted(victim);
+      },
     };
   },
   disk: fullDisk,
@@ -379,9 +390,10 @@ export class Injector {
       ensureStarted: (node) => this.#ensureStarted(node),
       willDie: (node) => this.#killed.add(node),
     };
-    const { end, ...effect } = await INJECT[planned.kind](scene);
+    const { end, outcome, ...effect } = await INJECT[planned.kind](scene);
     Object.assign(fault, effect);
     await sleep(Math.max(0, fault.fromMs + planned.forMs - now()));
+    Object.assign(fault, outcome?.());
     await end?.();
     fault.toMs = now();
   }

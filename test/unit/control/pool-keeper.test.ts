@@ -105,6 +105,20 @@ t.test('the last generation is taken up after a restart', async (t) => {
   t.same(setup([saved]).keeper.current(), [saved]);
 });
 
+t.test('nobody is told the one before while a change that was announced comes into force', async (t) => {
+  const { keeper, health, confirm } = setup();
+  health.be1 = 'down';
+  keeper.review(held);
+  await settle();
+  confirm();
+  // More than the promises between the last confirmation and the change need.
+  for (let turn = 0; turn < 20; turn++) {
+    t.match(keeper.decided(held), [{ generation: 2 }], `turn ${turn}`);
+    await null;
+  }
+  t.match(keeper.current(), [{ generation: 2 }], 'by then it is in force');
+});
+
 t.test('two that held at once both decided: in the end the word of the one that stays is in force', async (t) => {
   const heldBy: Record<string, ReadonlySet<string>> = { lb2: held, lb3: held };
   const { keeper } = setup([], heldBy);

@@ -1,6 +1,6 @@
 import t from 'tap';
-import { recordLayout } from '../../../src/l4/abi.gen.js';
-import { splitChunk } from '../../../src/replication/bulk-split.js';
+import { flowLayout, recordLayout } from '../../../src/l4/abi.gen.js';
+import { hasUnnamed, splitChunk } from '../../../src/replication/bulk-split.js';
 
 /** One record per router slot, marked by its position. */
 const records = (...slots: number[]): Buffer =>
@@ -33,4 +33,23 @@ t.test('records of others are left out', async (t) => {
 t.test('nothing is nothing', async (t) => {
   t.same(splitChunk(Buffer.alloc(0), slots([0], []), [0]), []);
   t.same(splitChunk(records(2), slots([0], [1]), [0, 1, 2]), []);
+});
+
+/** By router slot and epoch. */
+const named = (...pairs: [slot: number, epoch: number][]): Buffer => {
+  const chunk = records(...pairs.map(([slot]) => slot));
+  for (const [position, [, epoch]] of pairs.entries())
+    chunk.writeUInt16LE(epoch, position * recordLayout.size + recordLayout.flow + flowLayout.syncEpoch);
+  return chunk;
+};
+
+t.test('a record that the bulk did not name is found among those it named', async (t) => {
+  t.ok(hasUnnamed(named([0, 7], [0, 0], [0, 7]), 7, [0]), 'born here');
+  t.ok(hasUnnamed(named([0, 7], [1, 6]), 7, [0, 1]), 'of an earlier bulk');
+});
+
+t.test('records of other routers, and those that were named, are none', async (t) => {
+  t.notOk(hasUnnamed(named([0, 7], [1, 0], [2, 6]), 7, [0]));
+  t.notOk(hasUnnamed(named([0, 7], [1, 7]), 7, [0, 1]));
+  t.notOk(hasUnnamed(Buffer.alloc(0), 7, [0]));
 });

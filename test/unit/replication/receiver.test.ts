@@ -1,118 +1,8 @@
 /** Every event and frame in every phase of the receiving machine, then the ways through it that matter. */
 import t from 'tap';
-import type { Frame, Hello } from '../../../src/replication/frames.js';
-import {
-  ACK_DELAY_MS,
-  DIGEST_RESYNC_GAP_MS,
-  EPOCH_COUNT,
-  LATE_WAKE_MS,
-  PING_MS,
-  RECORD_BYTES,
-  SILENCE_MS,
-} from '../../../src/replication/limits.js';
-import {
-  initialReceiver,
-  isReceivedInSync,
-  type ReceiverEffect,
-  type ReceiverEvent,
-  type ReceiverState,
-  receiverDeadline,
-  stepReceiver,
-} from '../../../src/replication/receiver.js';
-import type { Monotonic } from '../../../src/system/clock.js';
-
-const hello = (node: string, instance: string): Hello => ({
-  versionMin: 1,
-  versionMax: 1,
-  capabilities: 0,
-  node,
-  cluster: 'shop',
-  configDigest: 'a',
-  instance,
-  abi: 1,
-  recordBytes: RECORD_BYTES,
-  byteOrder: 'little',
-  software: '1',
-});
-const RECORDS = Buffer.alloc(2 * RECORD_BYTES);
-
-class Machine {
-  state: ReceiverState;
-  now = 1000 as Monotonic;
-  effects: ReceiverEffect[] = [];
-
-  constructor(epochStart = 0, isFormerHolder = false) {
-    this.state = initialReceiver({ own: hello('lb2', 'own'), epochStart, epochStride: 1, isFormerHolder });
-  }
-
-  feed(event: ReceiverEvent): this {
-    const step = stepReceiver(this.state, event, this.now);
-    this.state = step.state;
-    this.effects = step.effects;
-    return this;
-  }
-
-  frame(frame: Frame): this {
-    return this.feed({ type: 'frame', frame });
-  }
-
-  tickAt(ms: number): this {
-    this.now = ms as Monotonic;
-    return this.feed({ type: 'tick' });
-  }
-
-  later(ms: number): this {
-    this.now = (this.now + ms) as Monotonic;
-    return this;
-  }
-
-  get told(): string[] {
-    return this.effects.map((effect) => {
-      if (effect.type === 'apply') return `apply ${effect.mode} ${effect.epoch}`;
-      if (effect.type !== 'send') return effect.type;
-      return 'sequence' in effect.frame ? `send ${effect.frame.type} ${effect.frame.sequence}` : `send ${effect.frame.type}`;
-    });
-  }
-
-  toFresh(): this {
-    return this.feed({ type: 'opened', hello: hello('lb1', 'theirs') });
-  }
-
-  /** In a bulk after gap 1, holding 2 and begin 3. */
-  toBulk(): this {
-    this.toFresh().frame({ type: 'gap', sequence: 1, reason: 'new' });
-    this.frame({ type: 'control', sequence: 2, message: { type: 'holding', routers: ['front'] } });
-    return this.frame({ type: 'bulkBegin', sequence: 3, bulk: 1 }).later(10);
-  }
-
-  toPurge(): this {
-    this.toBulk().frame({ type: 'bulkEnd', sequence: 4, bulk: 1, chunks: 0, routers: ['front'] });
-    return this.later(10);
-  }
-
-  toComplete(): this {
-    return this.toPurge().feed({ type: 'purged', epoch: this.state.epoch });
-  }
-
-  /** The sender, known not to hold anything before, has sent its table. */
-  toHandOver(): this {
-    this.toFresh().frame({ type: 'control', sequence: 1, message: { type: 'holding', routers: [] } });
-    this.frame({ type: 'gap', sequence: 2, reason: 'lost' });
-    return this.bulkOf(['front']);
-  }
-
-  /** A whole bulk of a sender that holds these, with the next number on. */
-  bulkOf(routers: string[]): this {
-    const next = this.state.applied + 1;
-    this.frame({ type: 'control', sequence: next, message: { type: 'holding', routers } });
-    this.frame({ type: 'bulkBegin', sequence: next + 1, bulk: next });
-    return this.frame({ type: 'bulkEnd', sequence: next + 2, bulk: next, chunks: 0, routers }).later(10);
-  }
-
-  toHole(): this {
-    return this.toComplete().frame({ type: 'records', sequence: 9, records: RECORDS });
-  }
-}
+import { ACK_DELAY_MS, DIGEST_RESYNC_GAP_MS, EPOCH_COUNT, LATE_WAKE_MS, PING_MS, SILENCE_MS } from '../../../src/replication/limits.js';
+import { isReceivedInSync, type ReceiverEvent, receiverDeadline } from '../../../src/replication/receiver.js';
+import { hello, Machine, RECORDS } from '../../support/receiver-machine.js';
 
 const PHASES: Record<string, () => Machine> = {
   handOver: () => new Machine().toHandOver(),
@@ -132,6 +22,7 @@ const EVENTS: Record<string, (next: number) => ReceiverEvent> = {
   holding: () => ({ type: 'holding', routers: [] }),
   purged: () => ({ type: 'purged', epoch: 2 }),
   handedOver: () => ({ type: 'handedOver' }),
+  allNamed: () => ({ type: 'allNamed', epoch: 2 }),
   distrust: () => ({ type: 'distrust', reason: 'old' }),
   compared: () => ({ type: 'compared', matched: true }),
   tick: () => ({ type: 'tick' }),
@@ -243,6 +134,7 @@ const TABLE: Record<string, Record<string, string>> = {
     openedNew: `${HELLO} 0, changed`,
     closed: 'changed',
     handedOver: RESYNC,
+    allNamed: 'purge',
     // The acknowledgement of the frames before is due.
     tick: 'send ack 5',
     distrust: RESYNC,
@@ -291,93 +183,6 @@ t.test('complete only after the purge, also when the stream broke meanwhile', as
   machine.toFresh();
   t.match(machine.effects[1], { frame: { type: 'resume', sequence: 4, complete: true } });
   t.ok(isReceivedInSync(machine.state));
-});
-
-t.test('nothing is purged for a sender that has just begun to hold before it was given what is here', async (t) => {
-  const machine = new Machine().toHandOver();
-  t.match(machine.effects[0], { type: 'handOver', routers: ['front'] });
-  t.notOk(machine.state.purge, 'not yet');
-  t.notOk(isReceivedInSync(machine.state));
-  machine.feed({ type: 'handedOver' });
-  t.match(machine.effects[0], { frame: { type: 'resync' } }, 'its table was read before it had that');
-  machine.frame({ type: 'gap', sequence: 20, reason: 'asked' }).bulkOf(['front']);
-  t.same(machine.state.purge?.routers, ['front'], 'now it says what may go');
-  t.notOk(isReceivedInSync(machine.state));
-  machine.feed({ type: 'purged', epoch: machine.state.epoch });
-  t.ok(isReceivedInSync(machine.state));
-  machine.frame({ type: 'gap', sequence: 40, reason: 'lost again' }).bulkOf(['front']);
-  t.ok(machine.state.purge, 'it has held all the time: no more questions');
-});
-
-t.test('who held itself hands over, too, though the other one is known to hold', async (t) => {
-  const machine = new Machine()
-    .toComplete()
-    .feed({ type: 'holding', routers: ['front'] })
-    .feed({ type: 'holding', routers: [] });
-  machine.frame({ type: 'gap', sequence: 5, reason: 'asked' }).bulkOf(['front']);
-  t.match(machine.effects[0], { type: 'handOver', routers: ['front'] });
-});
-
-t.test('a process that was started where the lease was held lately hands over, too', async (t) => {
-  t.ok(new Machine(0, true).toPurge().state.handOver);
-});
-
-t.test('a sender that takes nothing over does not keep old records alive', async (t) => {
-  const machine = new Machine().toHandOver();
-  const until = machine.state.handOver?.until ?? 0;
-  machine.frame({ type: 'ping' }).tickAt(until - 1);
-  t.notOk(machine.state.purge);
-  t.equal(receiverDeadline(machine.state), until);
-  machine.frame({ type: 'ping' }).tickAt(until);
-  t.same(machine.told, ['purge']);
-  machine.feed({ type: 'handedOver' });
-  t.same(machine.told, [], 'too late');
-});
-
-t.test('a hand-over goes on while the stream of the new holder is away', async (t) => {
-  const machine = new Machine().toHandOver().feed({ type: 'closed', reason: 'broken' });
-  machine.feed({ type: 'handedOver' });
-  machine.toFresh();
-  t.match(machine.effects[1], { frame: { type: 'resume', sequence: 0, complete: false } }, 'it starts over');
-});
-
-t.test('who has always held, or has our table, is believed at once', async (t) => {
-  t.ok(new Machine().toPurge().state.purge, 'nothing is known of before');
-  const matched = new Machine().toComplete();
-  matched.frame({ type: 'control', sequence: 5, message: { type: 'holding', routers: [] } });
-  matched.frame({ type: 'control', sequence: 6, message: { type: 'holding', routers: ['front'] } });
-  matched.feed({ type: 'compared', matched: true });
-  matched.frame({ type: 'gap', sequence: 9, reason: 'lost' }).bulkOf(['front']);
-  t.ok(matched.state.purge, 'equal since it holds');
-  const own = new Machine().toFresh().feed({ type: 'holding', routers: ['front'] });
-  own.frame({ type: 'control', sequence: 1, message: { type: 'holding', routers: [] } });
-  own.frame({ type: 'gap', sequence: 2, reason: 'lost' }).bulkOf(['front']);
-  t.ok(own.state.purge, 'of what we hold nothing is purged anyway');
-  const restarted = new Machine().toComplete().feed({ type: 'opened', hello: hello('lb1', 'another') });
-  restarted.frame({ type: 'gap', sequence: 1, reason: 'new stream' }).bulkOf(['front']);
-  t.ok(restarted.state.purge, 'its daemon has restarted, its table has not');
-});
-
-t.test('a purge of an older epoch completes nothing', async (t) => {
-  const machine = new Machine().toPurge();
-  const { epoch } = machine.state;
-  machine.frame({ type: 'gap', sequence: 9, reason: 'again' });
-  machine.frame({ type: 'bulkBegin', sequence: 10, bulk: 2 });
-  machine.frame({ type: 'bulkEnd', sequence: 11, bulk: 2, chunks: 0, routers: [] });
-  machine.feed({ type: 'purged', epoch });
-  t.notOk(machine.state.isComplete);
-  machine.feed({ type: 'purged', epoch: machine.state.epoch });
-  t.ok(machine.state.isComplete);
-});
-
-t.test('a sender that holds what we hold only fills holes', async (t) => {
-  const machine = new Machine().toBulk();
-  machine.feed({ type: 'holding', routers: ['front'] });
-  machine.frame({ type: 'bulkChunk', sequence: 4, bulk: 1, index: 0, mode: 'bulk', records: RECORDS });
-  t.same(machine.told, ['apply merge 2', 'send ack 4']);
-  machine.feed({ type: 'holding', routers: ['other'] });
-  machine.frame({ type: 'bulkChunk', sequence: 5, bulk: 1, index: 1, mode: 'bulk', records: RECORDS });
-  t.match(machine.told, ['apply bulk 2']);
 });
 
 t.test('two mismatches in a row ask for a resync, at most every few seconds', async (t) => {

@@ -361,14 +361,16 @@ t.test('a machine that went back in time numbers above what the peer has, and st
   t.match(later.state.reason, /more than this stream ever sent/);
 });
 
+/** Its stream has broken, and a new one is there: the peer has everything up to `sequence`. */
+function back(machine: Machine, sequence: number): string[] {
+  machine.tickAt(1000);
+  machine.feed({ type: 'opened' });
+  machine.frame({ type: 'hello', hello: hello('lb2') });
+  machine.frame({ type: 'resume', instance: 'instance of lb1', sequence, complete: true });
+  return machine.told;
+}
+
 t.test('records of a router that was given up while apart do not overwrite what its next holder did', async (t) => {
-  const back = (machine: Machine, sequence: number): string[] => {
-    machine.tickAt(1000);
-    machine.feed({ type: 'opened' });
-    machine.frame({ type: 'hello', hello: hello('lb2') });
-    machine.frame({ type: 'resume', instance: 'instance of lb1', sequence, complete: true });
-    return machine.told;
-  };
   const waiting = (): Machine => {
     const machine = new Machine().toLive();
     machine.feed({ type: 'holding', held: [FRONT] });
@@ -384,6 +386,29 @@ t.test('records of a router that was given up while apart do not overwrite what 
   const known = waiting();
   known.feed({ type: 'holding', held: [] });
   t.notOk(back(known, 6).includes('readChunk'), 'the records have arrived, only the acknowledgement has not');
+});
+
+t.test('nor does a bulk that was read while it was held', async (t) => {
+  const waiting = (mode: 'bulk' | 'merge'): Machine => {
+    const machine = new Machine().toLive();
+    machine.feed({ type: 'holding', held: [FRONT] });
+    machine.frame({ type: 'ack', sequence: 5 });
+    machine.feed({ type: 'lost', reason: 'events' });
+    const parts = [{ mode, records: Buffer.alloc(RECORD_BYTES) }];
+    machine.feed({ type: 'chunk', bulk: machine.state.bulks, parts, cursor: null });
+    t.match(machine.told, ['send bulkChunk 9', 'send bulkEnd 10']);
+    machine.feed({ type: 'closed', reason: 'broken' });
+    return machine;
+  };
+  const givenUp = (mode: 'bulk' | 'merge'): Machine => {
+    const machine = waiting(mode);
+    machine.feed({ type: 'holding', held: [] });
+    return machine;
+  };
+  t.ok(back(givenUp('bulk'), 8).includes('readChunk'), 'read once more, to fill holes');
+  t.notOk(back(waiting('bulk'), 8).includes('readChunk'), 'still held');
+  t.notOk(back(givenUp('merge'), 8).includes('readChunk'), 'that only fills holes anyway');
+  t.notOk(back(givenUp('bulk'), 9).includes('readChunk'), 'it has arrived');
 });
 
 t.test('what was held and announced while apart is not said when it is over', async (t) => {

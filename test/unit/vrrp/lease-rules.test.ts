@@ -248,6 +248,16 @@ t.test('announcements: a burst at take-over, bursts for refresh, another after a
   t.equal(count(30_000), 3, 'a refresh');
   router.hear(50, SMALLER);
   t.equal(count(1000), 3, 'the other may have announced itself');
+  t.equal(count(2000), 0, 'once');
+  router.hear(0, SMALLER);
+  t.equal(count(1000), 3, 'so may one that was not heard before it gave way');
+  t.end();
+});
+
+t.test('a goodbye during the first announcements prolongs nothing', (t) => {
+  const router = active();
+  router.hear(0, SMALLER);
+  t.equal(router.pass(1000).filter((effect) => effect.type === 'announce').length, 2, 'the rest of the first three');
   t.end();
 });
 

@@ -218,6 +218,28 @@ t.test('a goodbye that its advertisements have overtaken: by its beats it leads 
   t.same(honest.pass(61).map(tell), [...TAKEN, 'backup>active:priorityZero'], 'its beats say the same');
 });
 
+t.test('adverts that are lost renewed its lease all the same: the wait counts from its last beat', async (t) => {
+  const SILENT_MS = 25;
+  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
+  const beating = (ms: number): Driver => {
+    const driver = following();
+    for (let waited = 0; waited < ms; waited += 25) {
+      driver.pass(25);
+      says(driver, { role: 'active', term: 4, priority: 200 });
+    }
+    driver.pass(SILENT_MS);
+    silent(driver, { isLeaseOver: false, silentMs: SILENT_MS });
+    return driver;
+  };
+  t.equal(beating(150).waitMs, 360.938 - SILENT_MS, 'one is lost');
+  t.equal(beating(1000).waitMs, 360.938 - SILENT_MS, 'all are, and it is told so');
+  t.equal(beating(75).waitMs, 360.938 - 75 - SILENT_MS, 'none is: the time of the adverts counts');
+
+  const heard = beating(150);
+  heard.feed({ type: 'advert', advert });
+  t.equal(heard.waitMs, 360.938, 'nor is when it is heard anew');
+});
+
 t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
   const driver = backup();
   for (let waited = 0; waited < 400 && driver.state.kind === 'backup'; waited += 50) {
