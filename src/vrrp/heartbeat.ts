@@ -10,7 +10,7 @@ import { parseAddress } from '../system/ip-address.js';
 import { nameHash } from '../system/name-hash.js';
 import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
-import { Beats } from './beats.js';
+import { Beats, type Silence } from './beats.js';
 import { GroupUnit } from './group-unit.js';
 import type {
   BeatPeer,
@@ -294,9 +294,9 @@ export class Heartbeat {
     const listener = {
       onBatch: () => this.wires.drainAll(DRAIN_LIMIT),
       onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
-      onSilent: (peer: BeatPeer, isLeaseOver: boolean, silentMs: number) => {
+      onSilent: (peer: BeatPeer, silence: Silence) => {
         this.references?.look();
-        for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, isLeaseOver, silentMs });
+        for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, ...silence });
         this.arm();
       },
       onLapsed: (slot: number) => {

@@ -19,8 +19,6 @@ const CHALLENGE_MS = 150;
 const QUESTION_PRIORITY = 1;
 /** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
 const ANSWER_MS = 1.5;
-/** An advert and a beat that are read within this time may have come in either order. */
-const READ_TOGETHER_MS = 1;
 
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
@@ -68,8 +66,6 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   // Nobody was followed yet: whoever leads by now has its turn to be heard.
   const heard = state.others.find((other) => other.from === peer.node);
   if (state.waitsFor === 'alone' && heard === undefined && state.unheard !== peer.node) return { state, effects: [] };
-  // Both waited to be read while this process was stopped, and which is the later word nobody knows: the adverts decide.
-  if (heard !== undefined && now - heard.heardAt < READ_TOGETHER_MS) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
   const obeyed = obeyIfOrdered(left, now);
   if (obeyed !== null) return obeyed;
@@ -181,7 +177,9 @@ function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
   return { state: { ...begun.state, challengedUntil: plus(now, CHALLENGE_MS) }, effects: [counted, challenged, ...begun.effects] };
 }
 
-export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, { type: 'peerSilent' }>, now: Monotonic): Step {
+type PeerSilent = Extract<RouterEvent, { type: 'peerSilent' }>;
+
+export function peerFellSilent(state: RouterState, event: PeerSilent, now: Monotonic): Step {
   const before = peerOf(state, event.node);
   if (before === null) return { state, effects: [] };
   const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
@@ -202,15 +200,15 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
 }
 
 /** Its adverts were being lost before its beats ended, so the last one that it sent is not the last one that was heard: its lease counts from
- *  there, and at the latest from its last beat. */
-function outlasting(state: RouterState, { node, silentMs }: { node: SenderKey; silentMs: number }, now: Monotonic): RouterState {
+ *  there, and at the latest from when its next beat was due. */
+function outlasting(state: RouterState, { node, silentMs, beatIntervalMs }: PeerSilent, now: Monotonic): RouterState {
   if (state.kind !== 'backup') return state;
   const { activeIntervalMs } = state;
   const lastBeatAt = plus(now, -silentMs);
   const heardAt = state.others.find((other) => other.from === node)?.heardAt;
   const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
   if (!isLosing) return state;
-  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs(state))) };
+  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, beatIntervalMs + downMs(state))) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */
