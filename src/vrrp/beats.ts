@@ -190,7 +190,11 @@ export class Beats {
     known.wasSilent = known.promiseUs > 0;
     const isDoubted = known.doubtedUntil !== null && this.context.ports.clock.now() < known.doubtedUntil;
     const isLeaseOver = known.promiseUs > 0 && !isDoubted;
-    this.context.listener.onSilent(known.peer, { isLeaseOver, silentMs: silentUs / US_PER_MS, beatIntervalMs: known.intervalUs / US_PER_MS });
+    this.context.listener.onSilent(known.peer, {
+      isLeaseOver,
+      silentMs: silentUs / US_PER_MS,
+      beatIntervalMs: known.intervalUs / US_PER_MS,
+    });
   }
 
   // --- fast liveness ------------------------------------------------------------------------------------------------------------------
