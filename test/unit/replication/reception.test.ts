@@ -46,7 +46,9 @@ class Node {
           this.dialled.push(node);
           return { write: () => true, close: () => undefined };
         },
-        listen: async (accept) => void (this.accept = accept),
+        listen: async (accept) => {
+          this.accept = accept;
+        },
         close: async () => undefined,
       },
     });
@@ -65,7 +67,10 @@ class Node {
       answers.push(decoded.ok ? decoded.frame.type : decoded.reason);
       return true;
     };
-    const handlers = this.accept({ certifiedNames, write, close: () => void (isClosed = true) });
+    const close = (): void => {
+      isClosed = true;
+    };
+    const handlers = this.accept({ certifiedNames, write, close });
     return {
       say: (...frames) => frames.forEach((frame) => void handlers.onMessage(encode(frame))),
       sayBytes: (bytes) => handlers.onMessage(bytes),
