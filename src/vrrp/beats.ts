@@ -29,7 +29,7 @@ export interface BeatListener {
   /** Before any of the others. */
   onBatch(): void;
   /** A peer's beat with something new in it. */
-  onBeat(peer: BeatPeer, groups: readonly GroupBeat[]): void;
+  onBeat(peer: BeatPeer, groups: readonly GroupBeat[], heardAt: Monotonic): void;
   onSilent(peer: BeatPeer, silence: Silence): void;
   onLapsed(slot: number): void;
 }
@@ -180,7 +180,7 @@ export class Beats {
     known.intervalUs = event.intervalUs;
     known.promiseUs = event.promiseUs;
     if (isOtherRhythm) this.port.watch(event.peer, silenceUs(known));
-    this.context.listener.onBeat(known.peer, groups);
+    this.context.listener.onBeat(known.peer, groups, (Number(event.atNs) / NS_PER_MS) as Monotonic);
   }
 
   private silent({ peer, silentUs }: Extract<BeatEvent, { type: 'silent' }>): void {

@@ -293,7 +293,7 @@ export class Heartbeat {
     if (settings === null) return;
     const listener = {
       onBatch: () => this.wires.drainAll(DRAIN_LIMIT),
-      onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
+      onBeat: (peer: BeatPeer, groups: readonly GroupBeat[], heardAt: Monotonic) => this.beatHeard(peer, groups, settings.nodeId, heardAt),
       onSilent: (peer: BeatPeer, silence: Silence) => {
         this.references?.look();
         for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, ...silence });
@@ -328,11 +328,11 @@ export class Heartbeat {
     for (const unit of this.units.values()) unit.feed({ type: 'reference', verdict: this.references.verdict });
   }
 
-  private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number): void {
+  private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number, heardAt: Monotonic): void {
     this.references?.look();
     for (const unit of this.units.values()) {
       const beat = groups.find((group) => group.nameHash === nameHash(unit.config.name));
-      if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId);
+      if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId, heardAt);
     }
     this.arm();
   }

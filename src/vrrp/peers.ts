@@ -11,7 +11,7 @@ import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { activeDownMs, earliest, latest, leaseMarginMs, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, latest, lateWakeMs, leaseMarginMs, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -52,8 +52,11 @@ function ownerSince(state: Active, peer: PeerView): Active {
 
 const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });
 
-const hasResigned = (before: PeerView | null, peer: PeerView): boolean =>
-  before !== null && before.role === 'active' && peer.role !== 'active' && peer.role !== 'claiming';
+/** Of late. Advertisements have no time: to a process that did not run since this was said, any of them may be a later word. */
+function hasResigned(before: PeerView | null, peer: PeerView, intervalMs: number, now: Monotonic): boolean {
+  const isLeft = before !== null && before.role === 'active' && peer.role !== 'active' && peer.role !== 'claiming';
+  return isLeft && now - peer.heardAt <= lateWakeMs(intervalMs);
+}
 
 const forget = (state: RouterState, node: SenderKey): RouterState['others'] => state.others.filter((other) => other.from !== node);
 
@@ -62,7 +65,7 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
     return { state: waitAnew(state, now), effects: [] };
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
-  if (!hasResigned(before, peer) || peer.followsActive) return { state, effects: [] };
+  if (!hasResigned(before, peer, state.activeIntervalMs, now) || peer.followsActive) return { state, effects: [] };
   // Nobody was followed yet: whoever leads by now has its turn to be heard.
   const heard = state.others.find((other) => other.from === peer.node);
   if (state.waitsFor === 'alone' && heard === undefined && state.unheard !== peer.node) return { state, effects: [] };
@@ -99,7 +102,7 @@ function isBestLeft(state: Backup, leaving: SenderKey): boolean {
 }
 
 function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
-  if (!hasResigned(before, peer)) return { state, effects: [] };
+  if (!hasResigned(before, peer, state.settings.advertIntervalMs, now)) return { state, effects: [] };
   const others = forget(state, peer.node);
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
 }

@@ -68,6 +68,8 @@ export interface PeerView {
   reason: string;
   /** Beats arrive. */
   isReachable: boolean;
+  /** When this was first said. */
+  heardAt: Monotonic;
 }
 
 export interface Common {

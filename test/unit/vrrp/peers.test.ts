@@ -17,6 +17,7 @@ const view = (change: Partial<PeerView> = {}): PeerView => ({
   isPlanned: false,
   reason: 'other',
   isReachable: true,
+  heardAt: Number.POSITIVE_INFINITY as Monotonic,
   ...change,
 });
 const says = (driver: Driver, change: Partial<PeerView>): string[] => driver.feed({ type: 'peer', peer: view(change) }).map(tell);
@@ -63,6 +64,19 @@ t.test('an order that waits for a goodbye: the beat that tells of it is as good'
   late.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
   late.pass(60);
   t.same(says(late, resigned), [], 'too late for that order');
+});
+
+t.test('the word that it gave up waited to be read: whether it leads again, only the adverts tell', async (t) => {
+  for (const waitedMs of [50, 51]) {
+    const driver = following();
+    driver.pass(100);
+    driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
+    const heardAt = (driver.now - waitedMs) as Monotonic;
+    const effects = says(driver, { role: 'backup', term: 4, reason: 'leaseLapsed', heardAt });
+    t.same(effects, waitedMs === 50 ? [...TAKEN, 'backup>active:told:leaseLapsed'] : []);
+    if (waitedMs > 50) t.same(driver.pass(355).map(tell), [], 'its adverts count');
+    if (waitedMs > 50) t.same(driver.pass(10).map(tell), [...TAKEN, 'backup>active:activeSilent']);
+  }
 });
 
 t.test('somebody gives up whom a node that has just started never followed: it listens to the end', async (t) => {
