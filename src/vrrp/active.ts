@@ -200,8 +200,9 @@ function verifyAgain(verification: Verification, now: Monotonic, effects: Router
 /** No echo came back: not only the peer that complained does not hear us. */
 export function challengeFailed(state: Active, now: Monotonic): Step {
   const { advertIntervalMs } = state.settings;
-  const holdDownUntil = latest(state.holdDownUntil ?? now, plus(now, UNHEARD_HOLD_DOWN_MS));
-  return toBackup({ ...state, holdDownUntil }, 'alone', advertIntervalMs, now, 'unheard', 'failed', [
+  const unheardUntil = plus(now, UNHEARD_HOLD_DOWN_MS);
+  const holdDownUntil = latest(state.holdDownUntil ?? now, unheardUntil);
+  return toBackup({ ...state, holdDownUntil, unheardUntil }, 'alone', advertIntervalMs, now, 'unheard', 'failed', [
     { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
     { type: 'sendAdvert', priority: 0, to: null },
   ]);

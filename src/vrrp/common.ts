@@ -34,8 +34,8 @@ export const preemptionAllowed = (state: RouterState, now: Monotonic): boolean =
 
 /** What passes unchanged from one state to the next. */
 export function carried(state: RouterState): Common {
-  const { settings, conditions, others, peers, term, isTermKnown, isPlanned, losses, holdDownUntil } = state;
-  return { settings, conditions, others, peers, term, isTermKnown, isPlanned, losses, holdDownUntil, preemptSince: null };
+  const { settings, conditions, others, peers, term, isTermKnown, isPlanned, losses, holdDownUntil, unheardUntil } = state;
+  return { settings, conditions, others, peers, term, isTermKnown, isPlanned, losses, holdDownUntil, unheardUntil, preemptSince: null };
 }
 
 /** Who advertised, and until when it may hold a lease: its last advertisement plus three of its intervals. Priority 0 ends that. */

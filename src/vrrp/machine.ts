@@ -40,6 +40,7 @@ export function initialState(settings: RouterSettings): Initialize {
     losses: [],
     preemptSince: null,
     holdDownUntil: null,
+    unheardUntil: null,
   };
 }
 

@@ -15,7 +15,8 @@
  * - `sameInstant`: the other acquired while the holder's first advertisement was still under way, and gave up on receiving it.
  * - `handOver`: a daemon told a node to take over while a third one, not the one that gave up, was already doing so by itself.
  * - `lateWord`: the second took over because a beat said that the first had resigned, and the first led again; or because of a silence
- *   within a promise that was none: a fault held the beats up for longer than that.
+ *   within a promise that was none: a fault held the beats up for longer than that. Without beats, because an advertisement of priority 0
+ *   said so that a fault had held up: nothing in an advertisement tells an old one from a new one.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
  * - `frozen`: the clock of the first one's whole machine stood still or went back, so its lease ended later than the others could know.
  */
@@ -51,7 +52,7 @@ export interface Verdict {
 /** Longest time from the last look into the socket to the lease in an undisturbed step (CLAIM_STALL_MS and a little). */
 const STEP_MS = 2.5;
 const EPSILON_MS = 1e-6;
-/** Longer than a fault holds a beat up. */
+/** Longer than a fault holds a beat or an advertisement up. */
 const LATE_WORD_MS = 2000;
 /** For so many advertisements one that leads in the later term does not obey one that insists on an earlier one (peer-view.ts). */
 const DOUBT_INTERVALS = 3;
@@ -171,10 +172,10 @@ function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const waited = waitedMs(world, index, second.from) ?? (isPreempting(world, index, second.from) ? 0 : null);
   if (fast === null || waited === null) return false;
   const since = second.from - fast.lifeMs - waited;
-  const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
+  const beats = (world.beats[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
   const believedAt = since + fast.lifeMs;
-  const hasArrived = promises.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
-  const overdue = promises.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
+  const hasArrived = beats.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
+  const overdue = beats.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
   return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
 
@@ -185,8 +186,19 @@ const isThirdParty = (first: Holding, second: Holding): boolean =>
 
 const isSlowAt = (world: World, at: number): boolean => world.slowedUntil.wire > at || world.slowedUntil.back > at;
 
+/** Told by a goodbye of before the first one's lease, which no beat denied. */
+function wasGoodbyeLate(world: World, first: Holding, second: Holding): boolean {
+  const { reason } = nodeAt(world, second.node).transitions.find(({ at, to }) => to === 'active' && Math.abs(at - second.from) < 1) ?? {};
+  if (world.shape.paths.length > 0 || reason !== 'priorityZero') return false;
+  return (world.sent[first.node] ?? []).some(
+    ({ at, priority, isDisturbed }) =>
+      priority === 0 && at < first.from && at > second.from - LATE_WORD_MS && isDisturbed[second.node] === true,
+  );
+}
+
 /** Told by a beat, while a fault delays beats, and by one that led again by then. */
 function wasWordLate(world: World, first: Holding, second: Holding): boolean {
+  if (wasGoodbyeLate(world, first, second)) return true;
   if (world.shape.fast !== null && isSlowAt(world, second.from) && waitedMs(world, second.node, second.from) !== null) return true;
   const told = nodeAt(world, second.node).transitions.find(({ at, to }) => to === 'active' && Math.abs(at - second.from) < 1);
   const resigned = nodeAt(world, first.node).transitions.some(

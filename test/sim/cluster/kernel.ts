@@ -70,7 +70,7 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
-  /** At this true time. */
+  /** At this true time, if the process that asks for it still lives. */
   at(trueAt: number, act: () => void): void;
   /** A lease begins. */
   onAcquired(): void;
