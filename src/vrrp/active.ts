@@ -135,7 +135,7 @@ function activeHears(state: Active, advert: HeardAdvert, now: Monotonic): Step {
 }
 
 /** At the next wake; a burst that goes on does it. */
-function announceAgain(state: Active, now: Monotonic): Active {
+export function announceAgain(state: Active, now: Monotonic): Active {
   if (state.announceLeft > 0) return state;
   return { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
 }

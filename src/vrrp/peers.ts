@@ -6,7 +6,7 @@
  * say otherwise, and a cluster whose beats are all lost is a plain VRRP cluster.
  */
 import type { Monotonic } from '../system/clock.js';
-import { beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
+import { announceAgain, beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { doubt, livingHolder, peerOf } from './peer-view.js';
@@ -40,9 +40,11 @@ export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): S
   }
 }
 
+/** Whom we did not hear, and whoever was active beside us, may have been the last to tell hosts and switches where the addresses are. */
 function met(state: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Active {
   if (before === null) return ownerSince(state, peer);
-  return before.isReachable ? state : announcedAnew(state, now);
+  const hasGivenUp = before.role === 'active' && peer.role !== 'active';
+  return before.isReachable && !hasGivenUp ? state : announceAgain(state, now);
 }
 
 /** The owner of the addresses waits for nobody's beats before it takes them: whatever term it hears of first is an earlier one. */
@@ -107,11 +109,6 @@ function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
 }
 
-/** Whom we did not hear may have believed the same of us, and told hosts and switches that the addresses are there. */
-function announcedAnew(state: Active, now: Monotonic): Active {
-  return state.announceLeft > 0 ? state : { ...state, announceLeft: state.settings.announce.repeat, announceAt: now };
-}
-
 function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
   const insists = peer.role === 'active' && peer.term < leader.term;
   const isDoubtOver = leader.doubted?.node === peer.node && !insists;
@@ -128,6 +125,9 @@ function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, n
   return checkHearing(state, peer, now);
 }
 
+/** Our beats may not be heard there; it announces itself again after a goodbye. */
+const partingTo = (peer: PeerView): RouterEffect => ({ type: 'sendAdvert', priority: 0, to: peer.node });
+
 /** Two believe to be active: the later term stays, and in the same term the better one; whoever stays says so again. */
 function twoActive(state: Active, peer: PeerView, now: Monotonic): Step {
   const isOlder = state.isTermKnown ? peer.term > state.term : peer.term >= state.term;
@@ -138,6 +138,7 @@ function twoActive(state: Active, peer: PeerView, now: Monotonic): Step {
     return toBackup(state, 'activeSilent', advertIntervalMs, now, 'betterActive', 'outranked', [
       conflict,
       { type: 'releaseLease', admitMs: HAND_OVER_GRACE_MS },
+      partingTo(peer),
     ]);
   }
   const { repeat } = state.settings.announce;
@@ -159,6 +160,7 @@ function yieldStale(state: Active, peer: PeerView, now: Monotonic): Step {
   const fields = { node: peer.node, term: peer.term, ownTerm: state.term };
   const step = toBackup(older, 'activeSilent', state.settings.advertIntervalMs, now, 'staleTerm', 'outranked', [
     { type: 'releaseLease', admitMs: 0 },
+    ...(peer.role === 'active' ? [partingTo(peer)] : []),
     { type: 'count', counter: 'staleTerms' },
     { type: 'log', level: 'warn', event: 'staleTerm', fields },
   ]);

@@ -141,6 +141,7 @@ export class World {
       settledAt: () => this.settledAt,
       end: () => this.end,
       serversChangedAt: () => this.serversChangedAt,
+      isClaimUnheard: (node) => this.isClaimUnheard(node),
       note: (text) => this.note('--', text, agenda.now),
     });
     this.watch = new Watch(this);
@@ -315,6 +316,16 @@ export class World {
     const sent = { at, sequence, arrived, undisturbed: new Array<number>(this.nodes.length).fill(0) };
     beats.push(sent);
     return sent;
+  }
+
+  /** Beats repeat what they say, adverts do not. */
+  private isClaimUnheard(index: number): boolean {
+    const holders = this.nodes.filter((node) => node.holds);
+    const [holder] = holders;
+    const since = this.nodes[index]?.kernel.holdings.at(-1)?.from ?? 0;
+    if (holder === undefined || holders.length > 1 || holder.index === index || this.shape.paths.length > 0) return false;
+    const told = (this.sent[index] ?? []).filter(({ at, isAddressed }) => at > since - 1 && isAddressed[holder.index] === true);
+    return told.every(({ isDisturbed }) => isDisturbed[holder.index] === true);
   }
 
   /** A machine whose clock stood still, or went back, under a lease that is older than this node's, which hears its beats. */

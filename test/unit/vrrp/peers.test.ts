@@ -310,10 +310,25 @@ t.test('a complaint of one that could not serve is no reason to leave', async (t
   t.same(says(active(), { hearsUs: false, isEligible: false }), []);
 });
 
+t.test('and when one that was active beside it has given up', async (t) => {
+  for (const role of ['active', 'backup'] as const) {
+    const driver = active();
+    driver.pass(1000);
+    says(driver, { role, priority: 50 });
+    driver.pass(5000);
+    says(driver, { role: 'backup', priority: 50, reason: 'betterActive' });
+    t.equal(
+      driver.pass(1).some(({ type }) => type === 'announce'),
+      role === 'active',
+    );
+  }
+});
+
 t.test('two are active: the later term stays, whatever the priorities', async (t) => {
   const older = active();
   t.same(says(older, { role: 'active', term: 2, priority: 10 }), [
     'release',
+    'send:0:one',
     'count:staleTerms',
     'log:staleTerm',
     'active>backup:staleTerm',
@@ -387,7 +402,12 @@ t.test('its time begins with its beats: adverts that were lost all along are obe
 });
 
 t.test('two are active in the same term: the better one stays', async (t) => {
-  t.same(says(active(), { role: 'active', term: 1, priority: 200 }), ['count:conflicts', 'release:planned', 'active>backup:betterActive']);
+  t.same(says(active(), { role: 'active', term: 1, priority: 200 }), [
+    'count:conflicts',
+    'release:planned',
+    'send:0:one',
+    'active>backup:betterActive',
+  ]);
   t.match(says(active(), { role: 'active', term: 1, priority: 50 }), ['count:conflicts', 'log:conflict', 'send:100']);
 });
 
@@ -413,7 +433,7 @@ t.test('a resumed lease learns its term from the others', async (t) => {
   const driver = resumed();
   t.same(says(driver, { term: 6 }), []);
   t.match(driver.state, { kind: 'active', term: 6, isTermKnown: true });
-  t.match(says(resumed(), { role: 'active', term: 6 }), ['release', 'count:staleTerms']);
+  t.match(says(resumed(), { role: 'active', term: 6 }), ['release', 'send:0:one', 'count:staleTerms']);
 });
 
 t.test('a claim against somebody who then says that it resigned goes on at once', async (t) => {
