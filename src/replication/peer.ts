@@ -129,6 +129,7 @@ export function createPeer(parts: PeerParts): Peer {
     },
     accept(stream, peerHello) {
       hello = peerHello;
+      outbound.feed({ type: 'dialled' });
       return inbound.open(stream, peerHello);
     },
     records: (records, count) => outbound.feed({ type: 'records', records, count }),

@@ -77,6 +77,8 @@ export interface ChunkPart {
 export type SenderEvent =
   | { type: 'start' }
   | { type: 'stop' }
+  /** The peer has dialled us and was accepted: it is there, and can be talked to. */
+  | { type: 'dialled' }
   | { type: 'opened' }
   | { type: 'frame'; frame: Frame }
   | { type: 'closed'; reason: string }

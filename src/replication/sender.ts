@@ -51,6 +51,10 @@ function handle(draft: Draft, event: SenderEvent): void {
       if (isConnected(draft.s)) draft.out.push({ type: 'hangUp' });
       enter(draft, { name: 'stopped' }, 'stopped');
       return;
+    case 'dialled':
+      draft.s.attempt = 0;
+      if (draft.s.phase.name === 'waiting' || draft.s.phase.name === 'incompatible') dial(draft);
+      return;
     case 'opened':
       opened(draft);
       return;
@@ -115,6 +119,11 @@ function wait(draft: Draft, until: Monotonic, reason: string): void {
   enter(draft, { name: 'waiting', until }, reason);
 }
 
+function dial(draft: Draft): void {
+  draft.s.phase = { name: 'connecting', until: later(draft.now, CONNECT_MS) };
+  draft.out.push({ type: 'dial' });
+}
+
 /** The stream is gone: dial again, later each time. */
 function retry(draft: Draft, reason: string): void {
   const { s } = draft;
@@ -142,9 +151,7 @@ function tick(draft: Draft): void {
   switch (phase.name) {
     case 'waiting':
     case 'incompatible':
-      if (now < phase.until) return;
-      draft.s.phase = { name: 'connecting', until: later(now, CONNECT_MS) };
-      draft.out.push({ type: 'dial' });
+      if (now >= phase.until) dial(draft);
       return;
     case 'connecting':
     case 'hello':

@@ -17,12 +17,20 @@ const DOUBT_MS = STABLE_MS;
 const US_PER_MS = 1000;
 const NS_PER_MS = 1e6;
 
+/** Of a peer on all paths. `isLeaseOver`: by its promise, no lease of it can be alive. `silentMs`: since its last beat, one of which was to
+ *  come every `beatIntervalMs`. */
+export interface Silence {
+  isLeaseOver: boolean;
+  silentMs: number;
+  beatIntervalMs: number;
+}
+
 export interface BeatListener {
   /** Before any of the others. */
   onBatch(): void;
   /** A peer's beat with something new in it. */
-  onBeat(peer: BeatPeer, groups: readonly GroupBeat[]): void;
-  onSilent(peer: BeatPeer, isLeaseOver: boolean, silentMs: number): void;
+  onBeat(peer: BeatPeer, groups: readonly GroupBeat[], heardAt: Monotonic): void;
+  onSilent(peer: BeatPeer, silence: Silence): void;
   onLapsed(slot: number): void;
 }
 
@@ -172,7 +180,7 @@ export class Beats {
     known.intervalUs = event.intervalUs;
     known.promiseUs = event.promiseUs;
     if (isOtherRhythm) this.port.watch(event.peer, silenceUs(known));
-    this.context.listener.onBeat(known.peer, groups);
+    this.context.listener.onBeat(known.peer, groups, (Number(event.atNs) / NS_PER_MS) as Monotonic);
   }
 
   private silent({ peer, silentUs }: Extract<BeatEvent, { type: 'silent' }>): void {
@@ -181,7 +189,12 @@ export class Beats {
     known.isReachable = false;
     known.wasSilent = known.promiseUs > 0;
     const isDoubted = known.doubtedUntil !== null && this.context.ports.clock.now() < known.doubtedUntil;
-    this.context.listener.onSilent(known.peer, known.promiseUs > 0 && !isDoubted, silentUs / US_PER_MS);
+    const isLeaseOver = known.promiseUs > 0 && !isDoubted;
+    this.context.listener.onSilent(known.peer, {
+      isLeaseOver,
+      silentMs: silentUs / US_PER_MS,
+      beatIntervalMs: known.intervalUs / US_PER_MS,
+    });
   }
 
   // --- fast liveness ------------------------------------------------------------------------------------------------------------------

@@ -326,10 +326,10 @@ export class GroupUnit {
   }
 
   /** A peer's beat about this election. */
-  hearBeat(node: string, beat: GroupBeat, ownId: number): void {
+  hearBeat(node: string, beat: GroupBeat, ownId: number, heardAt: Monotonic): void {
     const { nameHash: _, rank, unheardId, ...said } = beat;
     const isGreater = rank > (this.members[0]?.rank ?? 0n);
-    this.feed({ type: 'peer', peer: { ...said, node, isGreater, hearsUs: unheardId !== ownId, isReachable: true } });
+    this.feed({ type: 'peer', peer: { ...said, node, isGreater, hearsUs: unheardId !== ownId, isReachable: true, heardAt } });
   }
 
   holds(slot: number): boolean {

@@ -10,7 +10,7 @@ import { parseAddress } from '../system/ip-address.js';
 import { nameHash } from '../system/name-hash.js';
 import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
-import { Beats } from './beats.js';
+import { Beats, type Silence } from './beats.js';
 import { GroupUnit } from './group-unit.js';
 import type {
   BeatPeer,
@@ -293,10 +293,10 @@ export class Heartbeat {
     if (settings === null) return;
     const listener = {
       onBatch: () => this.wires.drainAll(DRAIN_LIMIT),
-      onBeat: (peer: BeatPeer, groups: readonly GroupBeat[]) => this.beatHeard(peer, groups, settings.nodeId),
-      onSilent: (peer: BeatPeer, isLeaseOver: boolean, silentMs: number) => {
+      onBeat: (peer: BeatPeer, groups: readonly GroupBeat[], heardAt: Monotonic) => this.beatHeard(peer, groups, settings.nodeId, heardAt),
+      onSilent: (peer: BeatPeer, silence: Silence) => {
         this.references?.look();
-        for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, isLeaseOver, silentMs });
+        for (const unit of this.units.values()) unit.feed({ type: 'peerSilent', node: peer.node, ...silence });
         this.arm();
       },
       onLapsed: (slot: number) => {
@@ -328,11 +328,11 @@ export class Heartbeat {
     for (const unit of this.units.values()) unit.feed({ type: 'reference', verdict: this.references.verdict });
   }
 
-  private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number): void {
+  private beatHeard(peer: BeatPeer, groups: readonly GroupBeat[], ownId: number, heardAt: Monotonic): void {
     this.references?.look();
     for (const unit of this.units.values()) {
       const beat = groups.find((group) => group.nameHash === nameHash(unit.config.name));
-      if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId);
+      if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId, heardAt);
     }
     this.arm();
   }

@@ -11,7 +11,7 @@ import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { activeDownMs, earliest, latest, leaseMarginMs, plus, skewMs } from './timing.js';
+import { activeDownMs, earliest, latest, lateWakeMs, leaseMarginMs, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -19,8 +19,6 @@ const CHALLENGE_MS = 150;
 const QUESTION_PRIORITY = 1;
 /** A heartbeat with real-time priority answers within a millisecond; promises are given by no other. */
 const ANSWER_MS = 1.5;
-/** An advert and a beat that are read within this time may have come in either order. */
-const READ_TOGETHER_MS = 1;
 
 const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   ...state.peers.filter((other) => other.node !== peer.node),
@@ -54,8 +52,11 @@ function ownerSince(state: Active, peer: PeerView): Active {
 
 const learnTerm = <S extends RouterState>(state: S, peer: PeerView): S => ({ ...state, term: Math.max(state.term, peer.term) });
 
-const hasResigned = (before: PeerView | null, peer: PeerView): boolean =>
-  before !== null && before.role === 'active' && peer.role !== 'active' && peer.role !== 'claiming';
+/** Of late. Advertisements have no time: to a process that did not run since this was said, any of them may be a later word. */
+function hasResigned(before: PeerView | null, peer: PeerView, intervalMs: number, now: Monotonic): boolean {
+  const isLeft = before !== null && before.role === 'active' && peer.role !== 'active' && peer.role !== 'claiming';
+  return isLeft && now - peer.heardAt <= lateWakeMs(intervalMs);
+}
 
 const forget = (state: RouterState, node: SenderKey): RouterState['others'] => state.others.filter((other) => other.from !== node);
 
@@ -64,12 +65,10 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
     return { state: waitAnew(state, now), effects: [] };
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
-  if (!hasResigned(before, peer) || peer.followsActive) return { state, effects: [] };
+  if (!hasResigned(before, peer, state.activeIntervalMs, now) || peer.followsActive) return { state, effects: [] };
   // Nobody was followed yet: whoever leads by now has its turn to be heard.
   const heard = state.others.find((other) => other.from === peer.node);
   if (state.waitsFor === 'alone' && heard === undefined && state.unheard !== peer.node) return { state, effects: [] };
-  // Both waited to be read while this process was stopped, and which is the later word nobody knows: the adverts decide.
-  if (heard !== undefined && now - heard.heardAt < READ_TOGETHER_MS) return { state, effects: [] };
   const left = { ...state, others: forget(state, peer.node), unheard: null };
   const obeyed = obeyIfOrdered(left, now);
   if (obeyed !== null) return obeyed;
@@ -103,7 +102,7 @@ function isBestLeft(state: Backup, leaving: SenderKey): boolean {
 }
 
 function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
-  if (!hasResigned(before, peer)) return { state, effects: [] };
+  if (!hasResigned(before, peer, state.settings.advertIntervalMs, now)) return { state, effects: [] };
   const others = forget(state, peer.node);
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
 }
@@ -181,7 +180,9 @@ function checkHearing(state: Active, peer: PeerView, now: Monotonic): Step {
   return { state: { ...begun.state, challengedUntil: plus(now, CHALLENGE_MS) }, effects: [counted, challenged, ...begun.effects] };
 }
 
-export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, { type: 'peerSilent' }>, now: Monotonic): Step {
+type PeerSilent = Extract<RouterEvent, { type: 'peerSilent' }>;
+
+export function peerFellSilent(state: RouterState, event: PeerSilent, now: Monotonic): Step {
   const before = peerOf(state, event.node);
   if (before === null) return { state, effects: [] };
   const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
@@ -202,15 +203,15 @@ export function peerFellSilent(state: RouterState, event: Extract<RouterEvent, {
 }
 
 /** Its adverts were being lost before its beats ended, so the last one that it sent is not the last one that was heard: its lease counts from
- *  there, and at the latest from its last beat. */
-function outlasting(state: RouterState, { node, silentMs }: { node: SenderKey; silentMs: number }, now: Monotonic): RouterState {
+ *  there, and at the latest from when its next beat was due. */
+function outlasting(state: RouterState, { node, silentMs, beatIntervalMs }: PeerSilent, now: Monotonic): RouterState {
   if (state.kind !== 'backup') return state;
   const { activeIntervalMs } = state;
   const lastBeatAt = plus(now, -silentMs);
   const heardAt = state.others.find((other) => other.from === node)?.heardAt;
   const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
   if (!isLosing) return state;
-  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, downMs(state))) };
+  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, beatIntervalMs + downMs(state))) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */

@@ -70,6 +70,8 @@ export interface BeatStats {
 export type BeatEvent =
   | {
       type: 'heard';
+      /** Of the machine's clock: when the beat thread received it. */
+      atNs: bigint;
       peer: number;
       instance: bigint;
       intervalUs: number;

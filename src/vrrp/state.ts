@@ -2,6 +2,7 @@
  * The shapes of the election machine: state, events, effects. Types only, and the few questions that can be asked of a state.
  */
 import type { Monotonic } from '../system/clock.js';
+import type { Silence } from './beats.js';
 import type { RouterRole } from './heartbeat-api.js';
 import type { ReferenceVerdict } from './references.js';
 import { earliest } from './timing.js';
@@ -67,6 +68,8 @@ export interface PeerView {
   reason: string;
   /** Beats arrive. */
   isReachable: boolean;
+  /** When this was first said. */
+  heardAt: Monotonic;
 }
 
 export interface Common {
@@ -180,8 +183,8 @@ export type RouterEvent =
   | { type: 'timer'; inputAt: Monotonic }
   /** A beat with something new in it. */
   | { type: 'peer'; peer: PeerView }
-  /** No beat of this node on any path for its time. `isLeaseOver`: by its promise, no lease of it can be alive. `silentMs`: since the last beat. */
-  | { type: 'peerSilent'; node: SenderKey; isLeaseOver: boolean; silentMs: number }
+  /** No beat of this node on any path for its time. */
+  | ({ type: 'peerSilent'; node: SenderKey } & Silence)
   /** `at`: read before the send, so that the lease never counts from later than the packet. */
   | { type: 'sendDone'; at: Monotonic }
   | { type: 'sendFailed'; code: string }

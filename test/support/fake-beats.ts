@@ -2,6 +2,9 @@
 import { encodeBeat, type GroupBeat } from '../../src/vrrp/beat-codec.js';
 import type { BeatEvent, BeatOptions, BeatPort } from '../../src/vrrp/ports.js';
 
+/** Later than any clock of a test. */
+const FRESH_NS = 1n << 60n;
+
 export class FakeBeats {
   options: BeatOptions | null = null;
   said: Buffer = Buffer.alloc(0);
@@ -54,7 +57,7 @@ export class FakeBeats {
     this.#onEvents([event]);
   }
 
-  hear(groups: readonly GroupBeat[], { peer = 2, intervalUs = 50_000, promiseUs = 0 } = {}): void {
-    this.emit({ type: 'heard', peer, instance: 1n, intervalUs, promiseUs, payload: encodeBeat(groups), path: 0, isFirst: false });
+  hear(groups: readonly GroupBeat[], { peer = 2, intervalUs = 50_000, promiseUs = 0, atNs = FRESH_NS } = {}): void {
+    this.emit({ type: 'heard', atNs, peer, instance: 1n, intervalUs, promiseUs, payload: encodeBeat(groups), path: 0, isFirst: false });
   }
 }

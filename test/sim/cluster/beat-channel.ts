@@ -96,12 +96,12 @@ export class BeatChannel implements BeatPort {
     this.parts = parts;
     this.intervalUs = options.intervalUs;
     this.key = options.key.toString('hex');
-    this.sequence = Math.floor(this.now() * NS);
+    this.sequence = Number(this.nowNs());
     this.ownerAt = this.now();
     const ids = options.peers.map(({ id }) => id);
     this.peers = new BeatPeers(ids, options.paths.length, {
       heard: (peer, beat, isFirst) =>
-        this.post(`heard ${peer}`, { type: 'heard', peer, isFirst, ...news(beat, this.payload, parts.mutant) }),
+        this.post(`heard ${peer}`, { type: 'heard', atNs: this.nowNs(), peer, isFirst, ...news(beat, this.payload, parts.mutant) }),
       silent: (peer, silentMs) => this.post(`silent ${peer}`, { type: 'silent', peer, silentUs: Math.floor(silentMs * US) }),
       path: (peer, path, isHeard) => this.post(`path ${peer} ${path}`, { type: 'path', peer, path, isHeard }),
     });
@@ -185,6 +185,10 @@ export class BeatChannel implements BeatPort {
   }
 
   // --- thread -------------------------------------------------------------------------------------------------------------------------
+
+  private nowNs(): bigint {
+    return BigInt(Math.floor(this.now() * NS));
+  }
 
   private now(): number {
     return this.parts.clock.local(this.parts.agenda.now);

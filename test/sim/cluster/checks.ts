@@ -172,10 +172,10 @@ function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const waited = waitedMs(world, index, second.from) ?? (isPreempting(world, index, second.from) ? 0 : null);
   if (fast === null || waited === null) return false;
   const since = second.from - fast.lifeMs - waited;
-  const promises = (world.promises[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
+  const beats = (world.beats[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
   const believedAt = since + fast.lifeMs;
-  const hasArrived = promises.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
-  const overdue = promises.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
+  const hasArrived = beats.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
+  const overdue = beats.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
   return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
 

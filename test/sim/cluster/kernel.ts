@@ -70,7 +70,7 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
-  /** At this true time. */
+  /** At this true time, if the process that asks for it still lives. */
   at(trueAt: number, act: () => void): void;
   /** A lease begins. */
   onAcquired(): void;
@@ -197,11 +197,9 @@ export class Kernel {
 
   /** A process that stalls releases later than the agenda says; until then the beat thread may renew. */
   private endAlsoWhatIsRenewed(drainMs: number): void {
-    const { lease } = this;
-    const { started } = lease;
+    const { started } = this.lease;
     this.parts.at(this.parts.trueNow(), () => {
-      // Another object: the machine is back from a snapshot, and the process that stalled is no more.
-      if (this.lease !== lease || lease.started !== started || !this.isLeaseFresh) return;
+      if (this.lease.started !== started || !this.isLeaseFresh) return;
       this.endLease();
       this.lease.deadline = this.parts.now();
       this.lease.drainUntil = this.lease.deadline + this.drainMs(drainMs);

@@ -92,7 +92,7 @@ export class SimNode {
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
       at: (trueAt, act) => {
-        if (trueAt > agenda.now) agenda.add(trueAt, act);
+        if (trueAt > agenda.now) agenda.add(trueAt, heartbeatProcess.whileAlive(act));
       },
       // Promises were about the leases of their time; this one was taken by the rules of the RFC.
       onAcquired: () => {

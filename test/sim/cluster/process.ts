@@ -82,11 +82,11 @@ export class SimProcess {
   /** Runs code of this process now, or when it can run again, or never if it dies before. */
   run(act: () => void): void {
     if (!this.isAlive) return;
-    const { incarnation } = this;
     if (this.runsFrom > this.agenda.now) {
-      this.agenda.add(this.runsFrom, () => {
-        if (incarnation === this.incarnation) this.run(act);
-      });
+      this.agenda.add(
+        this.runsFrom,
+        this.whileAlive(() => this.run(act)),
+      );
       return;
     }
     if (this.isInside) return act();
@@ -97,12 +97,20 @@ export class SimProcess {
     this.isInside = false;
   }
 
+  /** What an instruction of this process does, unless the process dies before it gets there. */
+  whileAlive(act: () => void): () => void {
+    const { incarnation } = this;
+    return () => {
+      if (incarnation === this.incarnation) act();
+    };
+  }
+
   /** Runs code of this process after a delay in true time. */
   later(delayMs: number, act: () => void): void {
-    const { incarnation } = this;
-    this.agenda.add(this.time() + delayMs, () => {
-      if (incarnation === this.incarnation) this.run(act);
-    });
+    this.agenda.add(
+      this.time() + delayMs,
+      this.whileAlive(() => this.run(act)),
+    );
   }
 
   /** A timer of the machine's clock: never early, mostly a little late. */

@@ -27,11 +27,10 @@ export interface SentAdvert {
   isDisturbed: boolean[];
 }
 
-/** A beat that carried a promise. */
-export interface SentPromise {
+/** With fast liveness: it carried a promise, or took one back. Until that arrives, the promise is believed, and renewed by whatever comes. */
+export interface SentBeat {
   at: number;
   sequence: number;
-  ms: number;
   /** By node: when it first arrived in a socket, on any path. */
   arrived: number[];
   /** By node: paths on which no fault met it. */
@@ -84,7 +83,7 @@ export class World {
   /** Beats beside the replication. */
   readonly back: PacketNetwork;
   /** Beats with a promise, by sender. */
-  readonly promises: SentPromise[][];
+  readonly beats: SentBeat[][];
   /** Whose way to the reference (and gateway) is cut; `isReferenceDown`: it is not there for anybody. */
   readonly isReferenceCut: boolean[];
   isReferenceDown = false;
@@ -123,7 +122,7 @@ export class World {
     const { agenda, random } = this;
     this.faultsFrom = FIRST_FAULT_MS + FIRST_FAULT_INTERVALS * shape.intervalMs + (shape.fast === null ? 0 : FAST_FROM_MS);
     this.sent = Array.from({ length: shape.nodes }, () => []);
-    this.promises = Array.from({ length: shape.nodes }, () => []);
+    this.beats = Array.from({ length: shape.nodes }, () => []);
     this.isReferenceCut = new Array<boolean>(shape.nodes).fill(false);
     for (let index = 0; index < shape.nodes; index++) this.nodes.push(this.newNode(index));
     this.wire = new PacketNetwork(shape.nodes, agenda, random);
@@ -282,10 +281,10 @@ export class World {
     const isWire = this.shape.paths[beat.path] === 'wire';
     if (node === undefined || (isWire && this.nodes[from]?.sendFails === true)) return false;
     const network = isWire ? this.wire : this.back;
-    const promise = beat.promiseUs > 0 ? this.promiseOf(from, beat, at) : null;
+    const sent = this.shape.fast !== null ? this.beatOf(from, beat, at) : null;
     const { channel } = node.heartbeat;
     const arrive = (arrivesAt: number): void => {
-      if (promise !== null) promise.arrived[to] = Math.min(promise.arrived[to] ?? arrivesAt, arrivesAt);
+      if (sent !== null) sent.arrived[to] = Math.min(sent.arrived[to] ?? arrivesAt, arrivesAt);
     };
     const isReceiving = (): boolean => node.isPowered && (!isWire || node.isLinkUp) && node.heartbeat.channel !== null;
     let isWell: boolean;
@@ -304,18 +303,18 @@ export class World {
         node.heartbeat.channel?.arrive(beat);
       });
     }
-    if (promise !== null && isWell) promise.undisturbed[to] = (promise.undisturbed[to] ?? 0) + 1;
+    if (sent !== null && isWell) sent.undisturbed[to] = (sent.undisturbed[to] ?? 0) + 1;
     return true;
   }
 
-  private promiseOf(from: number, { sequence, promiseUs }: Datagram, at: number): SentPromise {
-    const promises = this.promises[from] as SentPromise[];
-    const last = promises.at(-1);
+  private beatOf(from: number, { sequence }: Datagram, at: number): SentBeat {
+    const beats = this.beats[from] as SentBeat[];
+    const last = beats.at(-1);
     if (last?.sequence === sequence) return last;
     const arrived = new Array<number>(this.nodes.length).fill(Number.POSITIVE_INFINITY);
-    const promise = { at, sequence, ms: promiseUs / 1000, arrived, undisturbed: new Array<number>(this.nodes.length).fill(0) };
-    promises.push(promise);
-    return promise;
+    const sent = { at, sequence, arrived, undisturbed: new Array<number>(this.nodes.length).fill(0) };
+    beats.push(sent);
+    return sent;
   }
 
   /** A machine whose clock stood still, or went back, under a lease that is older than this node's, which hears its beats. */

@@ -122,6 +122,7 @@ const PHASES: Record<string, () => Machine> = {
 const EVENTS: Record<string, SenderEvent> = {
   start: { type: 'start' },
   stop: { type: 'stop' },
+  dialled: { type: 'dialled' },
   opened: { type: 'opened' },
   ack: { type: 'frame', frame: { type: 'ack', sequence: 4 } },
   resync: { type: 'frame', frame: { type: 'resync', reason: 'why not' } },
@@ -148,6 +149,7 @@ const TABLE: Record<string, Record<string, string>> = {
   },
   waiting: {
     stop: 'stopped: changed',
+    dialled: 'connecting: dial',
     tick: 'connecting: dial',
   },
   connecting: {
@@ -191,6 +193,7 @@ const TABLE: Record<string, Record<string, string>> = {
   },
   incompatible: {
     stop: 'stopped: changed',
+    dialled: 'connecting: dial',
   },
 };
 
@@ -222,6 +225,19 @@ t.test('a reconnect comes later each time, and soon again after a success', asyn
   machine.frame({ type: 'resume', instance: '', sequence: 0, complete: false });
   machine.feed({ type: 'closed', reason: 'broken' });
   t.equal((senderDeadline(machine.state) ?? Number.NaN) - machine.now, RETRY_FIRST_MS);
+});
+
+t.test('a peer that dials is dialled at once, however long it was away', async (t) => {
+  const machine = new Machine();
+  machine.feed({ type: 'start' });
+  for (let attempt = 0; attempt < 8; attempt += 1) {
+    machine.tickAt(senderDeadline(machine.state) ?? Number.NaN);
+    machine.feed({ type: 'closed', reason: 'refused' });
+  }
+  machine.feed({ type: 'dialled' });
+  t.equal(machine.state.phase.name, 'connecting');
+  machine.feed({ type: 'closed', reason: 'refused' });
+  t.equal((senderDeadline(machine.state) ?? Number.NaN) - machine.now, RETRY_FIRST_MS, 'nor is the next try late');
 });
 
 t.test('a dial and a hello have a limit', async (t) => {
