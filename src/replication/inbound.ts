@@ -8,6 +8,7 @@ import { decode, encode } from './codec.js';
 import type { DecodeReason, Hello, RouterDigest } from './frames.js';
 import { PURGE_RECORDS, PURGE_RETRY_MS } from './limits.js';
 import { runMachine } from './machine-runner.js';
+import { stepReceiver } from './receiver.js';
 import {
   initialReceiver,
   type ReceiverConfig,
@@ -15,8 +16,7 @@ import {
   type ReceiverEvent,
   type ReceiverState,
   receiverDeadline,
-  stepReceiver,
-} from './receiver.js';
+} from './receiver-state.js';
 import type { PeerStream, StreamHandlers } from './transport.js';
 
 export interface InboundParts {
@@ -31,6 +31,8 @@ export interface InboundParts {
   /** Sends our records of these slots to the peer, then feeds `handedOver`. */
   handOver(slots: number[]): void;
   onControl(message: ControlMessage): void;
+  /** The peer has begun or ceased to hold these, or sent what it had of routers held before (null: nobody says which). */
+  onHeld(routers: string[] | null): void;
   onChange(): void;
   onRejected(reason: DecodeReason): void;
   onApplied(result: ApplyResult): void;
@@ -79,6 +81,9 @@ export function createInbound(parts: InboundParts): Inbound {
       case 'control':
         parts.onControl(effect.message);
         return;
+      case 'held':
+        parts.onHeld(effect.routers);
+        return;
       case 'compare':
         feed({ type: 'compared', matched: compare(effect.routers) });
         return;
@@ -90,7 +95,10 @@ export function createInbound(parts: InboundParts): Inbound {
 
   function apply(records: Buffer, mode: ApplyMode, epoch: number): void {
     const result = store.apply(records, mode, epoch);
-    if (mode === 'merge') merged += result.applied;
+    if (mode === 'merge') {
+      merged += result.applied;
+      parts.onHeld(null);
+    }
     parts.onApplied(result);
   }
 

@@ -3,7 +3,7 @@ import type { Monotonic } from '../system/clock.js';
 import type { PeerStatus } from './api.js';
 import type { Hello } from './frames.js';
 import { oldest } from './out-queue.js';
-import { isReceivedInSync, type ReceiverState } from './receiver.js';
+import { isReceivedInSync, type ReceiverState } from './receiver-state.js';
 import { isLive, type SenderState } from './sender-state.js';
 
 export interface PeerIdentity {

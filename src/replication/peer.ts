@@ -31,6 +31,8 @@ export interface PeerParts {
   onApplied(result: ApplyResult): void;
   /** A bulk of a former holder brought flows that were not here. */
   onMerged(): void;
+  /** It has begun or ceased to hold these, or has told of what it held. */
+  onHeld(routers: string[]): void;
   /** Another peer says that it holds this router. */
   isDisputed(router: string): boolean;
 }
@@ -48,6 +50,8 @@ export interface Peer {
   holds(): boolean;
   /** It says so now. */
   claims(router: string): boolean;
+  /** What is here of these, which another peer held, may be new to this one. */
+  heldElsewhere(routers: string[]): void;
   /** Our copy of its table is not to be relied on before it was sent anew. */
   distrust(reason: string): void;
   /** True when comparing digests with this peer makes sense now. */
@@ -89,6 +93,7 @@ export function createPeer(parts: PeerParts): Peer {
     isDisputed: parts.isDisputed,
     handOver,
     onControl: parts.onControl,
+    onHeld: (routers) => parts.onHeld(routers ?? parts.routers.map(({ name }) => name)),
     onChange: parts.onChange,
     onRejected: parts.onRejected,
     onApplied: parts.onApplied,
@@ -129,6 +134,7 @@ export function createPeer(parts: PeerParts): Peer {
     },
     records: (records, count) => outbound.feed({ type: 'records', records, count }),
     lost: (reason) => outbound.feed({ type: 'lost', reason }),
+    heldElsewhere: (routers) => inbound.feed({ type: 'heldElsewhere', routers }),
     distrust: (reason) => inbound.feed({ type: 'distrust', reason }),
     claims: (router) => inbound.state().phase.name === 'streaming' && inbound.state().senderHolds.includes(router),
     holds: () => outbound.state().held.length > 0,

@@ -89,6 +89,9 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       onChange: () => events.onPeerChange(identity.node, peer.status()),
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
+      onHeld: (routers) => {
+        for (const other of all) if (other !== peer) other.heldElsewhere(routers);
+      },
       isDisputed: (router) => all.some((other) => other !== peer && other.claims(router)),
       // Nobody else has them, and the one they came from may have purged them: the holder's table goes to all.
       onMerged: () => {

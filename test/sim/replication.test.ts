@@ -2,7 +2,7 @@
  * Whole nodes in virtual time, with everything going wrong that can: at quiescence all tables are equal and everybody is in sync; and
  * whenever the holder believes that a peer has everything, the peer has it.
  */
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { type Random, World, type WorldNode } from '../support/replication-world.js';
 
 const SEEDS = Number(process.env.TANDEM_SIM_SEEDS ?? 1500);
@@ -214,6 +214,42 @@ t.test('of two nodes that say that they hold, neither has anything purged; of th
     [50, 50, 50],
     'all are equal in the end',
   );
+});
+
+/** A holder that was cut off from the beginning comes back after the one that the others followed has died, and so has what it told. */
+async function cutOffHolder(t: Test, isFormer: boolean): Promise<World> {
+  const world = new World({ seed: 1, nodes: 3 });
+  await world.settleStarts();
+  const holder = world.node(0);
+  world.kill(2);
+  if (isFormer) world.kill(1);
+  holder.replication.setHolding(world.routers);
+  world.run(500);
+  for (let flow = 0; flow < 50; flow += 1) holder.store.open(flow);
+  world.run(500);
+  if (isFormer) {
+    holder.replication.setHolding([]);
+    world.revive(1, false);
+    await world.settleStarts();
+    world.run(3000);
+  }
+  t.equal(world.node(1).store.size, 50);
+  world.kill(0);
+  world.run(2000);
+  for (let flow = 100; flow < 110; flow += 1) world.node(2).store.open(flow);
+  world.revive(2, true);
+  await world.settleStarts();
+  world.node(2).replication.setHolding(world.routers);
+  world.run(6000, 10);
+  return world;
+}
+
+t.test('what one holder told is not purged for another that was never heard before', async (t) => {
+  for (const isFormer of [false, true]) {
+    const world = await cutOffHolder(t, isFormer);
+    t.equal(world.node(1).store.size, 60, isFormer ? 'told when it held no more' : 'told by a holder');
+    t.same(world.node(2).store.content(), world.node(1).store.content());
+  }
 });
 
 t.test('what ends at a new holder all the time does not keep the hand-over to it going', async (t) => {

@@ -1,13 +1,8 @@
 /** The receiving machine under test: it remembers its effects, and goes to the phases that matter. */
 import type { Frame, Hello } from '../../src/replication/frames.js';
 import { RECORD_BYTES } from '../../src/replication/limits.js';
-import {
-  initialReceiver,
-  type ReceiverEffect,
-  type ReceiverEvent,
-  type ReceiverState,
-  stepReceiver,
-} from '../../src/replication/receiver.js';
+import { stepReceiver } from '../../src/replication/receiver.js';
+import { initialReceiver, type ReceiverEffect, type ReceiverEvent, type ReceiverState } from '../../src/replication/receiver-state.js';
 import type { Monotonic } from '../../src/system/clock.js';
 
 export const hello = (node: string, instance: string): Hello => ({

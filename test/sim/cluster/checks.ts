@@ -22,7 +22,7 @@
  */
 import { leaseLifeMs, skewMs } from '../../../src/vrrp/timing.js';
 import type { Loss } from './clients.js';
-import type { FlowTable } from './flow-table.js';
+import type { FlowRecord, FlowTable } from './flow-table.js';
 import type { Holding } from './kernel.js';
 import type { SimNode } from './node.js';
 import type { Span } from './node-parts.js';
@@ -294,17 +294,23 @@ export function isSettled(world: World): boolean {
   return !world.nodes.some((node) => hasLeftOver(world, node, holder));
 }
 
-/** What a former holder had still to say of a connection that is over comes late where its stream was held up, and brings the record back;
- *  or not at all where it broke, because it may be wrong for who leads by then, and the record stays. Only the next digests find that. */
+/**
+ * What a former holder had still to say of a connection that is over comes late where its stream was held up, and brings the record back;
+ * or not at all where it broke, because it may be wrong for who leads by then, and the record stays. And a connection that two holders took
+ * for new, each by itself, has a record of each: where the late word of the one crosses that of the other, each node is left with the
+ * other's. Only the next digests find that, and within the bound of the settling they have to.
+ */
 function hasLeftOver({ clients, watch }: World, node: SimNode, holder: SimNode): boolean {
   const [own, held] = [node.kernel.table, holder.kernel.table];
   if (own.isEqualTo(held)) return false;
   const isOver = (flow: number): boolean => clients.flows.get(flow)?.isOver === true;
   const isOnlyIn = (table: FlowTable, other: FlowTable): boolean => table.flows().some((flow) => isOver(flow) && other.get(flow) === null);
-  const isLeft = isOnlyIn(own, held) || isOnlyIn(held, own);
+  const isLeft = isOnlyIn(own, held) || isOnlyIn(held, own) || own.flows().some((flow) => isOfAnother(own.get(flow), held.get(flow)));
   if (isLeft) watch.met.leftOver += 1;
   return isLeft;
 }
+
+const isOfAnother = (a: FlowRecord | null, b: FlowRecord | null): boolean => a !== null && b !== null && a.generation !== b.generation;
 
 // --- (d) ------------------------------------------------------------------------------------------------------------------------------
 

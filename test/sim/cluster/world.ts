@@ -202,8 +202,8 @@ export class World {
     for (const holder of this.nodes) {
       const others = this.nodes.filter((node) => node !== holder);
       if ((holder.kernel.holdings.at(-1)?.from ?? 0) > trustedFrom) continue;
-      // A daemon that was stopped, or whose heartbeat is, believes for a while what was true before.
-      if (holder.daemonProcess.stalls.some((stall) => stall.to > this.agenda.now - NOTICED_AFTER_MS)) continue;
+      // A daemon that was stopped, alone or with its machine, or whose heartbeat is, believes for a while what was true before.
+      if ([...holder.daemonProcess.stalls, ...holder.frozen].some((stall) => stall.to > this.agenda.now - NOTICED_AFTER_MS)) continue;
       if (others.some((node) => node.daemon?.roles.held().has('front') === true)) continue;
       if (others.some((node) => (node.kernel.holdings.at(-1)?.to ?? 0) > trustedFrom)) continue;
       const daemon = holder.daemon;

@@ -1,6 +1,6 @@
 /** What a change of holder does at the receiver: what the new holder may lack is handed over, and whose word counts where both held. */
 import t from 'tap';
-import { isReceivedInSync, receiverDeadline } from '../../../src/replication/receiver.js';
+import { isReceivedInSync, receiverDeadline } from '../../../src/replication/receiver-state.js';
 import { hello, Machine, RECORDS } from '../../support/receiver-machine.js';
 
 t.test('nothing is purged for a sender that has just begun to hold before it was given what is here', async (t) => {
@@ -110,6 +110,43 @@ t.test('who has always held, or has our table, is believed at once', async (t) =
   t.ok(restarted.state.purge, 'its daemon has restarted, its table has not');
 });
 
+t.test('one that is heard for the first time is not believed where another was known to hold', async (t) => {
+  const late = new Machine().feed({ type: 'heldElsewhere', routers: ['front'] }).toPurge();
+  t.ok(late.state.handOver, 'it may have held by itself while it was away');
+  t.notOk(late.state.purge);
+  const apart = new Machine().feed({ type: 'heldElsewhere', routers: ['back'] }).toPurge();
+  t.ok(apart.state.purge, 'the other one held something else');
+  const away = new Machine().feed({ type: 'heldElsewhere', routers: ['front'] }).toFresh();
+  away.frame({ type: 'control', sequence: 1, message: { type: 'holding', routers: ['back'] } });
+  t.notOk(away.state.isSuccessor, 'so does this one');
+});
+
+t.test('of two that held each gets what only the other one was told', async (t) => {
+  const again = (machine: Machine): Machine => machine.frame({ type: 'gap', sequence: 9, reason: 'lost' }).bulkOf(['front']);
+  t.ok(again(new Machine().toComplete().feed({ type: 'heldElsewhere', routers: ['back', 'front'] })).state.handOver);
+  t.ok(again(new Machine().toComplete().feed({ type: 'heldElsewhere', routers: ['back'] })).state.purge);
+  const equal = new Machine()
+    .toComplete()
+    .feed({ type: 'heldElsewhere', routers: ['front'] })
+    .feed({ type: 'compared', matched: true });
+  t.ok(again(equal).state.purge, 'equal since then');
+});
+
+t.test('others hear when a sender begins to hold and when it ceases, also by going away', async (t) => {
+  const told = (machine: Machine): string[][] => machine.effects.flatMap((effect) => (effect.type === 'held' ? [effect.routers] : []));
+  const says = (machine: Machine, routers: string[]): string[][] =>
+    told(machine.frame({ type: 'control', sequence: machine.state.applied + 1, message: { type: 'holding', routers } }));
+  const machine = new Machine().toFresh();
+  t.same(says(machine, []), [], 'it holds nothing');
+  t.same(says(machine, ['front']), [['front']]);
+  t.same(told(machine.feed({ type: 'closed', reason: 'broken' })), [['front']]);
+  machine.toFresh();
+  t.same(says(machine, ['front']), [], 'it still holds it');
+  t.same(says(machine, ['back']), [['front', 'back']]);
+  t.same(says(machine, []), [['back']]);
+  t.same(told(machine.feed({ type: 'closed', reason: 'broken' })), [], 'it held nothing any more');
+});
+
 t.test('a purge of an older epoch completes nothing', async (t) => {
   const machine = new Machine().toPurge();
   const { epoch } = machine.state;
@@ -141,7 +178,7 @@ t.test('when we have yielded to it, its whole table is asked for, whoever says s
   t.notOk(yielded.state.isComplete);
   const away = holds(filled(), []);
   t.same(away.feed({ type: 'holding', routers: [] }).told, [], 'it does not hold itself: it has nothing to say');
-  t.match(holds(away, ['front']).told, ['control', 'send resync', 'changed'], 'it holds again');
+  t.match(holds(away, ['front']).told, ['control', 'held', 'send resync', 'changed'], 'it holds again');
   t.match(holds(filled(), ['front']).told, ['control'], 'both go on');
 });
 

@@ -1,7 +1,7 @@
 /** Every event and frame in every phase of the receiving machine, then the ways through it that matter. */
 import t from 'tap';
 import { ACK_DELAY_MS, DIGEST_RESYNC_GAP_MS, EPOCH_COUNT, LATE_WAKE_MS, PING_MS, SILENCE_MS } from '../../../src/replication/limits.js';
-import { isReceivedInSync, type ReceiverEvent, receiverDeadline } from '../../../src/replication/receiver.js';
+import { isReceivedInSync, type ReceiverEvent, receiverDeadline } from '../../../src/replication/receiver-state.js';
 import { hello, Machine, RECORDS } from '../../support/receiver-machine.js';
 
 const PHASES: Record<string, () => Machine> = {
@@ -23,6 +23,7 @@ const EVENTS: Record<string, (next: number) => ReceiverEvent> = {
   purged: () => ({ type: 'purged', epoch: 2 }),
   handedOver: () => ({ type: 'handedOver' }),
   allNamed: () => ({ type: 'allNamed', epoch: 2 }),
+  heldElsewhere: () => ({ type: 'heldElsewhere', routers: ['front'] }),
   distrust: () => ({ type: 'distrust', reason: 'old' }),
   compared: () => ({ type: 'compared', matched: true }),
   tick: () => ({ type: 'tick' }),
@@ -71,12 +72,12 @@ const TABLE: Record<string, Record<string, string>> = {
   bulk: {
     opened: `${HELLO} 3, changed`,
     openedNew: `${HELLO} 0, changed`,
-    closed: 'changed',
+    closed: 'held, changed',
     // The acknowledgement of the frames before is due.
     tick: 'send ack 3',
     distrust: RESYNC,
     ping: 'send ack 3',
-    stray: 'hangUp, changed',
+    stray: 'hangUp, held, changed',
     gap: 'changed, send ack 9',
     records: 'apply live 2, send ack 4',
     repeated: 'send ack 3',
@@ -92,11 +93,11 @@ const TABLE: Record<string, Record<string, string>> = {
   purge: {
     opened: `${HELLO} 4, changed`,
     openedNew: `${HELLO} 0, changed`,
-    closed: 'changed',
+    closed: 'held, changed',
     purged: 'send bulkDone, changed',
     distrust: RESYNC,
     ping: 'send ack 4',
-    stray: 'hangUp, changed',
+    stray: 'hangUp, held, changed',
     gap: 'changed, send ack 10',
     records: 'apply live 2, send ack 5',
     repeated: 'send ack 4',
@@ -112,11 +113,11 @@ const TABLE: Record<string, Record<string, string>> = {
   complete: {
     opened: `${HELLO} 4, changed`,
     openedNew: `${HELLO} 0, changed`,
-    closed: 'changed',
+    closed: 'held, changed',
     compared: 'send compared',
     distrust: RESYNC,
     ping: 'send ack 4',
-    stray: 'hangUp, changed',
+    stray: 'hangUp, held, changed',
     gap: 'changed, send ack 10',
     records: 'apply live 2, send ack 5',
     repeated: 'send ack 4',
@@ -132,14 +133,14 @@ const TABLE: Record<string, Record<string, string>> = {
   handOver: {
     opened: `${HELLO} 5, changed`,
     openedNew: `${HELLO} 0, changed`,
-    closed: 'changed',
+    closed: 'held, changed',
     handedOver: RESYNC,
     allNamed: 'purge',
     // The acknowledgement of the frames before is due.
     tick: 'send ack 5',
     distrust: RESYNC,
     ping: 'send ack 5',
-    stray: 'hangUp, changed',
+    stray: 'hangUp, held, changed',
     gap: 'changed, send ack 11',
     records: 'apply live 2, send ack 6',
     repeated: 'send ack 5',
@@ -156,9 +157,9 @@ const TABLE: Record<string, Record<string, string>> = {
   hole: {
     opened: `${HELLO} 0, changed`,
     openedNew: `${HELLO} 0, changed`,
-    closed: 'changed',
+    closed: 'held, changed',
     ping: 'send ack 4',
-    stray: 'hangUp, changed',
+    stray: 'hangUp, held, changed',
     gap: 'changed, send ack 10',
   },
 };
@@ -265,14 +266,14 @@ t.test('silence ends the stream; a late wake asks for patience once', async (t) 
   const silent = new Machine().toComplete();
   silent.frame({ type: 'ping' });
   silent.tickAt(silent.now + SILENCE_MS);
-  t.same(silent.told, ['hangUp', 'changed']);
+  t.same(silent.told, ['hangUp', 'held', 'changed']);
 
   const late = new Machine().toComplete();
   late.frame({ type: 'ping' });
   late.tickAt(late.now + SILENCE_MS + LATE_WAKE_MS);
   t.same(late.told, []);
   late.tickAt(late.now + PING_MS);
-  t.same(late.told, ['hangUp', 'changed']);
+  t.same(late.told, ['hangUp', 'held', 'changed']);
 });
 
 t.test('epochs go round and are never 0', async (t) => {
