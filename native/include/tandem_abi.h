@@ -256,8 +256,8 @@ struct tandem_lease_args {
 TANDEM_SIZE(struct tandem_lease_args, 104);
 
 enum tandem_apply_mode {
-  TANDEM_APPLY_LIVE = 0,   /* from the holder's stream: upserts overwrite, deletes need the same generation */
-  TANDEM_APPLY_BULK = 1,   /* from the holder's table: as live */
+  TANDEM_APPLY_LIVE = 0,   /* from a node's stream: upserts overwrite, deletes need the same generation; what is here was confirmed before */
+  TANDEM_APPLY_BULK = 1,   /* from the holder's table: as live, and confirmed by it */
   TANDEM_APPLY_MERGE = 2,  /* from a node that was holder: added only where no record exists; deletes are ignored */
   TANDEM_APPLY_EXPIRE = 3, /* own sweep: key and generation name the record; deleted if still idle beyond its timeout, with an event */
   TANDEM_APPLY_PURGE = 4,  /* after a bulk: deleted if its sync_epoch is not the one given and its generation matches; no event */

@@ -9,7 +9,7 @@ import type { Monotonic } from '../system/clock.js';
 import { enterActive } from './active.js';
 import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
 import { livingHolder } from './peer-view.js';
-import type { Backup, Claiming, HeardAdvert, RouterEvent, RouterState, Step } from './state.js';
+import type { Backup, Claiming, HeardAdvert, RouterEffect, RouterEvent, RouterState, Step } from './state.js';
 import { latest, leaseLifeMs, MISSED_ADVERTS, nextBeat, plus, takeOverValidMs } from './timing.js';
 
 /** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
@@ -60,18 +60,32 @@ export function claimIfConfirmed(state: Backup, reason: string, now: Monotonic, 
   };
 }
 
+interface Order {
+  reason: string;
+  /** Of the lease that was given up for it; null: not said. */
+  term: number | null;
+  /** Since it was given. */
+  ageMs: number;
+}
+
+/** An order that was long under way: who gave it elects itself again, and somebody may have had the lease since. */
+function whyLate({ reason, term, ageMs }: Order, state: RouterState): RouterEffect | null {
+  if (ageMs > takeOverValidMs(state.settings.advertIntervalMs))
+    return { type: 'log', level: 'warn', event: 'takeOverExpired', fields: { reason, ageMs: Math.round(ageMs) } };
+  if (term !== null && state.term > term && state.kind !== 'active')
+    return { type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } };
+  return null;
+}
+
 /**
  * A planned hand-over: the one that was active has said goodbye before it asked us, so there is nobody to wait for. Whoever is heard all the
  * same may have elected itself since, while the order was under way: it is left alone unless its goodbye is only late.
  */
-export function handOver(state: RouterState, reason: string, term: number | null, now: Monotonic): Step {
-  // An order that was long under way: somebody has had the lease since, perhaps the one that sent it. Asked it was, so it may pre-empt again.
-  if (term !== null && state.term > term && state.kind !== 'active') {
-    return {
-      state: { ...state, holdDownUntil: null },
-      effects: [{ type: 'log', level: 'warn', event: 'takeOverLate', fields: { term, known: state.term } }],
-    };
-  }
+export function handOver(state: RouterState, order: Order, now: Monotonic): Step {
+  const { reason } = order;
+  const late = whyLate(order, state);
+  // Asked it was, so it may pre-empt again.
+  if (late !== null) return { state: { ...state, holdDownUntil: null }, effects: [late] };
   if (state.kind === 'backup' && endOfOthers(state.others, now) > now) {
     const ordered = { reason, until: plus(now, takeOverValidMs(state.settings.advertIntervalMs)) };
     return {

@@ -27,7 +27,7 @@ import { type GroupLegacy, LEGACY_SHAPE, type Legacy } from './legacy.js';
 import type { EchoTarget, Member, UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { ReferenceWatch } from './reference-watch.js';
-import { earliest, plus, takeOverValidMs } from './timing.js';
+import { earliest, plus } from './timing.js';
 import { Wires } from './wires.js';
 
 /** Packets taken from one socket before timers get their turn: more than a full set of peers sends in a lease. */
@@ -195,10 +195,7 @@ export class Heartbeat {
     // The goodbye was sent before the order.
     this.wires.drainAll(DRAIN_LIMIT);
     const ageMs = atMs === undefined ? 0 : this.ports.clock.now() - atMs;
-    this.chosen(routers, (unit) => {
-      if (ageMs > takeOverValidMs(unit.config.advertIntervalMs)) this.log('warn', 'takeOverExpired', { reason, ageMs: Math.round(ageMs) });
-      else unit.feed({ type: 'takeOver', reason, term: unit.termIn(order) });
-    });
+    this.chosen(routers, (unit) => void unit.feed({ type: 'takeOver', reason, term: unit.termIn(order), ageMs }));
   }
 
   private track(message: Extract<ToHeartbeat, { type: 'track' }>): void {

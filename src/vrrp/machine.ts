@@ -69,7 +69,7 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'yield':
       return yieldTo(state, event.reason, event.holdDownMs, now);
     case 'takeOver':
-      return handOver(state, event.reason, event.term ?? null, now);
+      return handOver(state, { reason: event.reason, term: event.term ?? null, ageMs: event.ageMs ?? 0 }, now);
     case 'peer':
       return peerSpoke(state, event.peer, now);
     case 'peerSilent':

@@ -194,7 +194,8 @@ export type RouterEvent =
   | { type: 'verified'; at: Monotonic }
   | { type: 'track'; ready: boolean; inSync: boolean; peerInSync: boolean; canVerify: boolean }
   /** `term`: of the lease that was given up for us; absent: not told. */
-  | { type: 'takeOver'; reason: string; term?: number | null }
+  /** `ageMs`: since it was given (0: just now). */
+  | { type: 'takeOver'; reason: string; term?: number | null; ageMs?: number }
   | { type: 'yield'; reason: string; holdDownMs: number }
   | { type: 'link'; isUp: boolean; reason: string }
   | { type: 'fault'; reason: string | null }
@@ -227,6 +228,7 @@ export type LogEvent =
   | 'intervalDiffers'
   | 'sendFailed'
   | 'leaseRefused'
+  | 'takeOverExpired'
   | 'takeOverIgnored'
   | 'takeOverLate'
   | 'takeOverWaits'

@@ -230,6 +230,18 @@ await inSandbox(import.meta.url, async () => {
     }),
   );
 
+  t.test('what one peer tells meanwhile does not undo what the table of another has confirmed', (test) =>
+    withWorld({}, interfaces, (world) => {
+      upsert(world, 'bulk', {}, 5);
+      upsert(world, 'live', { state: flowState.finClient }, 9);
+      test.match(world.flow(WEB), { state: flowState.finClient, syncEpoch: 5 });
+      upsert(world, 'live', { generation: GENERATION + 1n }, 9);
+      test.match(world.flow(WEB), { syncEpoch: 9 }, 'unless it is another connection');
+      upsert(world, 'bulk', { generation: GENERATION + 1n }, 5);
+      test.match(world.flow(WEB), { syncEpoch: 5 });
+    }),
+  );
+
   t.test('the purge deletes what the resync did not confirm, without an event', (test) =>
     withWorld({}, interfaces, (world) => {
       const put = (port: number, epoch: number) =>

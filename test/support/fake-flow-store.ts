@@ -136,7 +136,8 @@ export class FakeFlowStore implements FlowStore {
     if (present === undefined && this.size >= this.#options.maxFlows) return 'full';
     record.writeUInt16LE(UPSERT, recordLayout.kind);
     record.writeUInt16LE(0, EPOCH);
-    this.#put(flow, { record, epoch });
+    const isKnown = mode === 'live' && present?.record.compare(record, GENERATION, GENERATION + 8, GENERATION, GENERATION + 8) === 0;
+    this.#put(flow, { record, epoch: isKnown ? present.epoch : epoch });
     return 'applied';
   }
 

@@ -66,6 +66,9 @@ INLINE int apply_upsert(const struct tandem_record *record, struct tandem_flow_k
     return flow_insert_silently(service->virtual_router, key, &incoming) ? OUTCOME_FULL : OUTCOME_APPLIED;
   if (context->mode == TANDEM_APPLY_MERGE)
     return OUTCOME_STALE;
+  /* Another peer's table may have confirmed it, and that one's purge must find it so. */
+  if (context->mode == TANDEM_APPLY_LIVE && flow->generation == incoming.generation)
+    incoming.sync_epoch = flow->sync_epoch;
   digest_change(service->virtual_router, record_digest(key, flow) ^ record_digest(key, &incoming), 0);
   overwrite(flow, &incoming);
   return OUTCOME_APPLIED;

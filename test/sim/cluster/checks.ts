@@ -153,23 +153,29 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
   return isThirdParty(first, second) ? 'handOver' : null;
 }
 
-/** How long ago the second came to believe in a silence: the best node left acts at once, the others wait for their skew. */
-function waitedMs(world: World, index: number, at: number): number | null {
-  const { reason } = nodeAt(world, index).transitions.find((other) => other.to === 'active' && Math.abs(other.at - at) < 1) ?? {};
-  if (reason === 'peerSilent') return 0;
-  return reason === 'priorityZero' ? skewMs(priorityOf(index), world.shape.intervalMs) : null;
+/** Why it took the lease of that time: it says so in the same step, which may have been stopped in between. */
+function causeOf(world: World, { node, from }: Holding): string {
+  const { transitions, heartbeat } = nodeAt(world, node);
+  const told = transitions.find(({ at, to }) => to === 'active' && at > from - 1);
+  if (told === undefined) return '';
+  const wasStopped = heartbeat.process.stalls.some((stall) => stall.isInside && stall.from < from + 1 && stall.to > told.at - 1);
+  return told.at < from + 1 || wasStopped ? told.reason : '';
 }
 
-const isPreempting = (world: World, index: number, at: number): boolean =>
-  nodeAt(world, index).transitions.some(({ at: then, reason }) => reason === 'preempt' && Math.abs(then - at) < 1);
+/** How long ago the second came to believe in a silence: the best node left acts at once, the others wait for their skew. */
+function waitedMs(world: World, second: Holding): number | null {
+  const reason = causeOf(world, second);
+  // One that was about to pre-empt takes the silence for the end of what it waits for.
+  if (reason === 'peerSilent' || reason === 'preempt') return 0;
+  return reason === 'priorityZero' ? skewMs(priorityOf(second.node), world.shape.intervalMs) : null;
+}
 
 /** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
  *  every path. */
 function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const { fast } = world.shape;
   const { index } = nodeAt(world, second.node);
-  // One that was about to pre-empt takes the silence for the end of what it waits for.
-  const waited = waitedMs(world, index, second.from) ?? (isPreempting(world, index, second.from) ? 0 : null);
+  const waited = waitedMs(world, second);
   if (fast === null || waited === null) return false;
   const since = second.from - fast.lifeMs - waited;
   const beats = (world.beats[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
@@ -188,8 +194,7 @@ const isSlowAt = (world: World, at: number): boolean => world.slowedUntil.wire >
 
 /** Told by a goodbye of before the first one's lease, which no beat denied. */
 function wasGoodbyeLate(world: World, first: Holding, second: Holding): boolean {
-  const { reason } = nodeAt(world, second.node).transitions.find(({ at, to }) => to === 'active' && Math.abs(at - second.from) < 1) ?? {};
-  if (world.shape.paths.length > 0 || reason !== 'priorityZero') return false;
+  if (world.shape.paths.length > 0 || causeOf(world, second) !== 'priorityZero') return false;
   return (world.sent[first.node] ?? []).some(
     ({ at, priority, isDisturbed }) =>
       priority === 0 && at < first.from && at > second.from - LATE_WORD_MS && isDisturbed[second.node] === true,
@@ -199,12 +204,11 @@ function wasGoodbyeLate(world: World, first: Holding, second: Holding): boolean 
 /** Told by a beat, while a fault delays beats, and by one that led again by then. */
 function wasWordLate(world: World, first: Holding, second: Holding): boolean {
   if (wasGoodbyeLate(world, first, second)) return true;
-  if (world.shape.fast !== null && isSlowAt(world, second.from) && waitedMs(world, second.node, second.from) !== null) return true;
-  const told = nodeAt(world, second.node).transitions.find(({ at, to }) => to === 'active' && Math.abs(at - second.from) < 1);
+  if (world.shape.fast !== null && isSlowAt(world, second.from) && waitedMs(world, second) !== null) return true;
   const resigned = nodeAt(world, first.node).transitions.some(
     ({ at, to }) => to !== 'active' && at < first.from && at > first.from - LATE_WORD_MS,
   );
-  return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && told?.reason.startsWith('told:') === true;
+  return isSlowAt(world, second.from) && (resigned || world.shape.fast !== null) && causeOf(world, second).startsWith('told:');
 }
 
 /** When each of them has sent something to the other that no fault met; infinite: not while it would have helped. */

@@ -170,7 +170,8 @@ export class FlowTable implements FlowStore {
     }
     if (mode === 'merge' && present !== undefined) return 'stale';
     record.writeUInt16LE(UPSERT, recordLayout.kind);
-    this.put(flow, { record, epoch });
+    const isKnown = mode === 'live' && present?.record.readUInt32LE(GENERATION) === record.readUInt32LE(GENERATION);
+    this.put(flow, { record, epoch: isKnown ? present.epoch : epoch });
     return 'applied';
   }
 

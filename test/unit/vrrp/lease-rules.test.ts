@@ -180,10 +180,12 @@ t.test('takeOver: not when somebody has had a later lease than the one that was 
     { type: 'log', event: 'takeOverLate', fields: { term: 7, known: 8 } },
   ]);
   t.equal(late.state.kind, 'backup');
-  const held = active();
-  held.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
-  held.feed({ type: 'takeOver', reason: 'switchover', term: held.state.term - 1 });
-  t.match(held.state, { kind: 'backup', holdDownUntil: null }, 'but asked it was, so it may pre-empt again');
+  for (const isOld of [true, false]) {
+    const held = active();
+    held.feed({ type: 'yield', reason: 'switchover', holdDownMs: 5000 });
+    held.feed({ type: 'takeOver', reason: 'switchover', term: held.state.term - (isOld ? 0 : 1), ageMs: isOld ? 201 : 0 });
+    t.match(held.state, { kind: 'backup', holdDownUntil: null }, 'but asked it was, so it may pre-empt again');
+  }
   for (const term of [8, 9, null]) {
     const punctual = backup({ priority: 50 });
     punctual.state = { ...punctual.state, term: 8 };
