@@ -56,7 +56,7 @@ if (only !== undefined) {
     t.ok(drained > 0 && lost.notShared > 0, 'the clients meet drain windows, and flows that nobody else had');
     t.comment(`transitions: ${JSON.stringify(tally.reasons)}`);
     t.comment(
-      `looks at a node that was cut off and had given up: ${tally.met.cutOff}; at records that wait for digests: ${tally.met.leftOver}`,
+      `looks at a node that was cut off and had given up: ${tally.met.cutOff}; at records that wait for digests: ${tally.met.leftOver}; packets after a claim unheard of: ${tally.met.unheardClaim}`,
     );
     if (SEEDS >= EVERYTHING_SEEDS) {
       for (const reason of REASONS) t.ok((tally.reasons[reason] ?? 0) > 0, `${reason} is exercised`);

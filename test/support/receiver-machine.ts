@@ -1,23 +1,11 @@
 /** The receiving machine under test: it remembers its effects, and goes to the phases that matter. */
-import type { Frame, Hello } from '../../src/replication/frames.js';
+import type { Frame } from '../../src/replication/frames.js';
 import { RECORD_BYTES } from '../../src/replication/limits.js';
 import { stepReceiver } from '../../src/replication/receiver.js';
 import { initialReceiver, type ReceiverEffect, type ReceiverEvent, type ReceiverState } from '../../src/replication/receiver-state.js';
 import type { Monotonic } from '../../src/system/clock.js';
+import { hello } from './hello.js';
 
-export const hello = (node: string, instance: string): Hello => ({
-  versionMin: 1,
-  versionMax: 1,
-  capabilities: 0,
-  node,
-  cluster: 'shop',
-  configDigest: 'a',
-  instance,
-  abi: 1,
-  recordBytes: RECORD_BYTES,
-  byteOrder: 'little',
-  software: '1',
-});
 export const RECORDS = Buffer.alloc(2 * RECORD_BYTES);
 
 export class Machine {

@@ -44,8 +44,8 @@ export interface ClientParts {
   settledAt(): number;
   end(): number;
   serversChangedAt(): number;
-  /** Nothing that this machine said since it took the address reached the one that holds it now. */
-  isClaimUnheard(node: number): boolean;
+  /** Whoever believes a claim that the holder knows nothing of, asks anew some day, or hears the holder's next refresh. */
+  waitsForRefresh(owner: number | null): boolean;
   note(text: string): void;
 }
 
@@ -165,18 +165,13 @@ export class Clients {
       else agenda.add(agenda.now + random.between(...THINK_MS), () => this.send(flow));
       return;
     }
-    if (isRightOwner && outcome !== 'noRecord' && agenda.now > settledAt() && !this.waitsForRefresh())
+    if (isRightOwner && outcome !== 'noRecord' && agenda.now > settledAt() && !this.parts.waitsForRefresh(this.owner))
       this.violate('(b)', flow, `was not served long after the last fault: ${outcome}`);
     flow.refusals += 1;
     if (flow.refusals > PATIENCE) flow.isOver = true;
     if (this.owner === null || random.chance(ASK_CHANCE)) this.ask();
     flow.owner = this.owner;
     agenda.add(agenda.now + random.between(...RESEND_MS), () => this.send(flow));
-  }
-
-  /** Whoever believes a claim that the holder knows nothing of, asks anew some day, or hears the holder's next refresh. */
-  private waitsForRefresh(): boolean {
-    return this.owner !== null && this.parts.isClaimUnheard(this.owner);
   }
 
   private ask(): void {

@@ -45,7 +45,7 @@ export const emptyTally = (): Tally => ({
   served: 0,
   drained: 0,
   reasons: {},
-  met: { cutOff: 0, leftOver: 0 },
+  met: { cutOff: 0, leftOver: 0, unheardClaim: 0 },
   failures: [],
 });
 

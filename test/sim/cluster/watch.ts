@@ -21,7 +21,7 @@ const COMPLAINT_MS = 50;
 export class Watch {
   readonly violations: string[] = [];
   /** How often a node was looked at that had to have given up; or that had nothing wrong but a record which only digests find. */
-  met = { cutOff: 0, leftOver: 0 };
+  met = { cutOff: 0, leftOver: 0, unheardClaim: 0 };
   private readonly world: World;
   private readonly aloneSince: (number | null)[];
   private readonly unheardSince: (number | null)[];

@@ -141,7 +141,11 @@ export class World {
       settledAt: () => this.settledAt,
       end: () => this.end,
       serversChangedAt: () => this.serversChangedAt,
-      isClaimUnheard: (node) => this.isClaimUnheard(node),
+      waitsForRefresh: (owner) => {
+        const isUnheard = owner !== null && this.isClaimUnheard(owner);
+        if (isUnheard) this.watch.met.unheardClaim += 1;
+        return isUnheard;
+      },
       note: (text) => this.note('--', text, agenda.now),
     });
     this.watch = new Watch(this);
@@ -318,7 +322,7 @@ export class World {
     return sent;
   }
 
-  /** Beats repeat what they say, adverts do not. */
+  /** Nothing that this machine said since it took the address reached the one that holds it now. Beats repeat what they say, adverts do not. */
   private isClaimUnheard(index: number): boolean {
     const holders = this.nodes.filter((node) => node.holds);
     const [holder] = holders;

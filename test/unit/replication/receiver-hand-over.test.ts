@@ -1,7 +1,8 @@
 /** What a change of holder does at the receiver: what the new holder may lack is handed over, and whose word counts where both held. */
 import t from 'tap';
 import { isReceivedInSync, receiverDeadline } from '../../../src/replication/receiver-state.js';
-import { hello, Machine, RECORDS } from '../../support/receiver-machine.js';
+import { hello } from '../../support/hello.js';
+import { Machine, RECORDS } from '../../support/receiver-machine.js';
 
 t.test('nothing is purged for a sender that has just begun to hold before it was given what is here', async (t) => {
   const machine = new Machine().toHandOver();

@@ -2,7 +2,8 @@
 import t from 'tap';
 import { ACK_DELAY_MS, DIGEST_RESYNC_GAP_MS, EPOCH_COUNT, LATE_WAKE_MS, PING_MS, SILENCE_MS } from '../../../src/replication/limits.js';
 import { isReceivedInSync, type ReceiverEvent, receiverDeadline } from '../../../src/replication/receiver-state.js';
-import { hello, Machine, RECORDS } from '../../support/receiver-machine.js';
+import { hello } from '../../support/hello.js';
+import { Machine, RECORDS } from '../../support/receiver-machine.js';
 
 const PHASES: Record<string, () => Machine> = {
   handOver: () => new Machine().toHandOver(),

@@ -7,7 +7,7 @@ import { createReplication, type ReplicationService } from '../../../src/replica
 import type { IncomingStream, StreamHandlers } from '../../../src/replication/transport.js';
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeFlowStore } from '../../support/fake-flow-store.js';
-import { hello } from '../../support/receiver-machine.js';
+import { hello } from '../../support/hello.js';
 
 interface Dialler {
   say(...frames: Frame[]): void;

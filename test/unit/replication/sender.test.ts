@@ -1,6 +1,6 @@
 /** Every event in every phase of the sending machine, then the ways through it that matter. */
 import t from 'tap';
-import type { Frame, Hello } from '../../../src/replication/frames.js';
+import type { Frame } from '../../../src/replication/frames.js';
 import {
   CONNECT_MS,
   LATE_WAKE_MS,
@@ -21,20 +21,8 @@ import {
   senderDeadline,
 } from '../../../src/replication/sender-state.js';
 import type { Monotonic } from '../../../src/system/clock.js';
+import { hello } from '../../support/hello.js';
 
-const hello = (node: string): Hello => ({
-  versionMin: 1,
-  versionMax: 1,
-  capabilities: 0,
-  node,
-  cluster: 'shop',
-  configDigest: 'a',
-  instance: `instance of ${node}`,
-  abi: 1,
-  recordBytes: RECORD_BYTES,
-  byteOrder: 'little',
-  software: '1',
-});
 const FRONT = { slot: 0, name: 'front' };
 const BACK = { slot: 1, name: 'back' };
 const NEVER = Number.POSITIVE_INFINITY as Monotonic;
