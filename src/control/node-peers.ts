@@ -27,6 +27,8 @@ export interface NodePeersOptions {
   peersView: PeersView;
   /** What this instance signs its beats with. */
   beatKey: string;
+  /** As of src/l4/native.ts. */
+  latestBeat(): bigint;
   /** These are made later than this. */
   replication(): Pick<ReplicationService, 'send' | 'broadcast'>;
   handOver(): Pick<HandOver, 'heard' | 'peersChanged'>;
@@ -53,7 +55,7 @@ export function createNodePeers(options: NodePeersOptions): NodePeers {
     if (generations.length > 0) void replication().send(node, { type: 'pools', generations }, 0);
     const addresses = engine.localNextHops();
     if (addresses.length > 0) void replication().send(node, { type: 'nextHops', addresses }, 0);
-    void replication().send(node, { type: 'beatKey', key: options.beatKey }, 0);
+    void replication().send(node, { type: 'beatKey', key: options.beatKey, latest: options.latestBeat().toString() }, 0);
     void replication().send(node, { type: 'interfaces', interfaces: interfaces() }, 0);
   };
 
@@ -72,8 +74,11 @@ export function createNodePeers(options: NodePeersOptions): NodePeers {
           peersView.heard(node, message);
           pools.holdersChanged(heartbeat.roles.held());
           return handOver().peersChanged();
-        case 'interfaces':
         case 'beatKey':
+          peersView.heard(node, message);
+          for (const told of peerKeys(peersView, node)) heartbeat.send({ ...told, latest: message.latest });
+          return handOver().peersChanged();
+        case 'interfaces':
           if (peersView.heard(node, message)) for (const told of peerKeys(peersView, node)) heartbeat.send(told);
           return handOver().peersChanged();
         default:

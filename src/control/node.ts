@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from '../config/model.js';
 import { createHealthChecker, type HealthChecker } from '../health/checker.js';
 import type { L4Engine } from '../l4/engine.js';
-import type { DataPlane } from '../l4/native.js';
+import { type DataPlane, loadNative } from '../l4/native.js';
 import type { ReplicationService } from '../replication/replication.js';
 import { after, systemClock } from '../system/clock.js';
 import { kernelPresence } from '../system/kernel-presence.js';
@@ -187,7 +187,18 @@ class Node implements TandemNode {
 
   private createReplication(): void {
     const { config, name, log, links, dataPlane, engine, pools, heartbeat, peersView, beatKey } = this;
-    const parts = { config, log, links, engine, pools, heartbeat, peersView, beatKey, clock: systemClock };
+    const parts = {
+      config,
+      log,
+      links,
+      engine,
+      pools,
+      heartbeat,
+      peersView,
+      beatKey,
+      latestBeat: loadNative().latestBeat,
+      clock: systemClock,
+    };
     this.nodePeers = createNodePeers({
       ...parts,
       replication: () => this.replication,

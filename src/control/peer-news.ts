@@ -3,7 +3,7 @@
  */
 import type { PeerStatus } from '../replication/api.js';
 import type { EventFields, EventName } from '../telemetry/events.js';
-import type { ToHeartbeat } from '../vrrp/heartbeat-api.js';
+import type { PeerKey } from '../vrrp/heartbeat-api.js';
 import type { PeersView } from './peers-view.js';
 
 export type News = { [N in EventName]: { name: N; fields: EventFields<N> } }[EventName];
@@ -35,7 +35,7 @@ export function peerNews(before: PeerStatus | undefined, now: PeerStatus): News[
 }
 
 /** What the heartbeat has to know to believe the beats of these peers (all unless one is named). */
-export function peerKeys(view: Pick<PeersView, 'beatKeys' | 'interfaces'>, only?: string): Extract<ToHeartbeat, { type: 'peerKey' }>[] {
+export function peerKeys(view: Pick<PeersView, 'beatKeys' | 'interfaces'>, only?: string): PeerKey[] {
   return [...view.beatKeys()]
     .filter(([node]) => only === undefined || node === only)
     .map(([node, key]) => ({

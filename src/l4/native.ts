@@ -286,8 +286,9 @@ export interface BeatStats {
 export interface BeatChannel {
   /** What beats say from now on (at most 1024 bytes): sent at once, then with each beat. The first call starts the beats. */
   say(payload: Buffer): void;
-  /** Beats of a peer without a key are rejected. Another key than before forgets the sequence number heard last. */
-  setPeerKey(peerId: number, key: Buffer | null): void;
+  /** Beats of a peer without a key are rejected. Another key than before forgets the sequence number heard last; so does `latest`, the
+   *  peer's `latestBeat`, when that is lower: a restored snapshot undid what was signed later. */
+  setPeerKey(peerId: number, key: Buffer | null, latest?: bigint): void;
   /** Sent at once. */
   setIntervalUs(intervalUs: number): void;
   /** Event `silent` when nothing new came from the peer on any path for so long (never heard: from this call on); 0: never. */
@@ -328,6 +329,8 @@ export interface NativeL4 {
   /** `etherType` 0 sends only; 0x0003 receives everything; others receive that protocol. */
   openFrames(interfaceName: string, etherType: number, onFrames?: (frames: ReceivedFrame[]) => void): FrameSocket;
   openBeats(options: BeatOptions, onEvents: (events: BeatEvent[]) => void): BeatChannel;
+  /** No beat of this machine has had a higher sequence number. */
+  latestBeat(): bigint;
   /** First all links of this network namespace, then each change. */
   openLinkMonitor(onChange: (links: LinkChange[]) => void): LinkMonitor;
   /** For raw IPv6 sockets: packets with hop limit 255 come whole, all others are cut to one byte. */

@@ -41,8 +41,8 @@ export type ControlMessage =
   | { type: 'handedBack'; id: string; ok: boolean; message: string; durationUs: number; connections: number; steered: number; lost: number }
   /** Where the sender stands on the wire: a planned hand-over forwards stragglers to these MAC addresses. */
   | { type: 'interfaces'; interfaces: PeerInterface[] }
-  /** With what the sender's heartbeat signs its beats: 32 hex digits. */
-  | { type: 'beatKey'; key: string };
+  /** With what the sender's heartbeat signs its beats: 32 hex digits. `latest`: no beat of it has had a higher sequence number (decimal). */
+  | { type: 'beatKey'; key: string; latest?: string };
 
 export interface PeerInterface {
   name: string;

@@ -33,6 +33,10 @@ export function list<T>(value: unknown, read: (item: unknown) => T | undefined):
   return items;
 }
 
+/** Of 64 bits, in decimal. */
+const bigCount = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^\d{1,20}$/.test(value) && BigInt(value) < 2n ** 64n ? value : undefined;
+
 /** The object when no field of it is undefined. */
 function complete<T extends object>(candidate: { [K in keyof T]: T[K] | undefined }): T | undefined {
   return Object.values(candidate).includes(undefined) ? undefined : (candidate as T);
@@ -102,10 +106,8 @@ export function readControl(value: unknown): ControlMessage | undefined {
       const interfaces = list(from.interfaces, readInterface);
       return interfaces && { type: 'interfaces', interfaces };
     }
-    case 'beatKey': {
-      const key = text(from.key);
-      return key !== undefined && /^[0-9a-f]{32}$/.test(key) ? { type: 'beatKey', key } : undefined;
-    }
+    case 'beatKey':
+      return readBeatKey(from);
     default:
       return undefined;
   }
@@ -168,4 +170,11 @@ function readMember(value: unknown): PoolGeneration['members'][number] | undefin
     weight: count(from.weight),
     alive: truth(from.alive),
   });
+}
+
+function readBeatKey(from: Fields): ControlMessage | undefined {
+  const key = text(from.key);
+  if (key === undefined || !/^[0-9a-f]{32}$/.test(key)) return undefined;
+  if (from.latest === undefined) return { type: 'beatKey', key };
+  return complete<Extract<ControlMessage, { type: 'beatKey' }>>({ type: 'beatKey', key, latest: bigCount(from.latest) });
 }

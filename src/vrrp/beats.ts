@@ -5,7 +5,7 @@
 import type { Monotonic } from '../system/clock.js';
 import { decodeBeat, encodeBeat, type GroupBeat, isSameBeat } from './beat-codec.js';
 import { type FastState, initialFast, isShort, leaveFast, PROMISE_MARGIN_MS, reviewFast, STABLE_MS, startFast } from './fast.js';
-import type { BeatPeer, BeatSettings, BeatStatus } from './heartbeat-api.js';
+import type { BeatPeer, BeatSettings, BeatStatus, PeerKey } from './heartbeat-api.js';
 import type { BeatEvent, BeatPort, BeatStats, HeartbeatPorts } from './ports.js';
 import { earliest, plus } from './timing.js';
 
@@ -113,14 +113,14 @@ export class Beats {
     this.port.close();
   }
 
-  setPeerKey(node: string, key: string | null, addresses: readonly string[]): void {
+  setPeerKey({ node, key, addresses, latest }: Omit<PeerKey, 'type'>): void {
     const known = [...this.peers.values()].find(({ peer }) => peer.node === node);
     if (known === undefined) return;
     if (known.key !== null && key !== null && key !== known.key) this.forgetPromise(known);
     known.key = key ?? known.key;
     known.hasKey = key !== null;
     known.addresses = new Set([...known.peer.advertAddresses, ...addresses]);
-    this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'));
+    this.port.setPeerKey(known.peer.id, key === null ? null : Buffer.from(key, 'hex'), latest === undefined ? undefined : BigInt(latest));
   }
 
   /** A key is made for each boot: whatever the machine promised before, its leases of then are gone, and it may have others by now. Its last

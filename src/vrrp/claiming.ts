@@ -9,7 +9,7 @@ import type { Monotonic } from '../system/clock.js';
 import { enterActive } from './active.js';
 import { carried, isBetter, preemptionAllowed, remember, toBackup, toInitialize, transition } from './common.js';
 import { livingHolder } from './peer-view.js';
-import type { Backup, Claiming, HeardAdvert, RouterEffect, RouterEvent, RouterState, Step } from './state.js';
+import type { Backup, Claiming, HeardAdvert, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
 import { latest, leaseLifeMs, MISSED_ADVERTS, nextBeat, plus, takeOverValidMs } from './timing.js';
 
 /** A claim of a node that never heard anybody waits this long for other claims: a network delay and a late timer fit. */
@@ -181,16 +181,26 @@ function leaseRefused(state: Claiming, reason: string, now: Monotonic): Step {
 
 function claimHears(state: Claiming, advert: HeardAdvert, now: Monotonic): Step {
   const { others } = remember(state, advert, now);
-  if (advert.priority !== 0 && isBetter(advert, state)) {
-    return toBackup({ ...state, others }, 'activeSilent', advert.intervalMs, now, 'betterActive', 'outranked', [
-      ...(state.acquiringUntil === null ? [] : [{ type: 'releaseLease', admitMs: 0 } as const]),
-      { type: 'sendAdvert', priority: 0, to: advert.from },
-      { type: 'log', level: 'info', event: 'claimLost', fields: { priority: advert.priority } },
-    ]);
-  }
+  if (advert.priority !== 0 && isBetter(advert, state))
+    return loseClaim({ ...state, others }, advert.from, advert.intervalMs, { priority: advert.priority }, now);
   const next = { ...state, others, claimUntil: endOfOthers(others, now), askedAt: now };
   // F11: answered at once, but by the timer: what else waits in the socket may be a third router's claim.
   if (advert.priority === 0) return { state: { ...next, nextAdvertAt: now }, effects: [] };
   // F13: one that has not heard us yet.
   return { state: next, effects: [{ type: 'sendAdvert', priority: state.settings.priority, to: null }] };
+}
+
+/** To somebody who leads. Who heard our claim waits for our goodbye before it leads without conflict. */
+export function loseClaim(
+  state: Claiming,
+  to: SenderKey,
+  intervalMs: number,
+  fields: Record<string, string | number>,
+  now: Monotonic,
+): Step {
+  return toBackup(state, 'activeSilent', intervalMs, now, 'betterActive', 'outranked', [
+    ...(state.acquiringUntil === null ? [] : [{ type: 'releaseLease', admitMs: 0 } as const]),
+    { type: 'sendAdvert', priority: 0, to },
+    { type: 'log', level: 'info', event: 'claimLost', fields },
+  ]);
 }

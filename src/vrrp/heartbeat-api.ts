@@ -117,11 +117,14 @@ export type ToHeartbeat =
   | { type: 'takeOver'; routers: string[]; reason: string; atMs?: number; terms?: number[] }
   /** Send priority 0, release the leases, exit. */
   | { type: 'stop'; reason: string }
-  /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. */
-  | { type: 'peerKey'; node: string; key: string | null; addresses: string[] }
+  /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. `latest`: it has just said
+   *  that no beat of it had a higher sequence number (decimal). */
+  | { type: 'peerKey'; node: string; key: string | null; addresses: string[]; latest?: string | undefined }
   /** Read heartbeat.json again. */
   | { type: 'reload' }
   | { type: 'status' };
+
+export type PeerKey = Extract<ToHeartbeat, { type: 'peerKey' }>;
 
 export type RouterRole = 'initialize' | 'backup' | 'active';
 

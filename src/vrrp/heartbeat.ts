@@ -19,6 +19,7 @@ import type {
   HeartbeatConfig,
   HeartbeatGroup,
   HeartbeatRouter,
+  PeerKey,
   ToHeartbeat,
   VerifyTarget,
 } from './heartbeat-api.js';
@@ -62,7 +63,7 @@ export class Heartbeat {
   private beats: Beats | null = null;
   private references: ReferenceWatch | null = null;
   private cancelLinks: (() => void) | null = null;
-  private readonly peerKeys = new Map<string, Extract<ToHeartbeat, { type: 'peerKey' }>>();
+  private readonly peerKeys = new Map<string, PeerKey>();
   private interfaces: Map<string, InterfaceView> = new Map();
   private targets: EchoTarget[] = [];
   private lastTrack: Extract<ToHeartbeat, { type: 'track' }> | null = null;
@@ -123,8 +124,7 @@ export class Heartbeat {
       case 'reload':
         return this.reload();
       case 'peerKey':
-        this.peerKeys.set(message.node, message);
-        return this.beats?.setPeerKey(message.node, message.key, message.addresses);
+        return this.setPeerKey(message);
       case 'status':
         return this.ports.report(this.status());
       default:
@@ -304,7 +304,7 @@ export class Heartbeat {
     try {
       const common = { settings, ports: this.ports, instance: BigInt(instance), pinDir, drainMs, realtimePriority };
       this.beats = new Beats({ ...common, isPromisePossible, listener });
-      for (const { node, key, addresses } of this.peerKeys.values()) this.beats.setPeerKey(node, key, addresses);
+      for (const known of this.peerKeys.values()) this.beats.setPeerKey(known);
     } catch (error) {
       this.log('error', 'beatsFailed', { error: messageOf(error) });
     }
@@ -332,6 +332,12 @@ export class Heartbeat {
       if (beat !== undefined) unit.hearBeat(peer.node, beat, ownId, heardAt);
     }
     this.arm();
+  }
+
+  private setPeerKey({ latest, ...known }: PeerKey): void {
+    // What was the latest when it was said is not the latest when it is said again.
+    this.peerKeys.set(known.node, known);
+    this.beats?.setPeerKey({ ...known, latest });
   }
 
   private say(): void {

@@ -1,7 +1,7 @@
 /**
  * What a heartbeat leaves to the process that replaces it, so that nobody on the wire and nobody in the daemon notices the change.
  */
-import type { RouterCounters, ToHeartbeat } from './heartbeat-api.js';
+import type { PeerKey, RouterCounters, ToHeartbeat } from './heartbeat-api.js';
 import type { RouterState } from './state.js';
 
 /** Raised whenever a shape below changes. A process of another shape takes nothing; it finds its leases and resumes, as after a crash. */
@@ -11,7 +11,7 @@ export interface Legacy {
   shape: number;
   /** The daemon's last word. */
   track: Extract<ToHeartbeat, { type: 'track' }> | null;
-  peerKeys: Extract<ToHeartbeat, { type: 'peerKey' }>[];
+  peerKeys: PeerKey[];
   groups: GroupLegacy[];
 }
 

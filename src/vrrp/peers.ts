@@ -7,7 +7,7 @@
  */
 import type { Monotonic } from '../system/clock.js';
 import { announceAgain, beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
-import { claimIfConfirmed, endOfOthers, obeyIfOrdered } from './claiming.js';
+import { claimIfConfirmed, endOfOthers, loseClaim, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
 import { doubt, livingHolder, peerOf } from './peer-view.js';
 import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
@@ -60,12 +60,15 @@ function hasResigned(before: PeerView | null, peer: PeerView, intervalMs: number
   return isLeft && now - peer.heardAt <= lateWakeMs(intervalMs);
 }
 
+/** Was silent for a while and is active all the same, in no earlier term than we know of. */
+const isBackInTerm = (state: RouterState, before: PeerView | null, peer: PeerView): boolean =>
+  peer.role === 'active' && peer.term >= state.term && before?.isReachable === false;
+
 const forget = (state: RouterState, node: SenderKey): RouterState['others'] => state.others.filter((other) => other.from !== node);
 
 function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
   const state = answered(waiting, peer.node);
-  if (peer.role === 'active' && peer.term >= state.term && before?.isReachable === false)
-    return { state: waitAnew(state, now), effects: [] };
+  if (isBackInTerm(state, before, peer)) return { state: waitAnew(state, now), effects: [] };
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
   if (!hasResigned(before, peer, state.activeIntervalMs, now) || peer.followsActive) return { state, effects: [] };
   // Nobody was followed yet: whoever leads by now has its turn to be heard.
@@ -104,6 +107,8 @@ function isBestLeft(state: Backup, leaving: SenderKey): boolean {
 }
 
 function claimingLearns(state: Claiming, before: PeerView | null, peer: PeerView, now: Monotonic): Step {
+  // It was only silent, and leads still.
+  if (isBackInTerm(state, before, peer)) return loseClaim(state, peer.node, state.settings.advertIntervalMs, { node: peer.node }, now);
   if (!hasResigned(before, peer, state.settings.advertIntervalMs, now)) return { state, effects: [] };
   const others = forget(state, peer.node);
   return { state: { ...state, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };

@@ -86,7 +86,7 @@ export type BeatEvent =
 
 export interface BeatPort {
   say(payload: Buffer): void;
-  setPeerKey(peerId: number, key: Buffer | null): void;
+  setPeerKey(peerId: number, key: Buffer | null, latest?: bigint): void;
   setIntervalUs(us: number): void;
   watch(peerId: number, silentAfterUs: number): void;
   hold(slots: number[], lifeUs: number, drainNs: bigint, instance: bigint, untilNs: bigint): void;

@@ -242,6 +242,12 @@ t.test('what is rejected, and why', async (t) => {
   left.channel.setPeerKey(2, keyOf(2));
   forger.send(encodeBeat({ sequence: 12n }, keyOf(2)));
   t.ok(await becomes(() => left.channel.stats().rejected.replay === 3), 'the same key goes on where it was');
+  left.channel.setPeerKey(2, keyOf(2), 13n);
+  forger.send(encodeBeat({ sequence: 12n }, keyOf(2)));
+  t.ok(await becomes(() => left.channel.stats().rejected.replay === 4), 'also when nothing later was signed');
+  left.channel.setPeerKey(2, keyOf(2), 11n);
+  forger.send(encodeBeat({ sequence: 12n, payload: Buffer.from('undone') }, keyOf(2)));
+  t.ok(await left.log.until('heard', ({ payload }) => payload.toString() === 'undone'), 'unless what was heard has been undone');
   left.channel.setPeerKey(2, keyOf(7));
   forger.send(encodeBeat({ sequence: 1n, payload: Buffer.from('after') }, keyOf(7)));
   t.ok(await left.log.until('heard', ({ payload }) => payload.toString() === 'after'), 'another key begins anew');

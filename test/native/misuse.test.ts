@@ -300,6 +300,8 @@ t.test('a beat channel used wrongly', (t) => {
   t.throws(call(channel, 'setPeerKey', '2', null), TypeError);
   t.throws(call(channel, 'setPeerKey', 2, 'key'), TypeError);
   t.throws(call(channel, 'setPeerKey', 2, Buffer.alloc(15)), RangeError);
+  t.throws(call(channel, 'setPeerKey', 2, Buffer.alloc(16), 1), TypeError);
+  t.throws(call(channel, 'setPeerKey', 2, Buffer.alloc(16), 2n ** 64n), RangeError);
   for (const peer of [0, 1, 3, 256]) {
     t.throws(call(channel, 'setPeerKey', peer, null), RangeError);
     t.throws(call(channel, 'watch', peer, 0), RangeError);

@@ -2,9 +2,10 @@
  * The faults themselves: each does what it says, ends when it is told, and leaves nothing behind. A fault that does nothing would prove
  * whatever is tested with it.
  */
-import { existsSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import t from 'tap';
-import { nodeProcesses } from '../support/lab/faults.js';
+import { killNode, nodeProcesses } from '../support/lab/faults.js';
 import { CpuHog, fillDisk, freeDisk, MemoryPressure, memoryController, mountSmallDisk } from '../support/lab/faults-machine.js';
 import { continueProcess, killProcess, PROCESS_ROLES, processesOf, stopProcess } from '../support/lab/faults-process.js';
 import { WireFaults } from '../support/lab/faults-wire.js';
@@ -127,6 +128,25 @@ else {
     await tandem.waitReady();
     const [heartbeat = 0] = processesOf(lab, backup, 'heartbeat');
     t.not(readlinkSync(`/proc/${heartbeat}/ns/time`), readlinkSync('/proc/self/ns/time'), 'the heartbeat, too');
+  });
+
+  t.test('a node that was put back to a day ago: its beats are believed, although later ones were heard', async (t) => {
+    const { lab, tandem, active, backup } = await startCluster(t);
+    await tandem.clear(backup);
+    await tandem.startNode(backup, { clockOffsetSeconds: 86_400 });
+    await tandem.waitReady();
+    await killNode(lab, backup);
+    // With its clock it has got the key of then back, which is the same in a restored snapshot.
+    const keyFile = path.join(tandem.stateDir(backup), 'beat-key');
+    const [instance, key] = readFileSync(keyFile, 'utf8').split(' ');
+    writeFileSync(keyFile, `${instance} ${key} 0.0\n`);
+    await tandem.startNode(backup);
+    await tandem.waitReady();
+    t.equal(readFileSync(keyFile, 'utf8'), `${instance} ${key} 0.0\n`, 'it signs with the same key');
+    const heard = () => tandem.status(active).then(({ heartbeat }) => heartbeat.beats);
+    await waitFor('its beats to be heard', async () =>
+      (await heard())?.peers.some(({ node, isReachable }) => node === backup && isReachable),
+    );
   });
 
   t.test('busy loops and shortness of memory end as they are told', async (t) => {

@@ -17,6 +17,8 @@ export class FakeBeats {
   isRealtime = true;
   isClosed = false;
   /** What is renewed with each beat, as long as beats are sent. */
+  /** As it was told with a key. */
+  latest: bigint | undefined;
   held = { slots: 0, lifeMs: 0, untilMs: 0 };
   areSent = true;
   /** The addon cannot. */
@@ -32,7 +34,10 @@ export class FakeBeats {
       say: (payload) => {
         this.said = Buffer.from(payload);
       },
-      setPeerKey: (id, key) => this.keys.set(id, key?.toString('hex') ?? null),
+      setPeerKey: (id, key, latest) => {
+        this.keys.set(id, key?.toString('hex') ?? null);
+        this.latest = latest;
+      },
       setIntervalUs: (us) => this.calls.push(`interval ${us}`),
       watch: (id, us) => this.watched.set(id, us),
       hold: (slots, lifeUs, _drainNs, _instance, untilNs) => {

@@ -12,10 +12,10 @@ BeatPeers::BeatPeers(uint64_t cluster, uint8_t own_node, std::span<const uint8_t
   for (size_t i = 0; i < peers.size(); i++) index_of_[peers[i]] = static_cast<uint8_t>(i + 1);
 }
 
-void BeatPeers::set_key(size_t index, const std::optional<SipKey> &key) {
+void BeatPeers::set_key(size_t index, const std::optional<SipKey> &key, uint64_t latest) {
   Peer &peer = peers_[index];
   peer.has_key = key.has_value();
-  if (!key || *key == peer.key) return;
+  if (!key || (*key == peer.key && peer.sequence <= latest)) return;
   peer.key = *key;
   peer.sequence = 0;
   for (Path &path : peer.paths) path.sequence = 0;

@@ -39,8 +39,9 @@ class BeatPeers {
  public:
   BeatPeers(uint64_t cluster, uint8_t own_node, std::span<const uint8_t> peers, BeatListener &listener);
   /* Another key than the last one forgets the sequence: its holder may have another clock now. What was signed with the former key is of
-   * no use to anybody from then on. */
-  void set_key(size_t peer, const std::optional<SipKey> &key);
+   * no use to anybody from then on. `latest`: its holder has signed nothing beyond that, so a later sequence is of a time that was undone
+   * there (a snapshot was restored), and is forgotten, too. */
+  void set_key(size_t peer, const std::optional<SipKey> &key, uint64_t latest = UINT64_MAX);
   /* 0: never. Fires at the next judgement when the peer has been silent for so long already; one never heard counts from here. */
   void watch(size_t peer, uint64_t silent_after_ns, uint64_t now_ns);
   /* NONE: it was a beat. */

@@ -34,10 +34,6 @@ constexpr int EVENTS = 8;
 /* Above each sequence that could begin with the wall clock, in nanoseconds since 1970, as older versions had it. */
 constexpr uint64_t SEQUENCE_ORIGIN = uint64_t{1} << 63;
 
-/* Grows over restarts of the process, too, as long as there is less than one beat per nanosecond, and whatever happens to the wall clock.
- * What begins anew with another clock (the next boot, another time namespace) signs with another key. */
-uint64_t first_sequence() { return SEQUENCE_ORIGIN + clock_ns(CLOCK_BOOTTIME); }
-
 void watch_fd(int epoll, int fd, uint64_t tag) {
   epoll_event event{};
   event.events = EPOLLIN;
@@ -61,6 +57,10 @@ class BlockedSignals {
 
 }  // namespace
 
+/* Grows over restarts of the process, too, as long as there is less than one beat per nanosecond, and whatever happens to the wall clock.
+ * What begins anew with another clock (the next boot, another time namespace) signs with another key. */
+uint64_t beat_sequence() { return SEQUENCE_ORIGIN + clock_ns(CLOCK_BOOTTIME); }
+
 BeatThread::BeatThread(BeatOptions options)
     : options_(std::move(options)),
       leases_(options_.pin_dir, mailbox_),
@@ -77,7 +77,7 @@ BeatThread::BeatThread(BeatOptions options)
   beat_.cluster = options_.cluster;
   beat_.instance = options_.instance;
   beat_.interval_us = options_.interval_us;
-  beat_.sequence = first_sequence();
+  beat_.sequence = beat_sequence();
   open_paths(monotonic_now_ns());
   start();
 }
@@ -120,8 +120,11 @@ void BeatThread::say(std::span<const uint8_t> payload) {
   });
 }
 
-void BeatThread::set_key(size_t peer, const std::optional<SipKey> &key) {
-  order([&](Orders &orders) { orders.keys[peer] = {true, key}; });
+void BeatThread::set_key(size_t peer, const std::optional<SipKey> &key, uint64_t latest) {
+  order([&](Orders &orders) {
+    const Orders::Key &waiting = orders.keys[peer];
+    orders.keys[peer] = {true, key, waiting.is_new ? std::min(latest, waiting.latest) : latest};
+  });
 }
 
 void BeatThread::set_interval(uint32_t interval_us) {
@@ -187,7 +190,7 @@ void BeatThread::take_orders(uint64_t now_ns) {
     std::lock_guard lock(mutex_);
     for (size_t peer = 0; peer < options_.peers.size(); peer++) {
       Orders::Key &key = orders_.keys[peer];
-      if (key.is_new) peers_.set_key(peer, key.key);
+      if (key.is_new) peers_.set_key(peer, key.key, key.latest);
       Orders::Watch &watch = orders_.watches[peer];
       if (watch.is_new) peers_.watch(peer, watch.silent_after_ns, now_ns);
       key.is_new = watch.is_new = false;

@@ -41,6 +41,9 @@ struct BeatStats {
   std::array<std::atomic<uint64_t>, BEAT_REJECTS> rejected{};
 };
 
+/* Where the sequence of a channel that is opened now begins. No channel of this machine has gone further. */
+uint64_t beat_sequence();
+
 class BeatThread {
  public:
   /* Starts it; throws NativeError. */
@@ -51,7 +54,7 @@ class BeatThread {
   ~BeatThread();
 
   void say(std::span<const uint8_t> payload);
-  void set_key(size_t peer, const std::optional<SipKey> &key);
+  void set_key(size_t peer, const std::optional<SipKey> &key, uint64_t latest);
   void set_interval(uint32_t interval_us);
   void set_promise(uint32_t promise_us);
   void watch(size_t peer, uint64_t silent_after_ns);
@@ -70,6 +73,7 @@ class BeatThread {
     struct Key {
       bool is_new = false;
       std::optional<SipKey> key;
+      uint64_t latest = UINT64_MAX;
     };
     struct Watch {
       bool is_new = false;

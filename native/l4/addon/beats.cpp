@@ -49,7 +49,9 @@ class BeatHandle {
     BeatThread &thread = opened();
     const size_t peer = peer_of(thread, call.argument(0, "peerId"));
     const Argument key = call.argument(1, "key");
-    thread.set_key(peer, key.is_nullish() ? std::nullopt : std::optional(read_sip_key(key)));
+    const Argument latest = call.argument(2, "latest");
+    const uint64_t limit = latest.is_nullish() ? UINT64_MAX : latest.bigint();
+    thread.set_key(peer, key.is_nullish() ? std::nullopt : std::optional(read_sip_key(key)), limit);
     return js_undefined(call.env());
   }
 
@@ -157,6 +159,8 @@ class BeatHandle {
 const napi_type_tag BeatHandle::TAG = {0x2f96d1c47be84a03, 0xa8c57e10d3b962f4};
 
 }  // namespace
+
+napi_value latest_beat(Call &call) { return js_bigint(call.env(), beat_sequence()); }
 
 napi_value open_beats(Call &call) {
   BeatOptions options = read_beat_options(call.argument(0, "options"));

@@ -12,6 +12,9 @@ namespace tandem {
 /* openBeats(options, onEvents): BeatChannel */
 napi_value open_beats(Call &call);
 
+/* latestBeat(): bigint */
+napi_value latest_beat(Call &call);
+
 }  // namespace tandem
 
 #endif

@@ -35,7 +35,8 @@ NAPI_MODULE_INIT() {
       exported<tandem::open_frames>("openFrames"),       exported<tandem::monotonic_ns>("monotonicNs"),
       exported<tandem::set_realtime>("setRealtime"),     exported<tandem::lock_memory>("lockMemory"),
       exported<tandem::open_beats>("openBeats"),         exported<tandem::open_link_monitor>("openLinkMonitor"),
-      exported<set_error_class>("setErrorClass"),        exported<tandem::open_hop_limit_filter>("openHopLimitFilter"),
+      exported<tandem::latest_beat>("latestBeat"),       exported<set_error_class>("setErrorClass"),
+      exported<tandem::open_hop_limit_filter>("openHopLimitFilter"),
   };
   try {
     tandem::check(env, napi_define_properties(env, exports, std::size(functions), functions));

@@ -112,6 +112,12 @@ void test_keys() {
   world.peers.set_key(0, std::nullopt);
   world.peers.set_key(0, KEY);
   CHECK(world.again(START) == BeatReject::REPLAY);
+  const uint64_t heard = world.beat.sequence;
+  world.peers.set_key(0, KEY, heard);
+  CHECK(world.again(START) == BeatReject::REPLAY);
+  world.peers.set_key(0, KEY, heard - 1); /* of a machine that was put back to before it sent this */
+  CHECK(world.again(START) == BeatReject::NONE);
+  CHECK(world.again(START) == BeatReject::REPLAY);
   world.peers.set_key(0, SECOND_KEY);
   world.beat.sequence = 1; /* of a machine whose clock has gone back */
   CHECK(world.hear(START, 0, SECOND_KEY) == BeatReject::NONE);

@@ -73,8 +73,8 @@ struct Watcher {
 void check_hanging_owner(uint16_t port) {
   BeatThread left(options_of(1, port)), right(options_of(2, port));
   const BeatStats &of_left = left.stats();
-  left.set_key(0, KEYS[2]);
-  right.set_key(0, KEYS[1]);
+  left.set_key(0, KEYS[2], UINT64_MAX);
+  right.set_key(0, KEYS[1], UINT64_MAX);
   right.say({});
   left.say(std::vector<uint8_t>(3));
   Watcher watcher(right);
@@ -102,8 +102,8 @@ int main(int, char **arguments) {
   const auto port = static_cast<uint16_t>(atoi(arguments[1]));
   for (int life = 0; life < 3; life++) {
     BeatThread left(options_of(1, port)), right(options_of(2, port));
-    left.set_key(0, KEYS[2]);
-    right.set_key(0, KEYS[1]);
+    left.set_key(0, KEYS[2], UINT64_MAX);
+    right.set_key(0, KEYS[1], UINT64_MAX);
     Random random(static_cast<uint64_t>(life) + 5);
     std::vector<uint8_t> payload;
     for (int round = 0; round < ROUNDS; round++) {
@@ -113,13 +113,13 @@ int main(int, char **arguments) {
       left.set_promise(static_cast<uint32_t>(random.below(1000)));
       left.set_interval(static_cast<uint32_t>(1000 + random.below(1000)));
       left.leases().hold({});
-      right.set_key(0, random.below(4) == 0 ? std::nullopt : std::optional(KEYS[1]));
+      right.set_key(0, random.below(4) == 0 ? std::nullopt : std::optional(KEYS[1]), random.below(4) == 0 ? 1 : UINT64_MAX);
       right.is_realtime();
       static BeatNews news;
       left.mailbox().collect(news);
       usleep(static_cast<useconds_t>(random.below(500)));
     }
-    right.set_key(0, KEYS[1]);
+    right.set_key(0, KEYS[1], UINT64_MAX);
     payload.resize(7);
     left.say(payload);
     await_payload(right, payload.size());

@@ -10,7 +10,7 @@ import { openStateDir } from '../../../src/control/state-dir.js';
 import type { FlowRow, NodeStatus } from '../../../src/control/status.js';
 import { continueNode, nodeProcesses, plugCable } from './faults.js';
 import { mountSmallDisk } from './faults-machine.js';
-import { killProcess, processesOf } from './faults-process.js';
+import { killProcess, PROCESS_ROLES, processesOf } from './faults-process.js';
 import type { Lab, LabProcess } from './lab.js';
 import { isRunning, signalAll } from './processes.js';
 import { DEFAULT_ELECTION, type ElectionSettings, type Event, type Part, type SystemUnderTest } from './system-under-test.js';
@@ -22,7 +22,8 @@ export interface StartOptions {
   configFile?: string;
   /** Another build of it. */
   program?: string;
-  /** CLOCK_MONOTONIC and CLOCK_BOOTTIME of the node's processes are this much ahead of the machine's (a time namespace). */
+  /** CLOCK_MONOTONIC and CLOCK_BOOTTIME of the node's processes are this much ahead of the machine's (a time namespace); default: as those
+   *  of the processes that this node still has. */
   clockOffsetSeconds?: number;
 }
 
@@ -43,6 +44,7 @@ export class TandemSystem implements SystemUnderTest {
   readonly #lab: Lab;
   readonly #options: TandemConfigOptions;
   readonly #daemons = new Map<string, LabProcess>();
+  readonly #clockOffsets = new Map<string, number>();
 
   constructor(lab: Lab, { election = {}, ...options }: TandemOptions = {}) {
     this.#lab = lab;
@@ -89,17 +91,24 @@ export class TandemSystem implements SystemUnderTest {
 
   async startNode(
     node: string,
-    { configFile = this.configFile, program = tandemProgram, clockOffsetSeconds = 0 }: StartOptions = {},
+    { configFile = this.configFile, program = tandemProgram, clockOffsetSeconds = this.#clockOffset(node) }: StartOptions = {},
   ): Promise<void> {
     const stateDir = this.stateDir(node);
     mkdirSync(stateDir, { recursive: true });
     if (this.#options.stateDiskMiB !== null) await mountSmallDisk(this.#lab, stateDir, this.#options.stateDiskMiB);
     this.#lab.addPinDir(openStateDir(stateDir, node).pinRoot);
     const command = [process.execPath, program, 'run', '--config', configFile, '--node', node, '--state-dir', stateDir];
+    this.#clockOffsets.set(node, clockOffsetSeconds);
     const offset = String(clockOffsetSeconds);
     const clock = clockOffsetSeconds === 0 ? [] : ['unshare', '--time', '--monotonic', offset, '--boottime', offset];
     const rights = this.#options.realtime ? [] : ['setpriv', '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice'];
     this.#daemons.set(node, this.#lab.start(node, [...rights, ...clock, ...command], { log: path.basename(this.logFile(node)) }));
+  }
+
+  /** A machine has one clock: only when nothing of the node runs any more is its next start that of another machine. */
+  #clockOffset(node: string): number {
+    const isUp = PROCESS_ROLES.some((role) => processesOf(this.#lab, node, role).length > 0);
+    return isUp ? (this.#clockOffsets.get(node) ?? 0) : 0;
   }
 
   /** A configuration that differs from everybody else's, in nothing that the election depends on. */

@@ -6,10 +6,12 @@
  *    a) new flows at an old owner that has said goodbye on the wire, for HAND_OVER_MS and an interval: neighbours that do not know the
  *       successor yet still ask it, and nobody else is asked for the same flow,
  *    b) two healthy nodes that could not hear each other in either direction, because the schedule had cut every path that counts; and
- *       REACT_ADVERTS intervals and REACT_MS after its end, to notice. If one of them could hear the other, it has as long to give way.
+ *       REACT_ADVERTS intervals and REACT_MS after its end, to notice. If one of them could hear the other, it has as long to give way;
+ *       but the better one of two is not expected to when all that it hears of the worse one is adverts (RFC 9568 section 6.4.3).
  *    A stopped, killed, starved, late or restarted node is no excuse, nor is a busy machine: nothing is measured against a clock here but
  *    the order in which question and claim entered the switch.
- * 2. `reset`: no RST leaves a node, reaches a client or a server: nobody in this workload has a reason to send one.
+ * 2. `reset`: no RST leaves a node, reaches a client or a server: nobody in this workload has a reason to send one. Unless a node was hit
+ *    when no other could keep what it had accepted.
  * 3. `corrupted`, `lostConnections`: every byte is right, always. Connections opened and replicated before the round survive it, unless a
  *    node without a table was left alone.
  * 4. `noOwner`: while a node is able to own the VIP (no fault touches it), somebody shows a sign of ownership within 3 x advert interval +
@@ -17,7 +19,7 @@
  * 5. `notRecovered`: when everything is healed, there is an owner in time, and later all nodes are ready and in sync.
  */
 import { activeDownMs } from '../lab/system-under-test.js';
-import type { AppliedFault, Cut, RoundEvidence, Sign, Violation } from './evidence.js';
+import { type AppliedFault, type Cut, type RoundEvidence, type Sign, type Violation, YOUNG } from './evidence.js';
 
 /** A claim follows the lease at once; what is answered between is the new owner's. More while the machine itself is late. */
 const CLAIM_LAG_MS = 20;
@@ -135,9 +137,11 @@ class Apart {
   }
 
   excuses({ node, atMs }: Sign, owner: Sign): boolean {
-    const [there, back] = [this.#isCut(node, owner.node, atMs), this.#isCut(owner.node, node, atMs)];
-    if (there && back) return true;
-    if (!there && !back) return false;
+    const [there, back] = [this.#heard(node, owner.node, atMs), this.#heard(owner.node, node, atMs)];
+    if (there === 'nothing' && back === 'nothing') return true;
+    if (there !== 'nothing' && back !== 'nothing') return false;
+    const better = this.#isBetter(node, owner.node) ? back : there;
+    if (better === 'adverts') return true;
     if (this.#noticing === null || atMs - this.#noticing.lastMs > this.#reactMs) this.#noticing = { sinceMs: atMs, lastMs: atMs };
     this.#noticing.lastMs = atMs;
     return atMs - this.#noticing.sinceMs <= this.#reactMs;
@@ -147,18 +151,24 @@ class Apart {
     return this.#isCut(node, owner.node, atMs) !== this.#isCut(owner.node, node, atMs);
   }
 
-  /** Nothing that `from` says reaches `to`, at this moment or so shortly before that it need not have noticed yet. */
+  #isBetter(a: string, b: string): boolean {
+    const { priorities } = this.#evidence;
+    return (priorities[a] ?? 0) > (priorities[b] ?? 0);
+  }
+
   #isCut(from: string, to: string, atMs: number): boolean {
+    return this.#heard(from, to, atMs) === 'nothing';
+  }
+
+  /** The most that `to` hears of `from` at this moment; what was lost so shortly before that it need not have been missed yet is not heard. */
+  #heard(from: string, to: string, atMs: number): 'nothing' | 'adverts' | 'beats' {
     const { faults, paths } = this.#evidence;
     const inForce = faults.filter((fault) => overlaps(fault, atMs, atMs, this.#reactMs));
-    const sides = paths === 'any' ? (['client', 'server'] as const) : (['client'] as const);
     const cuts = inForce.flatMap((fault) => fault.cuts.filter((cut) => cut.from === from && cut.to === to));
-    return sides.every((side) =>
-      isSilent(
-        side,
-        cuts.filter((cut) => cut.side === side),
-      ),
-    );
+    const passes = (what: 'adverts' | 'beats', side: Cut['side']): boolean =>
+      !cuts.some((cut) => cut.side === side && (cut.only === undefined || cut.only === what));
+    if (passes('beats', 'client') || (paths === 'any' && passes('beats', 'server'))) return 'beats';
+    return passes('adverts', 'client') ? 'adverts' : 'nothing';
   }
 
   /** A time in which these two did not hear each other ended between these two moments. */
@@ -170,31 +180,41 @@ class Apart {
   }
 }
 
-/** Whether nothing passes that nodes say to each other there; adverts are on the client side alone. */
-function isSilent(side: Cut['side'], cuts: readonly Cut[]): boolean {
-  const isLost = (what: Cut['only']): boolean => cuts.some(({ only }) => only === what);
-  return isLost(undefined) || (isLost('beats') && (side === 'server' || isLost('adverts')));
-}
-
 /** Rule 2. */
-const judgeResets = ({ resets }: RoundEvidence): Violation[] =>
-  resets.slice(0, 1).map(({ atMs, port, from, to }) => ({
+function judgeResets(evidence: RoundEvidence): Violation[] {
+  if (wasLastAlone(evidence)) return [];
+  return evidence.resets.slice(0, 1).map(({ atMs, port, from, to }) => ({
     rule: 'reset',
     atMs,
-    text: `a RST from ${from} to ${to} entered the switch at ${port}${resets.length > 1 ? `; ${resets.length} in all` : ''}`,
+    text: `a RST from ${from} to ${to} entered the switch at ${port}${evidence.resets.length > 1 ? `; ${evidence.resets.length} in all` : ''}`,
   }));
+}
+
+/** A node was hit while all others were out already: nobody else knows what it had accepted, and it need not be the first to come back. */
+const wasLastAlone = ({ faults, nodes }: RoundEvidence): boolean =>
+  faults.some(({ fromMs, unable }) =>
+    unable.some((last) => {
+      const isOut = (node: string): boolean =>
+        faults.some((fault) => fault.unable.includes(node) && fault.fromMs < fromMs && fault.toMs > fromMs);
+      return !isOut(last) && nodes.every((node) => node === last || isOut(node));
+    }),
+  );
 
 /** Rule 3. */
 function judgeConnections(evidence: RoundEvidence): Violation[] {
   const violations: Violation[] = [];
-  const mustSurvive = !wasEmptyNodeAlone(evidence);
+  const isEmptyAlone = wasEmptyNodeAlone(evidence);
+  const isLastAlone = wasLastAlone(evidence);
   for (const [group, report] of Object.entries(evidence.connections)) {
     const at = { atMs: evidence.toMs };
+    // Those of before the round are known to all.
+    const mayBeUnknown = isLastAlone && group === YOUNG;
     if (report.corrupted > 0)
       violations.push({ ...at, rule: 'corrupted', text: `${report.corrupted} connections of ${group} got wrong bytes` });
-    if (report.reset > 0) violations.push({ ...at, rule: 'reset', text: `${report.reset} connections of ${group} were reset` });
+    if (report.reset > 0 && !mayBeUnknown)
+      violations.push({ ...at, rule: 'reset', text: `${report.reset} connections of ${group} were reset` });
     const lost = report.established - report.alive - report.corrupted - report.reset;
-    if (lost > 0 && mustSurvive)
+    if (lost > 0 && !isEmptyAlone && !mayBeUnknown)
       violations.push({
         ...at,
         rule: 'lostConnections',
@@ -252,7 +272,8 @@ const gapViolation = (evidence: RoundEvidence, family: Sign['family'], { fromMs,
 });
 
 const ownerWithinMs = (evidence: RoundEvidence, fromMs: number, toMs: number): number =>
-  activeDownMs(evidence.advertMs, evidence.lowestPriority) + (isLate(evidence, fromMs, toMs) ? LATE_SLACK_MS : SLACK_MS);
+  activeDownMs(evidence.advertMs, Math.min(...Object.values(evidence.priorities))) +
+  (isLate(evidence, fromMs, toMs) ? LATE_SLACK_MS : SLACK_MS);
 
 /** Longest time without interruption between two moments in which no fault touches the node and the machine runs. */
 function ableStretch(evidence: RoundEvidence, node: string, fromMs: number, toMs: number): number {

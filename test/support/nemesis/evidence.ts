@@ -1,9 +1,12 @@
 /**
- * What the judge of a round is given: the faults as they really happened, and what was seen on the wire and by the clients. Types only.
+ * What the judge of a round is given: the faults as they really happened, and what was seen on the wire and by the clients.
  * All times are milliseconds of CLOCK_MONOTONIC.
  */
 import type { LoadReport } from '../lab/workload-api.js';
 import type { FaultKind } from './schedule.js';
+
+/** The group of connections that are opened while faults go on. */
+export const YOUNG = 'young';
 
 /** Frames between nodes that do not pass (or, by chance, may not). */
 export interface Cut {
@@ -74,8 +77,8 @@ export interface Pause {
 export interface RoundEvidence {
   nodes: readonly string[];
   advertMs: number;
-  /** Of the node that waits longest before it takes over. */
-  lowestPriority: number;
+  /** By node, each another one. */
+  priorities: Readonly<Record<string, number>>;
   /** Which paths between nodes count when it is asked whether they can hear each other. */
   paths: 'vrrp' | 'any';
   fromMs: number;

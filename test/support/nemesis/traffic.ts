@@ -11,6 +11,7 @@ import { waitAnswered } from '../lab/trial.js';
 import { waitFor } from '../lab/wait-for.js';
 import { dsrConnections, natConnections, PROBE, startAsking, startLoad, startProbe, startServers } from '../lab/workload.js';
 import type { AskApi, LoadApi, LoadReport, ProbeApi } from '../lab/workload-api.js';
+import { YOUNG } from './evidence.js';
 import { questionsFor } from './questions.js';
 
 const CONNECTIONS = { nat: 40, dsr: 20 };
@@ -90,7 +91,7 @@ export class Traffic {
     await this.#pin();
     await this.#stubborn.call('start', { ...FRESH, from: sourceAddress(1, this.#round) });
     this.#pinning = setInterval(() => void this.#pin().catch(() => undefined), PIN_FOR_MS);
-    await this.#load.call('churn', { group: 'young', ...natConnections(0), perSecond: YOUNG_PER_SECOND });
+    await this.#load.call('churn', { group: YOUNG, ...natConnections(0), perSecond: YOUNG_PER_SECOND });
     await this.#load.call('mark', null);
   }
 
@@ -111,7 +112,7 @@ export class Traffic {
     if (this.#pinning !== null) clearInterval(this.#pinning);
     this.#pinning = null;
     await this.#load.call('stopChurn', null);
-    const groups = ['nat', 'dsr', 'young'];
+    const groups = ['nat', 'dsr', YOUNG];
     const reports = await Promise.all(
       groups.map((group) => this.#load.call('finish', { group, limitMs: FINISH_LIMIT_MS, faultMs: sinceMs, youngMs: 0 })),
     );

@@ -113,7 +113,7 @@ export class World {
     const evidence: RoundEvidence = {
       nodes: this.#tandem.nodes,
       advertMs: this.#options.advertMs,
-      lowestPriority: Math.min(...prioritiesOf(this.#options)),
+      priorities: Object.fromEntries(this.#tandem.nodes.map((node, index) => [node, prioritiesOf(this.#options)[index] ?? 0])),
       paths: this.#options.paths,
       fromMs,
       toMs,

@@ -90,6 +90,18 @@ t.test('two owners, one of which hears the other: it has a moment to give way', 
   t.same(rules({ ...round, signs: again }), ['twoOwners'], 'and only one moment, however often both claim');
 });
 
+t.test('two owners, the better one of which hears nothing but adverts of the other', async (t) => {
+  const silent = (from: string, to: string) => fault({ kind: 'mute', toMs: 3000, cuts: [{ from, to, side: 'client' }] });
+  const noBeats = fault({ kind: 'no-beats', toMs: 3000, cuts: [{ from: 'lb2', to: 'lb1', side: 'client', only: 'beats' }] });
+  const signs = [...owning('lb1', 0, 2500), claim('lb2', 1500), ...owning('lb2', 1500, ROUND_MS)];
+  const round = { signs, paths: 'vrrp' as const };
+  t.same(rules({ ...round, faults: [silent('lb1', 'lb2'), noBeats] }), [], 'it answers them, and stays');
+  t.same(rules({ ...round, faults: [silent('lb1', 'lb2')] }), ['twoOwners'], 'beats would say more');
+  t.same(rules({ signs, faults: [silent('lb1', 'lb2'), noBeats] }), ['twoOwners'], 'on the other wire, too');
+  const back = { ...noBeats, cuts: [{ from: 'lb1', to: 'lb2', side: 'client' as const, only: 'beats' as const }] };
+  t.same(rules({ ...round, faults: [silent('lb2', 'lb1'), back] }), ['twoOwners'], 'the worse one gives way to an advert');
+});
+
 t.test('new flows at the old owner of a hand-over', async (t) => {
   const handOver = [...owning('lb1', 0, 2000), claim('lb2', 2000), ...owning('lb2', 2000, ROUND_MS)];
   const farewells = [{ node: 'lb1', atMs: 1999 }];
@@ -107,6 +119,20 @@ t.test('resets and bytes', async (t) => {
   t.match(judge(quiet({ resets: [reset, reset] })), [{ rule: 'reset', text: /10\.1\.0\.51:4000 .* at s-lb1; 2 in all/ }]);
   t.same(rules({ connections: { nat: report({ corrupted: 1, alive: 9 }) } }), ['corrupted']);
   t.same(rules({ connections: { nat: report({ reset: 1, alive: 9 }) } }), ['reset']);
+});
+
+t.test('what a node accepted last of all may be unknown to the next one', async (t) => {
+  const reset = { atMs: 4000, port: 's-be1', from: '10.2.0.21:7000', to: '10.1.0.51:4000' };
+  const others = fault({ kind: 'stop-node', toMs: 3500, unable: ['lb2', 'lb3'] });
+  const last = fault({ kind: 'cable-server', fromMs: 1500, toMs: 3000, unable: ['lb1'] });
+  const broken = { resets: [reset], connections: { young: report({ reset: 1, alive: 8 }) } };
+  t.same(rules({ ...broken, faults: [others, last] }), []);
+  const lost = ['reset', 'lostConnections'];
+  t.same(rules({ ...broken, faults: [others] }), lost, 'it was hit by nothing');
+  t.same(rules({ ...broken, faults: [{ ...others, unable: ['lb2'] }, last] }), lost, 'another one knew them');
+  t.same(rules({ ...broken, faults: [{ ...others, unable: ['lb1', 'lb2', 'lb3'] }] }), lost, 'all were hit at once');
+  const connections = { nat: report({ reset: 1, alive: 8 }) };
+  t.same(rules({ connections, faults: [others, last] }), ['reset', 'lostConnections'], 'older ones are known to all');
 });
 
 t.test('connections that are lost', async (t) => {

@@ -31,7 +31,7 @@ export const owning = (node: string, fromMs: number, toMs: number): Sign[] =>
 export const quiet = (changes: Partial<RoundEvidence> = {}): RoundEvidence => ({
   nodes: ['lb1', 'lb2', 'lb3'],
   advertMs: 100,
-  lowestPriority: 120,
+  priorities: { lb1: 200, lb2: 160, lb3: 120 },
   paths: 'any',
   fromMs: 0,
   toMs: ROUND_MS,

@@ -46,7 +46,14 @@ const control: fc.Arbitrary<ControlMessage> = fc.oneof(
     ...{ id: name, ok: fc.boolean(), message: reason, durationUs: natural, connections: natural, steered: natural, lost: natural },
   }),
   fc.record({ type: fc.constant('interfaces' as const), interfaces: fc.array(peerInterface, { maxLength: 3 }) }),
-  fc.record({ type: fc.constant('beatKey' as const), key: fc.constantFrom('00112233445566778899aabbccddeeff', 'f'.repeat(32)) }),
+  fc.record(
+    {
+      type: fc.constant('beatKey' as const),
+      key: fc.constantFrom('00112233445566778899aabbccddeeff', 'f'.repeat(32)),
+      latest: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String),
+    },
+    { requiredKeys: ['type', 'key'] },
+  ),
 );
 const digest = fc.record({ router: name, digest: fc.constantFrom('0123456789abcdef', 'ffffffffffffffff'), flows: fc.integer() });
 const u32 = fc.integer({ min: 0, max: 2 ** 32 - 1 });
@@ -161,6 +168,11 @@ const BAD: { what: string; message: Buffer; reason: DecodeReason }[] = [
   {
     what: 'a MAC address that is none',
     message: json(4, '{"type":"interfaces","interfaces":[{"name":"eth0","mac":"02:00","addresses":[]}]}', 1),
+    reason: 'badShape',
+  },
+  {
+    what: 'a sequence of more than 64 bits',
+    message: json(4, `{"type":"beatKey","key":"${'0'.repeat(32)}","latest":"18446744073709551616"}`, 1),
     reason: 'badShape',
   },
   { what: 'a key of the wrong length', message: json(4, '{"type":"beatKey","key":"0011"}', 1), reason: 'badShape' },

@@ -159,14 +159,16 @@ t.test('a peer is told that its adverts do not arrive', async (t) => {
 
 t.test('keys and addresses of peers, also over a reload', async (t) => {
   const bench = talking();
-  bench.heartbeat.receive({ type: 'peerKey', node: 'lb2', key: 'ab'.repeat(16), addresses: ['10.9.0.22'] });
+  bench.heartbeat.receive({ type: 'peerKey', node: 'lb2', key: 'ab'.repeat(16), addresses: ['10.9.0.22'], latest: '7' });
   t.equal(bench.beats.keys.get(2), 'ab'.repeat(16));
+  t.equal(bench.beats.latest, 7n);
   t.match(bench.heartbeat.status().beats?.peers, [{ node: 'lb2', hasKey: true, paths: [false, false] }]);
   bench.beats.keys.clear();
   bench.config = { ...bench.config, beats: settings({ intervalMs: 20 }) };
   bench.heartbeat.receive({ type: 'reload' });
   t.equal(bench.beats.options?.intervalUs, 20_000);
   t.equal(bench.beats.keys.get(2), 'ab'.repeat(16), 'known still');
+  t.equal(bench.beats.latest, undefined, 'it has gone on since');
 });
 
 t.test('an election without beats is one by the RFC', async (t) => {
