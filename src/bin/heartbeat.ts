@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { deserialize, serialize, setFlagsFromString } from 'node:v8';
 import { limit } from '../l4/abi.gen.js';
-import { loadNative, type NativeL4 } from '../l4/native.js';
+import { type FileLock, loadNative, type NativeL4 } from '../l4/native.js';
 import { pingOnce } from '../system/echo-probe.js';
 import { familyOfText } from '../system/ip-address.js';
 import { connectLines, type LineConnection, listenLines } from '../system/line-socket.js';
@@ -24,6 +24,9 @@ import { rehearse } from '../vrrp/rehearsal.js';
 
 /** Before the start of one that did not wait as a spare: what matters most, in some 20 ms. */
 const COLD_REHEARSALS = 2;
+/** The one before may be about to end; who waits in vain for longer is not needed. */
+const LOCK_RETRY_MS = 2;
+const LOCK_LIMIT_MS = 1000;
 
 /** Everything for the daemon, which prints it. */
 const report = new Outbox();
@@ -149,6 +152,27 @@ function create(): { config: HeartbeatConfig; heartbeat: Heartbeat; listen(): vo
   return { config, heartbeat, listen };
 }
 
+/** What makes this process the only heartbeat of its node. */
+let lock: FileLock | null = null;
+
+/** False while another process is. Without a lock file (a full disk) it is better to have two than none. */
+function isSole(): boolean {
+  try {
+    lock ??= loadNative().lockFile(path.join(stateDirOf(process.argv.slice(2)), 'heartbeat.lock'));
+    return lock !== null;
+  } catch (error) {
+    log('warn', 'lockFailed', { error: error instanceof Error ? error.message : String(error) });
+    return true;
+  }
+}
+
+/** A daemon that ended while its heartbeat was starting has left it to the next daemon, which did not see it yet and has started another. */
+function whenSole(act: () => void, untilMs = performance.now() + LOCK_LIMIT_MS): void {
+  if (isSole()) act();
+  else if (performance.now() < untilMs) setTimeout(whenSole, LOCK_RETRY_MS, act, untilMs);
+  else process.stderr.write('another heartbeat of this node runs already\n');
+}
+
 function main(): void {
   const { heartbeat, listen } = create();
   heartbeat.start();
@@ -169,7 +193,11 @@ function takeOver(): void {
     onConnect: (connection) => connection.send({ type: 'replace', abi: limit.abiVersion } satisfies ToPredecessor),
     onMessage(message) {
       const answer = message as FromPredecessor | FromHeartbeat;
-      if (answer.type === 'replaced') begin(deserialize(Buffer.from(answer.legacy, 'base64')) as Legacy);
+      if (answer.type === 'replaced') {
+        begin(deserialize(Buffer.from(answer.legacy, 'base64')) as Legacy);
+        // Its process is about to end.
+        whenSole(() => undefined, Number.POSITIVE_INFINITY);
+      }
       if (answer.type === 'refused') {
         process.stderr.write(`${answer.reason}\n`);
         process.exit(1);
@@ -177,8 +205,12 @@ function takeOver(): void {
     },
     // Its socket is gone from the file system now. One that was not there, or died meanwhile, has left its leases.
     onClose() {
-      begin(null);
-      listen();
+      if (hasBegun) listen();
+      else
+        whenSole(() => {
+          begin(null);
+          listen();
+        });
     },
   });
 }
@@ -193,7 +225,7 @@ function waitForNeed(): void {
   process.on('SIGHUP', () => undefined);
   process.stdin.once('data', () => {
     process.stdin.destroy();
-    main();
+    whenSole(main);
   });
   process.stdin.once('end', () => process.exit(0));
 }
@@ -204,5 +236,5 @@ if (process.argv.includes('--spare')) waitForNeed();
 else {
   rehearse(COLD_REHEARSALS);
   if (process.argv.includes('--replace')) takeOver();
-  else main();
+  else whenSole(main);
 }

@@ -23,6 +23,7 @@ export interface NodeReplicationOptions {
   dataPlane: DataPlane;
   engine: Pick<L4Engine, 'handleNotices' | 'routerSlots'>;
   events: ReplicationOptions['events'];
+  lastHolders: ReplicationOptions['lastHolders'];
 }
 
 /** Throws when the node is not in the configuration, or its key and certificates cannot be read. */
@@ -34,6 +35,7 @@ export function createNodeReplication({
   dataPlane,
   engine,
   events,
+  lastHolders,
 }: NodeReplicationOptions): ReplicationService {
   const { cluster, digest } = config;
   const { port, tls, queueRecords } = cluster.replication;
@@ -48,6 +50,7 @@ export function createNodeReplication({
     peers: cluster.nodes.filter(({ name }) => name !== node),
     routers: engine.routerSlots(),
     isFormerHolder: wasHolder(pinDir, engine.routerSlots()),
+    lastHolders,
     queueRecords,
     store: flowStoreOf(dataPlane, engine),
     events,

@@ -34,7 +34,7 @@ import { createPeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
-import { loadPools, type StateDir, savePools } from './state-dir.js';
+import { loadHolders, loadPools, type StateDir, saveHolders, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { STEER_MS } from './stragglers.js';
 
@@ -207,12 +207,22 @@ class Node implements TandemNode {
     });
     this.replication = createNodeReplication({
       ...{ config, dataPlane, engine, node: name, version: this.options.version, pinDir: this.stateDir.pinDir },
+      lastHolders: loadHolders(this.stateDir),
       events: {
         onControl: (node, message) => this.nodePeers.heard(node, message),
         onPeerChange: (node, status) => this.nodePeers.changed(node, status),
+        onHolders: (holders) => this.remember(holders),
       },
     });
     this.handOver = this.createHandOver();
+  }
+
+  private remember(holders: ReadonlyMap<string, string>): void {
+    try {
+      saveHolders(this.stateDir, holders);
+    } catch (error) {
+      this.unexpected(error);
+    }
   }
 
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------

@@ -145,3 +145,20 @@ function isGeneration(value: unknown): value is PoolGeneration {
   const { pool, generation, members } = value as Record<string, unknown>;
   return typeof pool === 'string' && Number.isInteger(generation) && Array.isArray(members);
 }
+
+const holdersFile = (state: StateDir): string => join(state.path, 'holders.json');
+
+/** Node by virtual router. */
+export function saveHolders(state: StateDir, holders: ReadonlyMap<string, string>): void {
+  replaceFile(holdersFile(state), `${JSON.stringify(Object.fromEntries(holders))}\n`);
+}
+
+/** Who held each virtual router last when this daemon last ran; nobody when there is no such file or it is damaged. */
+export function loadHolders(state: StateDir): Map<string, string> {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(holdersFile(state), 'utf8'));
+    return new Map(Object.entries(parsed ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+  } catch {
+    return new Map();
+  }
+}

@@ -323,6 +323,11 @@ export interface HopLimitFilter {
   close(): void;
 }
 
+/** Freed when its process ends, or this object is not referred to any more. */
+export interface FileLock {
+  release(): void;
+}
+
 export interface NativeL4 {
   load(options: LoadOptions): DataPlane;
   openLeases(pinDir: string): LeaseKeeper;
@@ -335,6 +340,8 @@ export interface NativeL4 {
   openLinkMonitor(onChange: (links: LinkChange[]) => void): LinkMonitor;
   /** For raw IPv6 sockets: packets with hop limit 255 come whole, all others are cut to one byte. */
   openHopLimitFilter(): HopLimitFilter;
+  /** Makes the file unless it is there; null while another process has it locked. */
+  lockFile(path: string): FileLock | null;
   monotonicNs(): bigint;
   /** SCHED_FIFO for every thread of this process, or the reason why not. */
   setRealtime(priority: number): { ok: true } | { ok: false; reason: string };

@@ -80,6 +80,8 @@ export interface ReplicationEvents {
   onControl(node: string, message: ControlMessage): void;
   /** Any change of a PeerStatus that matters to readiness or pre-emption. */
   onPeerChange(node: string, status: PeerStatus): void;
+  /** Another node holds a router: what to start with next time (`lastHolders`). */
+  onHolders(holders: ReadonlyMap<string, string>): void;
 }
 
 export interface Replication {

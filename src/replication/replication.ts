@@ -11,6 +11,7 @@ import { createDrainLoop } from './drain-loop.js';
 import type { DecodeReason, Frame, Hello } from './frames.js';
 import { incompatibility } from './hello.js';
 import { digestHex } from './inbound.js';
+import { createLastHolders } from './last-holders.js';
 import {
   CAPABILITIES,
   CHUNK_RECORDS,
@@ -41,6 +42,8 @@ export interface ReplicationOptions {
   routers: readonly { slot: number; name: string }[];
   /** It held one of them until lately, before it was started: its table may have flows that nobody else has. */
   isFormerHolder: boolean;
+  /** Node by router: who held it last, as far as was known here before. */
+  lastHolders: ReadonlyMap<string, string>;
   queueRecords: number;
   store: FlowStore;
   events: ReplicationEvents;
@@ -75,6 +78,8 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
   };
   const peers = new Map<string, Peer>();
   const all: Peer[] = [];
+  const routerNames = options.routers.map(({ name }) => name);
+  const lastHolders = createLastHolders(options.lastHolders, routerNames, events.onHolders);
   const epochStart = Math.floor(options.random() * EPOCH_COUNT);
   options.peers.forEach(({ name, address }, index) => {
     const identity: PeerIdentity = { node: name, address };
@@ -85,7 +90,10 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
       sizes: { chunkRecords: CHUNK_RECORDS, windowBytes: WINDOW_BYTES, ...options.sizes },
       epochStart: epochStart + index,
       epochStride: options.peers.length,
-      onControl: (message) => events.onControl(identity.node, message),
+      onControl: (message) => {
+        if (message.type === 'holding') lastHolders.took(identity.node, message.routers);
+        events.onControl(identity.node, message);
+      },
       onChange: () => events.onPeerChange(identity.node, peer.status()),
       onRejected: (reason) => count(counters.framesRejected, reason),
       onApplied: (result) => add(counters.records, result),
@@ -98,6 +106,7 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
         for (const other of all) if (other.holds()) other.lost(`${identity.node} had flows that nobody else had`);
       },
     });
+    peer.heldElsewhere(lastHolders.elsewhere(identity.node));
     peers.set(identity.node, peer);
     all.push(peer);
   });
@@ -128,6 +137,10 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
     },
     setHolding(routers) {
       drainLoop.drainAll();
+      lastHolders.took(
+        options.node,
+        routers.map(({ name }) => name),
+      );
       for (const peer of all) peer.hold(routers);
     },
     async broadcast(message, timeoutMs) {

@@ -71,6 +71,8 @@ function backupLearns(waiting: Backup, before: PeerView | null, peer: PeerView, 
   if (isBackInTerm(state, before, peer)) return { state: waitAnew(state, now), effects: [] };
   // Who follows a successor already resigned a while ago, and the word of it came late: nothing is vacant.
   if (!hasResigned(before, peer, state.activeIntervalMs, now) || peer.followsActive) return { state, effects: [] };
+  // It comes back after somebody else has led.
+  if (before !== null && before.term < state.term) return { state, effects: [] };
   // Nobody was followed yet: whoever leads by now has its turn to be heard.
   const heard = state.others.find((other) => other.from === peer.node);
   if (state.waitsFor === 'alone' && heard === undefined && state.unheard !== peer.node) return { state, effects: [] };

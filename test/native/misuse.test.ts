@@ -1,4 +1,5 @@
 /** Every function of the addon with wrong types, lengths and values, after close, and on a foreign `this`: always an error, never harm. */
+import { join } from 'node:path';
 import t from 'tap';
 import type { DataPlane, LeaseKeeper } from '../../src/l4/native.js';
 import { NativeError } from '../../src/l4/native-error.js';
@@ -340,6 +341,18 @@ t.test('link monitor and hop limit filter used wrongly', { skip: unsupported }, 
   t.throws(() => Reflect.apply(monitor.close, filter, []), TypeError);
   t.throws(() => Reflect.apply(filter.close, monitor, []), TypeError);
   for (const each of [monitor, filter, monitor, filter]) t.doesNotThrow(() => each.close());
+  t.end();
+});
+
+t.test('file locks used wrongly', (t) => {
+  for (const wrong of [undefined, null, 1]) t.throws(call(native, 'lockFile', wrong), TypeError);
+  t.throws(call(native, 'lockFile', '/no/such/place/lock'), code('SYSCALL'));
+  const path = join(t.testdir(), 'lock');
+  const lock = native.lockFile(path);
+  t.equal(native.lockFile(path), null, 'one at a time');
+  lock?.release();
+  t.doesNotThrow(() => lock?.release());
+  t.ok(native.lockFile(path), 'free again');
   t.end();
 });
 

@@ -33,9 +33,11 @@ else {
         kinds: FAULT_KINDS,
         keepIn: 'build/nemesis',
       },
-      (round, planned) => t.comment(`round ${round}: ${planned.map(describePlanned).join('; ')}`),
+      {
+        onRound: (round, planned) => t.comment(`round ${round}: ${planned.map(describePlanned).join('; ')}`),
+        onFinding: ({ timeline, directory }) => t.comment(`${timeline}\nfiles: ${directory}`),
+      },
     );
-    for (const { timeline, directory } of result.findings) t.comment(`${timeline}\nfiles: ${directory}`);
     t.same(
       result.findings.flatMap(({ violations }) => violations),
       [],

@@ -252,6 +252,25 @@ t.test('what one holder told is not purged for another that was never heard befo
   }
 });
 
+t.test('nor is it when the node that was told has started again since: it knows who held', async (t) => {
+  const world = new World({ seed: 1, nodes: 3 });
+  await world.settleStarts();
+  world.node(0).replication.setHolding(world.routers);
+  world.run(500);
+  world.kill(2);
+  for (let flow = 0; flow < 50; flow += 1) world.node(0).store.open(flow);
+  world.run(500);
+  for (const node of [0, 1]) world.kill(node);
+  world.revive(2, true, false);
+  await world.settleStarts();
+  world.node(2).replication.setHolding(world.routers);
+  world.revive(1, true, false);
+  await world.settleStarts();
+  world.run(6000, 10);
+  t.equal(world.node(1).store.size, 50);
+  t.same(world.node(2).store.content(), world.node(1).store.content());
+});
+
 t.test('what ends at a new holder all the time does not keep the hand-over to it going', async (t) => {
   const world = new World({ seed: 1, nodes: 3, delayMs: 20 });
   await world.settleStarts();

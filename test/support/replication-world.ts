@@ -228,6 +228,8 @@ export class World {
   readonly nodes: WorldNode[] = [];
   readonly routers: { slot: number; name: string }[];
   readonly #options: Required<WorldOptions>;
+  /** By node, as on its disk. */
+  readonly #lastHolders = new Map<number, ReadonlyMap<string, string>>();
 
   constructor(options: WorldOptions) {
     this.#options = {
@@ -269,10 +271,15 @@ export class World {
       peers: names.filter((other) => other !== name).map((other) => ({ name: other, address: other })),
       routers: this.routers,
       isFormerHolder,
+      lastHolders: this.#lastHolders.get(id) ?? new Map(),
       queueRecords: this.#options.queueRecords,
       sizes: { chunkRecords: this.#options.chunkRecords, windowBytes: this.#options.windowBytes },
       store,
-      events: { onControl: (from, message) => void heard.push({ from, message }), onPeerChange: () => undefined },
+      events: {
+        onControl: (from, message) => void heard.push({ from, message }),
+        onPeerChange: () => undefined,
+        onHolders: (holders) => void this.#lastHolders.set(id, new Map(holders)),
+      },
       clock: this.clock,
       random: this.random,
       transport: this.network.transport(name),
@@ -294,9 +301,9 @@ export class World {
   }
 
   /** A new process, on an empty table, or on the one that it left behind: then as one that may have held. */
-  revive(index: number, keepsTable: boolean): void {
+  revive(index: number, keepsTable: boolean, isFormerHolder = keepsTable): void {
     const old = this.node(index);
-    const node = this.#boot(index + 1, keepsTable ? old.store : this.#newStore(index + 1), keepsTable);
+    const node = this.#boot(index + 1, keepsTable ? old.store : this.#newStore(index + 1), isFormerHolder);
     this.nodes[index] = node;
     this.#start(node);
   }

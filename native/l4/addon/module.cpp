@@ -5,6 +5,7 @@
  */
 #include "beats.h"
 #include "data-plane-handle.h"
+#include "file-lock.h"
 #include "frames.h"
 #include "hop-limit-filter.h"
 #include "js.h"
@@ -36,7 +37,7 @@ NAPI_MODULE_INIT() {
       exported<tandem::set_realtime>("setRealtime"),     exported<tandem::lock_memory>("lockMemory"),
       exported<tandem::open_beats>("openBeats"),         exported<tandem::open_link_monitor>("openLinkMonitor"),
       exported<tandem::latest_beat>("latestBeat"),       exported<set_error_class>("setErrorClass"),
-      exported<tandem::open_hop_limit_filter>("openHopLimitFilter"),
+      exported<tandem::open_hop_limit_filter>("openHopLimitFilter"), exported<tandem::lock_file>("lockFile"),
   };
   try {
     tandem::check(env, napi_define_properties(env, exports, std::size(functions), functions));

@@ -19,8 +19,12 @@ const { json, ...options } = parsed.options;
 const seed = options.seed ?? randomInt(2 ** 31);
 const said = json ? () => undefined : (text: string): void => console.error(text);
 said(`seed ${seed}`);
-const result = await runCampaign({ ...options, seed, keepIn: path.resolve(options.keepIn) }, (round, planned) =>
-  said([`round ${round}`, ...planned.map((fault) => `  ${describePlanned(fault)}`)].join('\n')),
+const result = await runCampaign(
+  { ...options, seed, keepIn: path.resolve(options.keepIn) },
+  {
+    onRound: (round, planned) => said([`round ${round}`, ...planned.map((fault) => `  ${describePlanned(fault)}`)].join('\n')),
+    onFinding: ({ round, violations }) => said(`VIOLATION in round ${round}: ${violations[0]?.text}`),
+  },
 );
 console.log(json ? JSON.stringify(result) : renderCampaign(result));
 process.exit(result.findings.length === 0 ? 0 : 1);

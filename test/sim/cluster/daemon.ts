@@ -123,10 +123,17 @@ export class SimDaemon {
       peers: others.map((name) => ({ name, address: name })),
       routers: HELD,
       isFormerHolder: kernel.isFormerHolder,
+      lastHolders: kernel.lastHolders,
       queueRecords: shape.queueRecords,
       sizes: { chunkRecords: shape.chunkRecords, windowBytes: shape.windowBytes },
       store: parts.store,
-      events: { onControl: (node, message) => this.heard(node, message), onPeerChange: (node, status) => this.peerChanged(node, status) },
+      events: {
+        onControl: (node, message) => this.heard(node, message),
+        onPeerChange: (node, status) => this.peerChanged(node, status),
+        onHolders: (holders) => {
+          kernel.lastHolders = new Map(holders);
+        },
+      },
       clock,
       random: () => parts.random(),
       transport: parts.transport,

@@ -57,6 +57,7 @@ export interface KernelSnapshot {
   isReady: boolean;
   placement: Placement;
   generations: PoolGeneration[];
+  lastHolders: ReadonlyMap<string, string>;
 }
 
 export interface KernelParts {
@@ -88,6 +89,8 @@ export class Kernel {
   isReady = false;
   /** What the engine was told last: it is read back by a restarted daemon. */
   generations: PoolGeneration[] = [];
+  /** On its disk. */
+  lastHolders: ReadonlyMap<string, string> = new Map();
   private placement: Placement = { current: [], previous: [], since: 0 };
   private readonly parts: KernelParts;
   private nextPinned = 0;
@@ -162,8 +165,9 @@ export class Kernel {
   }
 
   snapshot(): KernelSnapshot {
-    const { lease, isReady, placement, generations } = this;
-    return { local: this.parts.now(), lease: { ...lease }, table: this.table.snapshot(), isReady, placement, generations };
+    const { lease, isReady, placement, generations, lastHolders } = this;
+    const table = this.table.snapshot();
+    return { local: this.parts.now(), lease: { ...lease }, table, isReady, placement, generations, lastHolders };
   }
 
   /** The clock has been set back already. */
@@ -175,6 +179,7 @@ export class Kernel {
     this.isReady = snapshot.isReady;
     this.placement = snapshot.placement;
     this.generations = snapshot.generations;
+    this.lastHolders = snapshot.lastHolders;
     if (this.isLeaseFresh) this.hold(this.lease.deadline, null);
   }
 

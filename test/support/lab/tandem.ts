@@ -236,10 +236,19 @@ function notReady(status: NodeStatus): string[] {
   if (!status.ready) reasons.push(`${status.node}: ${status.readyReason}`);
   if (!status.inSync) reasons.push(`${status.node} is not in sync`);
   for (const peer of status.peers) if (!peer.inSync) reasons.push(`${status.node}: peer ${peer.node} is not in sync (${peer.state})`);
+  reasons.push(...unheard(status));
   for (const pool of status.pools) {
     const dead = pool.servers.filter((server) => !server.alive || server.health === 'unknown');
     if (dead.length > 0) reasons.push(`${status.node}: ${dead.map((server) => server.name).join(', ')} of ${pool.name} not up`);
   }
   if (status.routers.some((router) => router.role === 'initialize')) reasons.push(`${status.node} is starting`);
   return reasons;
+}
+
+/** Whose beats do not arrive, and what became of them. */
+function unheard({ node, heartbeat }: NodeStatus): string[] {
+  const { peers = [], rejected = {} } = heartbeat.beats ?? {};
+  const lost = peers.filter(({ paths, isReachable }) => !isReachable || paths.includes(false));
+  const why = JSON.stringify(Object.fromEntries(Object.entries(rejected).filter(([, count]) => count > 0)));
+  return lost.map((peer) => `${node} does not hear the beats of ${peer.node} (${peer.paths.join(', ')}; rejected: ${why})`);
 }

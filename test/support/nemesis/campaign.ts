@@ -52,26 +52,32 @@ export interface CampaignResult {
 /** A cluster that cannot even be started so often in a row is no place for experiments. */
 const START_ATTEMPTS = 2;
 
-export async function runCampaign(
-  options: CampaignOptions,
-  tell: (round: number, planned: readonly PlannedFault[]) => void,
-): Promise<CampaignResult> {
+export interface CampaignListener {
+  onRound(round: number, planned: readonly PlannedFault[]): void;
+  onFinding(finding: Finding): void;
+}
+
+export async function runCampaign(options: CampaignOptions, listener: CampaignListener): Promise<CampaignResult> {
   const startMs = now();
   const preempt = options.preempt ?? randomFrom(options.seed).next() < 0.5;
   const done: RoundEvidence[] = [];
   const findings: Finding[] = [];
   let world: World | null = null;
+  const found = (finding: Finding): void => {
+    findings.push(finding);
+    listener.onFinding(finding);
+  };
   try {
     for (let round = options.firstRound; round < options.firstRound + options.rounds && now() - startMs < options.forMs; round += 1) {
       world ??= await start({ ...options, preempt });
       const planned = drawRound(options.seed, round, options);
-      tell(round, planned);
+      listener.onRound(round, planned);
       const result = await world.round(planned).catch((error: Error) => error);
       if (result instanceof Error) {
-        findings.push(broken(world, options, round, planned, result));
+        found(broken(world, options, round, planned, result));
       } else {
         done.push(result.evidence);
-        if (result.violations.length > 0) findings.push(keep(world, options, round, planned, result));
+        if (result.violations.length > 0) found(keep(world, options, round, planned, result));
       }
       if (result instanceof Error || result.evidence.readyMs === null || hasLost(result.evidence)) {
         world.close();

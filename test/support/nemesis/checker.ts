@@ -7,7 +7,9 @@
  *       successor yet still ask it, and nobody else is asked for the same flow,
  *    b) two healthy nodes that could not hear each other in either direction, because the schedule had cut every path that counts; and
  *       REACT_ADVERTS intervals and REACT_MS after its end, to notice. If one of them could hear the other, it has as long to give way;
- *       but the better one of two is not expected to when all that it hears of the worse one is adverts (RFC 9568 section 6.4.3).
+ *       but the better one of two is not expected to when all that it hears of the worse one is adverts (RFC 9568 section 6.4.3). Where
+ *       no beats are heard a node may doubt DOUBT_ADVERTS adverts before it gives way,
+ *    c) a node that was hit when no beat of it was heard, and adverts not or by chance only: its lease ends LEASE_ADVERTS after the last.
  *    A stopped, killed, starved, late or restarted node is no excuse, nor is a busy machine: nothing is measured against a clock here but
  *    the order in which question and claim entered the switch.
  * 2. `reset`: no RST leaves a node, reaches a client or a server: nobody in this workload has a reason to send one. Unless a node was hit
@@ -30,6 +32,9 @@ const HAND_OVER_MS = 20;
 const FAREWELL_LAG_MS = 5;
 const REACT_ADVERTS = 1;
 const REACT_MS = 100;
+/** DOUBT_ADVERTS of src/vrrp/peer-view.ts, MISSED_ADVERTS of src/vrrp/timing.ts. */
+const DOUBT_ADVERTS = 3;
+const LEASE_ADVERTS = 3;
 /** Who does not answer for so long, of questions each few milliseconds, does not own it any more. */
 const GAVE_WAY_MS = 50;
 /** What user space and this machine's scheduler may add to the election's own time. */
@@ -80,7 +85,7 @@ function judgeOwners(evidence: RoundEvidence): Violation[] {
       owner = sign;
       return;
     }
-    if (isHandOver(evidence, sign, owner) || apart.excuses(sign, owner)) return;
+    if (isHandOver(evidence, sign, owner) || apart.excuses(sign, owner) || apart.wasHitUnheard(sign, owner)) return;
     const family = sign.family === 'ipv4' ? 'ARP' : 'a Neighbour Solicitation';
     violations.push({
       rule: 'twoOwners',
@@ -151,6 +156,17 @@ class Apart {
     return this.#isCut(node, owner.node, atMs) !== this.#isCut(owner.node, node, atMs);
   }
 
+  /** Exception c. */
+  wasHitUnheard({ node, atMs }: Sign, owner: Sign): boolean {
+    const { faults, advertMs } = this.#evidence;
+    return faults.some(({ unable, fromMs }) => {
+      if (!unable.includes(node) || atMs < fromMs || atMs > fromMs + LEASE_ADVERTS * advertMs) return false;
+      const heard = this.#heard(node, owner.node, fromMs);
+      const isLossy = faults.some((fault) => fault.lossy.includes(node) && overlaps(fault, fromMs - LEASE_ADVERTS * advertMs, fromMs));
+      return heard === 'nothing' || (heard === 'adverts' && isLossy);
+    });
+  }
+
   #isBetter(a: string, b: string): boolean {
     const { priorities } = this.#evidence;
     return (priorities[a] ?? 0) > (priorities[b] ?? 0);
@@ -162,13 +178,14 @@ class Apart {
 
   /** The most that `to` hears of `from` at this moment; what was lost so shortly before that it need not have been missed yet is not heard. */
   #heard(from: string, to: string, atMs: number): 'nothing' | 'adverts' | 'beats' {
-    const { faults, paths } = this.#evidence;
-    const inForce = faults.filter((fault) => overlaps(fault, atMs, atMs, this.#reactMs));
-    const cuts = inForce.flatMap((fault) => fault.cuts.filter((cut) => cut.from === from && cut.to === to));
-    const passes = (what: 'adverts' | 'beats', side: Cut['side']): boolean =>
-      !cuts.some((cut) => cut.side === side && (cut.only === undefined || cut.only === what));
-    if (passes('beats', 'client') || (paths === 'any' && passes('beats', 'server'))) return 'beats';
-    return passes('adverts', 'client') ? 'adverts' : 'nothing';
+    const { faults, paths, advertMs } = this.#evidence;
+    const passes = (what: 'adverts' | 'beats', side: Cut['side'], noticeMs: number): boolean =>
+      !faults
+        .filter((fault) => overlaps(fault, atMs, atMs, noticeMs))
+        .flatMap(({ cuts }) => cuts)
+        .some((cut) => cut.from === from && cut.to === to && cut.side === side && (cut.only === undefined || cut.only === what));
+    if (passes('beats', 'client', this.#reactMs) || (paths === 'any' && passes('beats', 'server', this.#reactMs))) return 'beats';
+    return passes('adverts', 'client', this.#reactMs + DOUBT_ADVERTS * advertMs) ? 'adverts' : 'nothing';
   }
 
   /** A time in which these two did not hear each other ended between these two moments. */

@@ -29,6 +29,8 @@ export interface AppliedFault {
   unable: readonly string[];
   afterwardsMs: number;
   cuts: readonly Cut[];
+  /** Nodes any of whose frames on the client side may be lost by chance. */
+  lossy: readonly string[];
   /** Nodes that lost their flow table. */
   lostTable: readonly string[];
   /** The machine itself is late: frames are delayed by other work than forwarding. */

@@ -161,6 +161,7 @@ async function lose({ wire, victim, planned: { amount } }: Scene): Promise<Effec
   ];
   return {
     what: `${amount} % of the frames of ${victim} are lost on the client side`,
+    lossy: [victim],
     end: async () => {
       for (const id of ids) await wire.endLoss(id);
     },
@@ -374,6 +375,7 @@ export class Injector {
       afterwardsMs: 0,
       cuts: [],
       lostTable: [],
+      lossy: [],
       isMachineLate: false,
     };
     said(fault);

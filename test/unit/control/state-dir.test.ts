@@ -2,7 +2,16 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { beatKey, bootInstance, loadPools, openStateDir, removeOtherLayouts, savePools } from '../../../src/control/state-dir.js';
+import {
+  beatKey,
+  bootInstance,
+  loadHolders,
+  loadPools,
+  openStateDir,
+  removeOtherLayouts,
+  saveHolders,
+  savePools,
+} from '../../../src/control/state-dir.js';
 
 const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
 
@@ -65,6 +74,19 @@ t.test('each instance has its own beat key, for the owner only', async (t) => {
   t.not(beatKey(state, '7'), here, 'and none that was used before');
   writeFileSync(join(state.path, 'beat-key'), '8 short\n');
   t.match(beatKey(state, '8'), /^[0-9a-f]{32}$/, 'a damaged one is made anew');
+});
+
+t.test('who held last survives a restart, a damaged file does not matter', async (t) => {
+  const state = openStateDir(stateDir(t), 'lb1');
+  t.same([...loadHolders(state)], []);
+  saveHolders(state, new Map([['front', 'lb2']]));
+  t.same([...loadHolders(state)], [['front', 'lb2']]);
+  writeFileSync(join(state.path, 'holders.json'), '{"front":1,"back":"lb3"}');
+  t.same([...loadHolders(state)], [['back', 'lb3']]);
+  for (const damaged of ['{"front":', 'null']) {
+    writeFileSync(join(state.path, 'holders.json'), damaged);
+    t.same([...loadHolders(state)], [], damaged);
+  }
 });
 
 t.test('what another layout left pinned is removed, and nothing else', async (t) => {

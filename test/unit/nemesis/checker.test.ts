@@ -102,6 +102,26 @@ t.test('two owners, the better one of which hears nothing but adverts of the oth
   t.same(rules({ ...round, faults: [silent('lb2', 'lb1'), back] }), ['twoOwners'], 'the worse one gives way to an advert');
 });
 
+t.test('two owners after a partition, while no beats are heard: one of them may doubt the other for three adverts', async (t) => {
+  const [cut, noBeats] = [apart(['client', 'server'], 2000), apart(['client', 'server'], 3000, 'beats')];
+  const signs = (toMs: number) => [...owning('lb1', 0, ROUND_MS), claim('lb2', 1500), ...owning('lb2', 1500, toMs)];
+  t.same(rules({ signs: signs(2480), faults: [cut, noBeats] }), []);
+  t.same(rules({ signs: signs(2480), faults: [cut] }), ['twoOwners'], 'not with beats');
+  t.same(rules({ signs: signs(2600), faults: [cut, noBeats] }), ['twoOwners'], 'nor for longer');
+});
+
+t.test('a node that was hit unheard answers until its lease ends', async (t) => {
+  const noBeats = apart(['client', 'server'], 3000, 'beats');
+  const loss = fault({ kind: 'loss', fromMs: 1100, toMs: 3000, lossy: ['lb1'] });
+  const killed = fault({ fromMs: 1400, toMs: 4000, unable: ['lb1'] });
+  const signs = (toMs: number) => [...owning('lb1', 0, toMs), claim('lb2', 1650), ...owning('lb2', 1650, ROUND_MS)];
+  t.same(rules({ signs: signs(1690), faults: [noBeats, loss, killed] }), []);
+  t.same(rules({ signs: signs(1690), faults: [loss, killed] }), ['twoOwners'], 'beats were heard');
+  t.same(rules({ signs: signs(1690), faults: [noBeats, killed] }), ['twoOwners'], 'so were adverts');
+  t.same(rules({ signs: signs(1690), faults: [noBeats, loss] }), ['twoOwners'], 'it was not hit');
+  t.same(rules({ signs: signs(1750), faults: [noBeats, loss, killed] }), ['twoOwners'], 'not for longer');
+});
+
 t.test('new flows at the old owner of a hand-over', async (t) => {
   const handOver = [...owning('lb1', 0, 2000), claim('lb2', 2000), ...owning('lb2', 2000, ROUND_MS)];
   const farewells = [{ node: 'lb1', atMs: 1999 }];

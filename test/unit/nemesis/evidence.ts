@@ -57,6 +57,7 @@ export const fault = (changes: Partial<AppliedFault>): AppliedFault => ({
   unable: [],
   afterwardsMs: 0,
   cuts: [],
+  lossy: [],
   lostTable: [],
   isMachineLate: false,
   ...changes,

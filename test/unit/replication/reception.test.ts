@@ -36,9 +36,10 @@ class Node {
       peers: ['lb2', 'lb3'].map((name) => ({ name, address: name })),
       routers: [{ slot: 0, name: 'front' }],
       isFormerHolder: false,
+      lastHolders: new Map(),
       queueRecords: 1000,
       store: this.store,
-      events: { onControl: () => undefined, onPeerChange: () => undefined },
+      events: { onControl: () => undefined, onPeerChange: () => undefined, onHolders: () => undefined },
       clock: this.clock,
       random: () => 0,
       transport: {

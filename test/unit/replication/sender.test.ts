@@ -430,6 +430,21 @@ t.test('what was held and announced while apart is not said when it is over', as
   t.match(machine.effects.at(-1), { frame: { message: { type: 'holding', routers: [] } } });
 });
 
+t.test('an order is not said again over another stream', async (t) => {
+  for (const instance of ['instance of lb1', 'another']) {
+    const machine = new Machine().toLive();
+    machine.feed({ type: 'control', message: { type: 'takeOver', routers: ['front'], reason: '' }, expiresAt: NEVER });
+    t.same(machine.told, ['send control 5']);
+    machine.feed({ type: 'closed', reason: 'broken' });
+    machine.tickAt(1000);
+    machine.feed({ type: 'opened' });
+    machine.frame({ type: 'hello', hello: hello('lb2') });
+    machine.frame({ type: 'resume', instance, sequence: 4, complete: true });
+    const orders = machine.effects.filter((effect) => effect.type === 'send' && JSON.stringify(effect.frame).includes('takeOver'));
+    t.same(orders, [], instance);
+  }
+});
+
 t.test('a full queue is emptied, said, and replaced by a bulk when the peer reads again', async (t) => {
   const machine = new Machine({ queueRecords: 10 }).toLive();
   machine.feed(records(6));

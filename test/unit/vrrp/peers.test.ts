@@ -98,6 +98,17 @@ t.test('the word that it gave up comes late, and it follows a successor: nothing
   }
 });
 
+t.test('one that was cut off while it led gives up after somebody else has led: nothing is vacant', async (t) => {
+  const driver = following();
+  silent(driver, { isLeaseOver: false });
+  says(driver, { node: 'lb3', role: 'active', term: 5, priority: 150 });
+  silent(driver, { node: 'lb3', isLeaseOver: false });
+  const { waitMs } = driver;
+  t.same(says(driver, { role: 'backup', term: 5 }), []);
+  t.match(driver.state, { waitsFor: 'activeSilent' });
+  t.equal(driver.waitMs, waitMs, 'the adverts decide when');
+});
+
 t.test('a better one that is left goes first; one that is not in sync, or cannot, does not count', async (t) => {
   const left = (change: Partial<PeerView>): string[] => {
     const driver = following();
