@@ -167,9 +167,9 @@ function isSole(): boolean {
 }
 
 /** A daemon that ended while its heartbeat was starting has left it to the next daemon, which did not see it yet and has started another. */
-function whenSole(act: () => void, untilMs = performance.now() + LOCK_LIMIT_MS): void {
+function whenSole(act: () => void, untilMs = preciseClock.now() + LOCK_LIMIT_MS): void {
   if (isSole()) act();
-  else if (performance.now() < untilMs) setTimeout(whenSole, LOCK_RETRY_MS, act, untilMs);
+  else if (preciseClock.now() < untilMs) setTimeout(whenSole, LOCK_RETRY_MS, act, untilMs);
   else process.stderr.write('another heartbeat of this node runs already\n');
 }
 
