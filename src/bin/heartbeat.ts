@@ -10,6 +10,7 @@ import path from 'node:path';
 import { deserialize, serialize, setFlagsFromString } from 'node:v8';
 import { limit } from '../l4/abi.gen.js';
 import { type FileLock, loadNative, type NativeL4 } from '../l4/native.js';
+import type { Monotonic } from '../system/clock.js';
 import { pingOnce } from '../system/echo-probe.js';
 import { familyOfText } from '../system/ip-address.js';
 import { connectLines, type LineConnection, listenLines } from '../system/line-socket.js';
@@ -21,6 +22,7 @@ import { type FromPredecessor, LEGACY_SHAPE, type Legacy, type ToPredecessor } f
 import { Outbox } from '../vrrp/outbox.js';
 import type { InterfaceView } from '../vrrp/ports.js';
 import { rehearse } from '../vrrp/rehearsal.js';
+import { plus } from '../vrrp/timing.js';
 
 /** Before the start of one that did not wait as a spare: what matters most, in some 20 ms. */
 const COLD_REHEARSALS = 2;
@@ -167,9 +169,10 @@ function isSole(): boolean {
 }
 
 /** A daemon that ended while its heartbeat was starting has left it to the next daemon, which did not see it yet and has started another. */
-function whenSole(act: () => void, untilMs = preciseClock.now() + LOCK_LIMIT_MS): void {
+function whenSole(act: () => void, until = plus(preciseClock.now(), LOCK_LIMIT_MS)): void {
+  const now = preciseClock.now();
   if (isSole()) act();
-  else if (preciseClock.now() < untilMs) setTimeout(whenSole, LOCK_RETRY_MS, act, untilMs);
+  else if (now < until) preciseClock.at(plus(now, LOCK_RETRY_MS), () => whenSole(act, until));
   else process.stderr.write('another heartbeat of this node runs already\n');
 }
 
@@ -196,7 +199,7 @@ function takeOver(): void {
       if (answer.type === 'replaced') {
         begin(deserialize(Buffer.from(answer.legacy, 'base64')) as Legacy);
         // Its process is about to end.
-        whenSole(() => undefined, Number.POSITIVE_INFINITY);
+        whenSole(() => undefined, Number.POSITIVE_INFINITY as Monotonic);
       }
       if (answer.type === 'refused') {
         process.stderr.write(`${answer.reason}\n`);
