@@ -7,7 +7,7 @@ import { crashNode } from '../support/lab/faults.js';
 import { labIsImpossible, startCluster } from '../support/lab/fixture.js';
 import { VIP } from '../support/lab/plan.js';
 import { arpAnswers, ownerChanges } from '../support/lab/probe-analysis.js';
-import { waitFor, waitForSteady } from '../support/lab/wait-for.js';
+import { sleep, waitFor, waitForSteady } from '../support/lab/wait-for.js';
 import { askForVip, dsrConnections, natConnections, startLoad } from '../support/lab/workload.js';
 
 const CONNECTIONS = { nat: 100, dsr: 30 };
@@ -52,6 +52,8 @@ else {
 
     const capture = await lab.capture();
     const asking = await askForVip(lab, 'cl1', ASK_EVERY_MS);
+    // The first to die may be the one that answers.
+    await sleep(20 * ASK_EVERY_MS);
     const order = shuffled(tandem.nodes);
     t.comment(`they die in this order: ${order.join(', ')}`);
     const owners = [cluster.active];

@@ -5,7 +5,7 @@ import t from 'tap';
 import { killNode, nodeProcesses } from '../support/lab/faults.js';
 import { processesOf } from '../support/lab/faults-process.js';
 import { labIsImpossible, startCluster } from '../support/lab/fixture.js';
-import { isRunning } from '../support/lab/processes.js';
+import { commandLine, isRunning } from '../support/lab/processes.js';
 import { undisturbed } from '../support/lab/undisturbed.js';
 import { sleep, waitFor } from '../support/lab/wait-for.js';
 
@@ -41,20 +41,19 @@ else {
   t.test('a daemon dies while its heartbeat starts, and the next one starts another: one of them is left', async (t) => {
     const { lab, tandem, backup } = await startCluster(t);
     await killNode(lab, backup);
-    /** Waits for a process that the daemon has started, and stops it before it is a heartbeat. */
+    /** Waits for one that the daemon has started, and stops it before it is a heartbeat. */
     const stopped = async (known: readonly number[]): Promise<number> => {
-      const pid = await waitFor('a heartbeat to start', () => nodeProcesses(lab, backup).find((each) => !known.includes(each)), {
-        everyMs: 2,
-      });
+      const isNew = (pid: number): boolean => !known.includes(pid) && /heartbeat\.js --state-dir \S+$/.test(commandLine(pid));
+      const pid = await waitFor('a heartbeat to start', () => nodeProcesses(lab, backup).find(isNew), { everyMs: 2 });
       process.kill(pid, 'SIGSTOP');
       return pid;
     };
     await tandem.startNode(backup);
-    const first = await stopped([tandem.daemon(backup).pid]);
+    const first = await stopped([]);
     tandem.daemon(backup).kill('SIGKILL');
     await waitFor('the daemon to be gone', () => !tandem.daemon(backup).isRunning());
     await tandem.startNode(backup);
-    const second = await stopped([first, tandem.daemon(backup).pid]);
+    const second = await stopped([first]);
     for (const pid of [first, second]) process.kill(pid, 'SIGCONT');
     await tandem.waitReady();
     await waitFor('one to be left', () => [first, second].filter(isRunning).length === 1);

@@ -112,7 +112,7 @@ void test_keys() {
   world.peers.set_key(0, std::nullopt);
   world.peers.set_key(0, KEY);
   CHECK(world.again(START) == BeatReject::REPLAY);
-  const uint64_t heard = world.beat.sequence;
+  const uint64_t heard = world.beat.sequence - 1;
   world.peers.set_key(0, KEY, heard);
   CHECK(world.again(START) == BeatReject::REPLAY);
   world.peers.set_key(0, KEY, heard - 1); /* of a machine that was put back to before it sent this */
