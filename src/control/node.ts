@@ -187,20 +187,10 @@ class Node implements TandemNode {
 
   private createReplication(): void {
     const { config, name, log, links, dataPlane, engine, pools, heartbeat, peersView, beatKey } = this;
-    const parts = {
-      config,
-      log,
-      links,
-      engine,
-      pools,
-      heartbeat,
-      peersView,
-      beatKey,
-      latestBeat: loadNative().latestBeat,
-      clock: systemClock,
-    };
+    const parts = { config, log, links, engine, pools, heartbeat, peersView, beatKey, clock: systemClock };
     this.nodePeers = createNodePeers({
       ...parts,
+      latestBeat: loadNative().latestBeat,
       replication: () => this.replication,
       handOver: () => this.handOver,
       onChange: () => this.review(),
