@@ -1,7 +1,7 @@
 /**
  * What the beats of a node say about each of its elections: 20 bytes a group, opaque to the thread that sends them. Pure.
  *
- *    0 name hash (4)   4 rank (8)   12 term (3)   15 role (2 bits), reason (4 bits)   16 priority   17 flags   18 unheard node   19 zero
+ *    0 name hash (4)   4 rank (8)   12 term (3)   15 role (2 bits), reason (4 bits)   16 priority   17 flags   18 unheard node   19 adverts sent
  *
  * The rank is the low half of the source address of the group's first router, for ties (section 6.4.3 of RFC 9568 compares addresses;
  * those of one wire differ in that half). Never throws on bytes from the network; what a later version appends is skipped.
@@ -54,6 +54,8 @@ export interface GroupBeat {
   isPlanned: boolean;
   /** Id of the node whose advertisements do not arrive although it says that it is active; 0: none. */
   unheardId: number;
+  /** How many advertisements were sent, modulo 256: each of them may have made the lease longer, whether it arrived or not. */
+  adverts: number;
 }
 
 const reasonCode = (reason: string): number => {
@@ -73,7 +75,8 @@ export const isSameBeat = (a: GroupBeat, b: GroupBeat | undefined): boolean =>
   a.inSync === b.inSync &&
   a.followsActive === b.followsActive &&
   a.isPlanned === b.isPlanned &&
-  a.unheardId === b.unheardId;
+  a.unheardId === b.unheardId &&
+  a.adverts === b.adverts;
 
 export function encodeBeat(all: readonly GroupBeat[]): Buffer {
   const groups = all.slice(0, MAX_GROUPS);
@@ -93,6 +96,7 @@ export function encodeBeat(all: readonly GroupBeat[]): Buffer {
       (group.followsActive ? FOLLOWS_ACTIVE : 0) |
       (group.isPlanned ? PLANNED : 0);
     bytes[at + 18] = group.unheardId;
+    bytes[at + 19] = group.adverts;
   }
   return bytes;
 }
@@ -119,5 +123,6 @@ function decodeGroup(bytes: Buffer): GroupBeat {
     followsActive: (flags & FOLLOWS_ACTIVE) !== 0,
     isPlanned: (flags & PLANNED) !== 0,
     unheardId: bytes[18] ?? 0,
+    adverts: bytes[19] ?? 0,
   };
 }

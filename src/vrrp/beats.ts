@@ -17,12 +17,10 @@ const DOUBT_MS = STABLE_MS;
 const US_PER_MS = 1000;
 const NS_PER_MS = 1e6;
 
-/** Of a peer on all paths. `isLeaseOver`: by its promise, no lease of it can be alive. `silentMs`: since its last beat, one of which was to
- *  come every `beatIntervalMs`. */
+/** Of a peer on all paths. `isLeaseOver`: by its promise, no lease of it can be alive. `silentMs`: since its last beat. */
 export interface Silence {
   isLeaseOver: boolean;
   silentMs: number;
-  beatIntervalMs: number;
 }
 
 export interface BeatListener {
@@ -190,11 +188,7 @@ export class Beats {
     known.wasSilent = known.promiseUs > 0;
     const isDoubted = known.doubtedUntil !== null && this.context.ports.clock.now() < known.doubtedUntil;
     const isLeaseOver = known.promiseUs > 0 && !isDoubted;
-    this.context.listener.onSilent(known.peer, {
-      isLeaseOver,
-      silentMs: silentUs / US_PER_MS,
-      beatIntervalMs: known.intervalUs / US_PER_MS,
-    });
+    this.context.listener.onSilent(known.peer, { isLeaseOver, silentMs: silentUs / US_PER_MS });
   }
 
   // --- fast liveness ------------------------------------------------------------------------------------------------------------------

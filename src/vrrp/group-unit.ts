@@ -21,6 +21,9 @@ import { nextDeadline, roleOf } from './state.js';
 import { latest } from './timing.js';
 import { effectivePriority, isOwner, judgeTracked, nothingTracked, type TrackVerdict } from './tracked.js';
 
+/** What fits into a beat. */
+const ADVERT_COUNTS = 256;
+
 export class GroupUnit {
   config: HeartbeatGroup;
   state: RouterState;
@@ -35,6 +38,7 @@ export class GroupUnit {
   private decidedAt: Monotonic | null = null;
   private leasedAt: Monotonic | null = null;
   private announcedAt: Monotonic | null = null;
+  private adverts = 0;
 
   constructor(config: HeartbeatGroup, context: UnitContext) {
     this.config = config;
@@ -182,7 +186,9 @@ export class GroupUnit {
     if (failure !== undefined && 'failure' in failure) return this.feed({ type: 'sendFailed', code: failure.failure });
     const times = results.flatMap((result) => ('at' in result ? [result.at] : []));
     const [first] = times;
-    if (first !== undefined) this.feed({ type: 'sendDone', at: first });
+    if (first === undefined) return;
+    if (priority > 0 && this.state.kind !== 'backup') this.adverts = (this.adverts + 1) % ADVERT_COUNTS;
+    this.feed({ type: 'sendDone', at: first });
   }
 
   /** Nobody has said so yet: a node without a lease must not say that it is active. */
@@ -322,6 +328,7 @@ export class GroupUnit {
       followsActive: livingHolder(state) !== null || state.others.some((other) => other.until > now),
       isPlanned: state.isPlanned,
       unheardId: state.kind === 'backup' && state.unheard !== null ? this.context.nodeIdOf(state.unheard) : 0,
+      adverts: this.adverts,
     };
   }
 

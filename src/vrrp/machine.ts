@@ -12,7 +12,7 @@ import type { Monotonic } from '../system/clock.js';
 import { enterActive, HAND_OVER_GRACE_MS, keepActive, lapse, stepActive, wokeLate } from './active.js';
 import { claimIfConfirmed, handOver, obeyIfOrdered, startClaim, stepClaiming } from './claiming.js';
 import { type Ending, followsAnother, isEligible, preemptionAllowed, remember, skewBaseMs, toBackup, toInitialize } from './common.js';
-import { livingHolder } from './peer-view.js';
+import { endOfToldLeases, livingHolder } from './peer-view.js';
 import { answered, peerFellSilent, peerSpoke, waitAnew } from './peers.js';
 import type { Backup, HeardAdvert, Initialize, RouterEffect, RouterEvent, RouterSettings, RouterState, Step } from './state.js';
 import { activeDownMs, earliest, lateWakeMs, leaseLifeMs, plus, skewMs } from './timing.js';
@@ -265,7 +265,11 @@ function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Ste
   // Heard, so it is pre-empted.
   const isHeard = state.others.some((other) => other.from === holder?.node && other.until > now);
   if (isHeard) return startClaim(state, 'backup', reason, now, inputAt);
-  if (holder === null) return claimIfConfirmed(state, reason, now, inputAt);
+  if (holder === null) {
+    // Advertisements of whoever fell silent were lost: its lease is longer than what was heard. After a goodbye there is none.
+    const end = state.waitsFor === 'priorityZero' ? now : endOfToldLeases(state, now);
+    return end > now ? { state: { ...state, downAt: end }, effects: [] } : claimIfConfirmed(state, reason, now, inputAt);
+  }
   // Long after the goodbye it says so, which therefore was overtaken by its advertisements.
   if (state.waitsFor === 'priorityZero') return { state: waitAnew(state, now), effects: [] };
   const waiting: Backup = { ...state, unheard: holder.node, deferred: null, downAt: plus(now, state.activeIntervalMs) };

@@ -9,9 +9,9 @@ import type { Monotonic } from '../system/clock.js';
 import { announceAgain, beginVerification, challengeFailed, HAND_OVER_GRACE_MS, LAPSE_HOLD_DOWN_MS } from './active.js';
 import { claimIfConfirmed, endOfOthers, loseClaim, obeyIfOrdered } from './claiming.js';
 import { followsAnother, isBetter, skewBaseMs, toBackup } from './common.js';
-import { doubt, livingHolder, peerOf } from './peer-view.js';
-import type { Active, Backup, Claiming, PeerView, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
-import { activeDownMs, earliest, latest, lateWakeMs, leaseMarginMs, plus, skewMs } from './timing.js';
+import { doubt, livingHolder, peerOf, saysNothingNew, viewOf } from './peer-view.js';
+import type { Active, Backup, Claiming, PeerView, PeerWord, RouterEffect, RouterEvent, RouterState, SenderKey, Step } from './state.js';
+import { activeDownMs, earliest, latest, lateWakeMs, plus, skewMs } from './timing.js';
 
 /** How long an active node that a peer does not hear may take to prove, by an echo, that it is heard by others. */
 const CHALLENGE_MS = 150;
@@ -25,8 +25,13 @@ const replaced = (state: RouterState, peer: PeerView): readonly PeerView[] => [
   peer,
 ];
 
-export function peerSpoke(state: RouterState, peer: PeerView, now: Monotonic): Step {
-  const before = peerOf(state, peer.node);
+export function peerSpoke(state: RouterState, word: PeerWord, now: Monotonic): Step {
+  const before = peerOf(state, word.node);
+  const peer = viewOf(word, before, state.settings.leaseIntervalMs);
+  if (before !== null && saysNothingNew(peer, before)) {
+    const { adverts, leaseUntil } = peer;
+    return { state: { ...state, peers: replaced(state, { ...before, adverts, leaseUntil }) }, effects: [] };
+  }
   const known = { ...state, peers: replaced(state, peer) };
   switch (known.kind) {
     case 'initialize':
@@ -197,8 +202,7 @@ export function peerFellSilent(state: RouterState, event: PeerSilent, now: Monot
   const known = { ...state, peers: replaced(state, { ...before, isReachable: false }) };
   // Its advertisements still arrive: not the node is silent but a path.
   const isHeard = state.others.some((other) => other.from === event.node && now - other.heardAt < event.silentMs);
-  if (before.role !== 'active' || isHeard) return { state: known, effects: [] };
-  if (!event.isLeaseOver) return { state: outlasting(known, event, now), effects: [] };
+  if (before.role !== 'active' || isHeard || !event.isLeaseOver) return { state: known, effects: [] };
   const others = forget(known, event.node);
   if (known.kind === 'backup') {
     const left = { ...known, others, unheard: null };
@@ -209,18 +213,6 @@ export function peerFellSilent(state: RouterState, event: PeerSilent, now: Monot
   if (known.kind === 'claiming')
     return { state: { ...known, others, claimUntil: endOfOthers(others, now), nextAdvertAt: now }, effects: [] };
   return { state: { ...known, others }, effects: [] };
-}
-
-/** Its adverts were being lost before its beats ended, so the last one that it sent is not the last one that was heard: its lease counts from
- *  there, and at the latest from when its next beat was due. */
-function outlasting(state: RouterState, { node, silentMs, beatIntervalMs }: PeerSilent, now: Monotonic): RouterState {
-  if (state.kind !== 'backup') return state;
-  const { activeIntervalMs } = state;
-  const lastBeatAt = plus(now, -silentMs);
-  const heardAt = state.others.find((other) => other.from === node)?.heardAt;
-  const isLosing = heardAt === undefined || lastBeatAt > plus(heardAt, activeIntervalMs + leaseMarginMs(activeIntervalMs));
-  if (!isLosing) return state;
-  return { ...state, downAt: latest(state.downAt, plus(lastBeatAt, beatIntervalMs + downMs(state))) };
 }
 
 /** The beats may be lost on every path while their sender is well: one that is heard on the wire of the virtual router says so. */

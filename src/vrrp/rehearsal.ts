@@ -158,7 +158,7 @@ class Rehearsal {
 
   private hearBeat(role: GroupBeat['role'], reason: string, promiseUs: number, isPlanned = false): void {
     const said = { nameHash: nameHash(GROUP), rank: 0n, term: 1, role, reason, priority: 200, isEligible: role === 'active', inSync: true };
-    const payload = encodeBeat([{ ...said, followsActive: false, isPlanned, unheardId: 0 }]);
+    const payload = encodeBeat([{ ...said, followsActive: false, isPlanned, unheardId: 0, adverts: 0 }]);
     const atNs = BigInt(Math.floor(this.now * NS_PER_MS));
     this.onBeats([{ type: 'heard', atNs, peer: PEER, instance: 1n, intervalUs: BEAT_US, promiseUs, payload, path: 0, isFirst: false }]);
   }

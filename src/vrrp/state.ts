@@ -70,7 +70,14 @@ export interface PeerView {
   isReachable: boolean;
   /** When this was first said. */
   heardAt: Monotonic;
+  /** Counts its advertisements, those that were lost on the way, too. */
+  adverts: number;
+  /** A lease of it may live until then by the last advertisement that it told of; null: it was never active. */
+  leaseUntil: Monotonic | null;
 }
+
+/** What a beat says; the rest follows from those before. */
+export type PeerWord = Omit<PeerView, 'leaseUntil'>;
 
 export interface Common {
   settings: RouterSettings;
@@ -182,7 +189,7 @@ export type RouterEvent =
   /** `inputAt`: when the input was last looked at, before this timer was allowed to fire. */
   | { type: 'timer'; inputAt: Monotonic }
   /** A beat with something new in it. */
-  | { type: 'peer'; peer: PeerView }
+  | { type: 'peer'; peer: PeerWord }
   /** No beat of this node on any path for its time. */
   | ({ type: 'peerSilent'; node: SenderKey } & Silence)
   /** `at`: read before the send, so that the lease never counts from later than the packet. */

@@ -16,6 +16,7 @@ const group = fc.record({
   followsActive: fc.boolean(),
   isPlanned: fc.boolean(),
   unheardId: fc.integer({ min: 0, max: 255 }),
+  adverts: fc.integer({ min: 0, max: 255 }),
 }) as fc.Arbitrary<GroupBeat>;
 
 const sample = (change: Partial<GroupBeat> = {}): GroupBeat => ({
@@ -30,6 +31,7 @@ const sample = (change: Partial<GroupBeat> = {}): GroupBeat => ({
   followsActive: false,
   isPlanned: false,
   unheardId: 0,
+  adverts: 0,
   ...change,
 });
 

@@ -40,6 +40,7 @@ const beat = (change: Partial<GroupBeat> = {}): GroupBeat => ({
   followsActive: false,
   isPlanned: false,
   unheardId: 0,
+  adverts: 0,
   ...change,
 });
 

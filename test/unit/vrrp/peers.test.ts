@@ -1,38 +1,9 @@
 /** What the election makes of the beats of other nodes. */
 import t from 'tap';
 import type { Monotonic } from '../../../src/system/clock.js';
-import type { PeerView } from '../../../src/vrrp/state.js';
+import type { PeerWord } from '../../../src/vrrp/state.js';
 import { active, backup, claiming, Driver, tell } from '../../support/vrrp-machine.js';
-
-const view = (change: Partial<PeerView> = {}): PeerView => ({
-  node: 'lb2',
-  role: 'backup',
-  term: 1,
-  priority: 50,
-  isGreater: false,
-  isEligible: true,
-  inSync: true,
-  followsActive: false,
-  hearsUs: true,
-  isPlanned: false,
-  reason: 'other',
-  isReachable: true,
-  heardAt: Number.POSITIVE_INFINITY as Monotonic,
-  ...change,
-});
-const says = (driver: Driver, change: Partial<PeerView>): string[] => driver.feed({ type: 'peer', peer: view(change) }).map(tell);
-/** Of the peer. */
-const BEAT_MS = 3;
-const silent = (driver: Driver, change: { isLeaseOver?: boolean; silentMs?: number; node?: string } = {}): string[] =>
-  driver.feed({ type: 'peerSilent', node: 'lb2', isLeaseOver: true, silentMs: 9, beatIntervalMs: BEAT_MS, ...change }).map(tell);
-/** Follows lb2, whose adverts come by its name. */
-const following = (change: Partial<PeerView> = {}): Driver => {
-  const driver = backup();
-  driver.feed({ type: 'advert', advert: { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 } });
-  says(driver, { role: 'active', term: 4, priority: 200, ...change });
-  return driver;
-};
-const TAKEN = ['send:100', 'acquire', 'announce'];
+import { following, says, silent, TAKEN } from '../../support/vrrp-peers.js';
 
 t.test('the active node says over another path that it gave up: the best takes over at once', async (t) => {
   const driver = following();
@@ -110,7 +81,7 @@ t.test('one that was cut off while it led gives up after somebody else has led: 
 });
 
 t.test('a better one that is left goes first; one that is not in sync, or cannot, does not count', async (t) => {
-  const left = (change: Partial<PeerView>): string[] => {
+  const left = (change: Partial<PeerWord>): string[] => {
     const driver = following();
     says(driver, { node: 'lb3', role: 'backup', term: 4, priority: 150, ...change });
     return says(driver, { role: 'initialize', term: 4, reason: 'linkDown', isEligible: false }).slice(0, 1);
@@ -232,29 +203,6 @@ t.test('a goodbye that its advertisements have overtaken: by its beats it leads 
   honest.feed({ type: 'advert', advert: goodbye });
   says(honest, { role: 'backup', term: 4, isPlanned: true });
   t.same(honest.pass(61).map(tell), [...TAKEN, 'backup>active:priorityZero'], 'its beats say the same');
-});
-
-t.test('adverts that are lost renewed its lease all the same: the wait counts from when its next beat was due', async (t) => {
-  const SILENT_MS = 25;
-  const whole = 360.938 + BEAT_MS;
-  const advert = { from: 'lb2', isGreater: true, priority: 200, intervalMs: 100 };
-  const beating = (ms: number): Driver => {
-    const driver = following();
-    for (let waited = 0; waited < ms; waited += 25) {
-      driver.pass(25);
-      says(driver, { role: 'active', term: 4, priority: 200 });
-    }
-    driver.pass(SILENT_MS);
-    silent(driver, { isLeaseOver: false, silentMs: SILENT_MS });
-    return driver;
-  };
-  t.equal(beating(150).waitMs, whole - SILENT_MS, 'one is lost');
-  t.equal(beating(1000).waitMs, whole - SILENT_MS, 'all are, and it is told so');
-  t.equal(beating(75).waitMs, 360.938 - 75 - SILENT_MS, 'none is: the time of the adverts counts');
-
-  const heard = beating(150);
-  heard.feed({ type: 'advert', advert });
-  t.equal(heard.waitMs, 360.938, 'nor is when it is heard anew');
 });
 
 t.test('one that is heard and worse is pre-empted, beats or not', async (t) => {
