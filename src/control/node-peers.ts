@@ -29,6 +29,8 @@ export interface NodePeersOptions {
   beatKey: string;
   /** As of src/l4/native.ts. */
   latestBeat(): bigint;
+  /** For the next start. */
+  savePeerKeys(keys: ReadonlyMap<string, string>): void;
   /** These are made later than this. */
   replication(): Pick<ReplicationService, 'send' | 'broadcast'>;
   handOver(): Pick<HandOver, 'heard' | 'peersChanged'>;
@@ -75,7 +77,7 @@ export function createNodePeers(options: NodePeersOptions): NodePeers {
           pools.holdersChanged(heartbeat.roles.held());
           return handOver().peersChanged();
         case 'beatKey':
-          peersView.heard(node, message);
+          if (peersView.heard(node, message)) options.savePeerKeys(peersView.beatKeys());
           for (const told of peerKeys(peersView, node)) heartbeat.send({ ...told, latest: message.latest });
           return handOver().peersChanged();
         case 'interfaces':

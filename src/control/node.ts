@@ -30,11 +30,11 @@ import { createNodePeers, type NodePeers } from './node-peers.js';
 import { createNodeReplication } from './node-replication.js';
 import { createNodeTracking } from './node-tracking.js';
 import { peerKeys } from './peer-news.js';
-import { createPeersView } from './peers-view.js';
+import { createPeersView, type PeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
-import { loadHolders, loadPools, type StateDir, saveHolders, savePools } from './state-dir.js';
+import { loadHolders, loadPeerKeys, loadPools, type StateDir, saveHolders, savePeerKeys, savePools } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { STEER_MS } from './stragglers.js';
 
@@ -75,7 +75,7 @@ class Node implements TandemNode {
   private readonly stateDir: StateDir;
   private readonly options: NodeOptions;
   private readonly startedAtWallMs = systemClock.wallMs();
-  private readonly peersView = createPeersView(systemClock);
+  private readonly peersView: PeersView;
   private readiness: ReadinessState = initialReadiness;
   private readonly links: Links;
   private dataPlane!: DataPlane;
@@ -103,6 +103,7 @@ class Node implements TandemNode {
     this.log = options.log;
     this.stateDir = options.stateDir;
     this.links = options.links;
+    this.peersView = createPeersView(systemClock, loadPeerKeys(this.stateDir));
     this.chronicle = createChronicle({
       config: this.config,
       node: this.name,
@@ -191,6 +192,7 @@ class Node implements TandemNode {
     this.nodePeers = createNodePeers({
       ...parts,
       latestBeat: loadNative().latestBeat,
+      savePeerKeys: (keys) => this.remember(() => savePeerKeys(this.stateDir, keys)),
       replication: () => this.replication,
       handOver: () => this.handOver,
       onChange: () => this.review(),
@@ -201,15 +203,16 @@ class Node implements TandemNode {
       events: {
         onControl: (node, message) => this.nodePeers.heard(node, message),
         onPeerChange: (node, status) => this.nodePeers.changed(node, status),
-        onHolders: (holders) => this.remember(holders),
+        onHolders: (holders) => this.remember(() => saveHolders(this.stateDir, holders)),
       },
     });
     this.handOver = this.createHandOver();
   }
 
-  private remember(holders: ReadonlyMap<string, string>): void {
+  /** Better than nothing after a restart, and no reason to end when it fails. */
+  private remember(save: () => void): void {
     try {
-      saveHolders(this.stateDir, holders);
+      save();
     } catch (error) {
       this.unexpected(error);
     }

@@ -25,11 +25,12 @@ export interface PeersView {
 
 const nothing: ReadonlySet<string> = new Set();
 
-export function createPeersView(clock: Clock): PeersView {
+/** `knownKeys`: what the heartbeats of peers signed with when they were last heard. */
+export function createPeersView(clock: Clock, knownKeys: ReadonlyMap<string, string> = new Map()): PeersView {
   const holding = new Map<string, ReadonlySet<string>>();
   const gateways = new Map<string, readonly string[]>();
   const interfaces = new Map<string, readonly PeerInterface[]>();
-  const keys = new Map<string, string>();
+  const keys = new Map(knownKeys);
   const waiting = createWaiting(clock);
   const holderOf = (router: string): string | null => [...holding].find(([, routers]) => routers.has(router))?.[0] ?? null;
 

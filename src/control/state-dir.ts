@@ -146,19 +146,33 @@ function isGeneration(value: unknown): value is PoolGeneration {
   return typeof pool === 'string' && Number.isInteger(generation) && Array.isArray(members);
 }
 
-const holdersFile = (state: StateDir): string => join(state.path, 'holders.json');
-
-/** Node by virtual router. */
-export function saveHolders(state: StateDir, holders: ReadonlyMap<string, string>): void {
-  replaceFile(holdersFile(state), `${JSON.stringify(Object.fromEntries(holders))}\n`);
+function saveTexts(state: StateDir, file: string, texts: ReadonlyMap<string, string>): void {
+  replaceFile(join(state.path, file), `${JSON.stringify(Object.fromEntries(texts))}\n`);
 }
 
-/** Who held each virtual router last when this daemon last ran; nobody when there is no such file or it is damaged. */
-export function loadHolders(state: StateDir): Map<string, string> {
+/** None when there is no such file or it is damaged. */
+function loadTexts(state: StateDir, file: string): Map<string, string> {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(holdersFile(state), 'utf8'));
+    const parsed: unknown = JSON.parse(readFileSync(join(state.path, file), 'utf8'));
     return new Map(Object.entries(parsed ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
   } catch {
     return new Map();
   }
 }
+
+const HOLDERS_FILE = 'holders.json';
+
+/** Node by virtual router. */
+export const saveHolders = (state: StateDir, holders: ReadonlyMap<string, string>): void => saveTexts(state, HOLDERS_FILE, holders);
+
+/** Who held each virtual router last when this daemon last ran. */
+export const loadHolders = (state: StateDir): Map<string, string> => loadTexts(state, HOLDERS_FILE);
+
+const PEER_KEYS_FILE = 'peer-keys.json';
+
+/** By node: with what its heartbeat signed when it was last heard. */
+export const savePeerKeys = (state: StateDir, keys: ReadonlyMap<string, string>): void => saveTexts(state, PEER_KEYS_FILE, keys);
+
+/** Right until a peer boots: its beats are understood before its daemon can be asked, or when that is not there. */
+export const loadPeerKeys = (state: StateDir): Map<string, string> =>
+  new Map([...loadTexts(state, PEER_KEYS_FILE)].filter(([, key]) => BEAT_KEY.test(key)));

@@ -6,7 +6,7 @@ import t, { type Test } from 'tap';
 import { adminClient } from '../../src/cli/admin-client.js';
 import type { HistoryRow, NodeStatus } from '../../src/control/status.js';
 import { httpGet, samples, tandemCommand } from '../support/lab/command-line.js';
-import { continueNode, crashNode, plugCable, pullCable, stopNode } from '../support/lab/faults.js';
+import { continueNode, crashNode, killNode, plugCable, pullCable, stopNode } from '../support/lab/faults.js';
 import { hangHeartbeat } from '../support/lab/faults-process.js';
 import { WireFaults } from '../support/lab/faults-wire.js';
 import { type ClusterOptions, labIsImpossible, programsMissing, roles, startCluster, type TestCluster } from '../support/lab/fixture.js';
@@ -110,6 +110,16 @@ else {
     await waitFor('the active node to be told', async () => routerOf(await tandem.status(active)).counters.oneWay > 0);
     await nothingMoves(cluster);
     t.match(tandem.daemon(active).log(), /challenged/, 'it had to prove that it is heard');
+
+    // Whom it could ask how the other one signs is not there either.
+    tandem.daemon(active).kill('SIGKILL');
+    await killNode(lab, backup);
+    await tandem.startNode(backup);
+    const isThere = async () => routerOf(await tandem.status(backup));
+    await waitFor('the backup to miss the adverts anew', async () => (await isThere()).counters.oneWay > 0);
+    await waitForSteady('a backup that was started anew to follow', STEADY_MS, async () => (await isThere()).role === 'backup');
+    await tandem.startNode(active);
+    await tandem.waitReady();
     await wire.clear();
     await nothingMoves(cluster);
 

@@ -96,7 +96,7 @@ export class SimDaemon {
     const { clock, kernel, shape, index } = parts;
     this.unsyncedSince = clock.now();
     parts.setTurns(TURNS);
-    this.peersView = createPeersView(clock);
+    this.peersView = createPeersView(clock, kernel.peerKeys);
     this.roles = createRoles(clock);
     this.readiness = compiled(this.readiness, clock.now());
     if (kernel.isReady) this.readiness = { ...this.readiness, ready: true, reason: 'adopted a serving flow table' };
@@ -239,6 +239,7 @@ export class SimDaemon {
       case 'interfaces':
       case 'beatKey':
         if (this.peersView.heard(node, message)) for (const told of peerKeys(this.peersView, node)) this.parts.toHeartbeat(told);
+        this.parts.kernel.peerKeys = new Map(this.peersView.beatKeys());
         return;
       default:
         return void this.peersView.heard(node, message);

@@ -58,6 +58,7 @@ export interface KernelSnapshot {
   placement: Placement;
   generations: PoolGeneration[];
   lastHolders: ReadonlyMap<string, string>;
+  peerKeys: ReadonlyMap<string, string>;
 }
 
 export interface KernelParts {
@@ -91,6 +92,7 @@ export class Kernel {
   generations: PoolGeneration[] = [];
   /** On its disk. */
   lastHolders: ReadonlyMap<string, string> = new Map();
+  peerKeys: ReadonlyMap<string, string> = new Map();
   private placement: Placement = { current: [], previous: [], since: 0 };
   private readonly parts: KernelParts;
   private nextPinned = 0;
@@ -165,9 +167,9 @@ export class Kernel {
   }
 
   snapshot(): KernelSnapshot {
-    const { lease, isReady, placement, generations, lastHolders } = this;
+    const { lease, isReady, placement, generations, lastHolders, peerKeys } = this;
     const table = this.table.snapshot();
-    return { local: this.parts.now(), lease: { ...lease }, table, isReady, placement, generations, lastHolders };
+    return { local: this.parts.now(), lease: { ...lease }, table, isReady, placement, generations, lastHolders, peerKeys };
   }
 
   /** The clock has been set back already. */
@@ -180,6 +182,7 @@ export class Kernel {
     this.placement = snapshot.placement;
     this.generations = snapshot.generations;
     this.lastHolders = snapshot.lastHolders;
+    this.peerKeys = snapshot.peerKeys;
     if (this.isLeaseFresh) this.hold(this.lease.deadline, null);
   }
 

@@ -30,6 +30,14 @@ t.test('waiting for a peer to hold routers ends with its word or with the limit'
   t.equal(await never, false);
 });
 
+t.test('a key of before is one until another is heard', async (t) => {
+  const view = createPeersView(new FakeClock(), new Map([['lb2', 'a'.repeat(32)]]));
+  t.same([...view.beatKeys()], [['lb2', 'a'.repeat(32)]]);
+  t.equal(view.heard('lb2', { type: 'beatKey', key: 'a'.repeat(32) }), false, 'nothing new');
+  t.equal(view.heard('lb2', { type: 'beatKey', key: 'b'.repeat(32) }), true, 'it has booted since');
+  t.same([...view.beatKeys()], [['lb2', 'b'.repeat(32)]]);
+});
+
 t.test('gateways of all peers, each once, also of one that is gone', async (t) => {
   const view = createPeersView(new FakeClock());
   view.heard('lb2', { type: 'nextHops', addresses: ['10.1.0.1', '10.1.0.2'] });

@@ -6,10 +6,12 @@ import {
   beatKey,
   bootInstance,
   loadHolders,
+  loadPeerKeys,
   loadPools,
   openStateDir,
   removeOtherLayouts,
   saveHolders,
+  savePeerKeys,
   savePools,
 } from '../../../src/control/state-dir.js';
 
@@ -87,6 +89,16 @@ t.test('who held last survives a restart, a damaged file does not matter', async
     writeFileSync(join(state.path, 'holders.json'), damaged);
     t.same([...loadHolders(state)], [], damaged);
   }
+});
+
+t.test('what peers sign with survives a restart; what cannot be a key is none', async (t) => {
+  const state = openStateDir(stateDir(t), 'lb1');
+  t.same([...loadPeerKeys(state)], []);
+  savePeerKeys(state, new Map([['lb2', 'a1'.repeat(16)]]));
+  t.same([...loadPeerKeys(state)], [['lb2', 'a1'.repeat(16)]]);
+  t.equal(statSync(join(state.path, 'peer-keys.json')).mode & 0o077, 0, 'nobody else reads them');
+  writeFileSync(join(state.path, 'peer-keys.json'), `{"lb2":"short","lb3":"${'b2'.repeat(16)}"}`);
+  t.same([...loadPeerKeys(state)], [['lb3', 'b2'.repeat(16)]]);
 });
 
 t.test('what another layout left pinned is removed, and nothing else', async (t) => {
