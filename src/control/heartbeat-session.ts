@@ -4,7 +4,7 @@
  */
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
-import type { FromHeartbeat, ToHeartbeat, TransitionMessage } from '../vrrp/heartbeat-api.js';
+import type { FromHeartbeat, RouterStatus, ToHeartbeat, TransitionMessage } from '../vrrp/heartbeat-api.js';
 import { createHeartbeatLink } from './heartbeat-link.js';
 import { createRoles, type Roles } from './roles.js';
 import { createWaiting } from './wait-until.js';
@@ -28,6 +28,7 @@ export interface HeartbeatSessionOptions {
   track(): Track | null;
   /** What a heartbeat that was just reached has to be told first. */
   greeting(): ToHeartbeat[];
+  onStatus(routers: readonly RouterStatus[]): void;
   onTransition(message: TransitionMessage): void;
   /** A take-over was seen on the wire. */
   onVerified(router: string, afterMs: number): void;
@@ -94,6 +95,7 @@ export function createHeartbeatSession(options: HeartbeatSessionOptions): Heartb
     switch (message.type) {
       case 'status':
         roles.update(message);
+        options.onStatus(message.routers);
         statuses++;
         answers.look();
         break;

@@ -34,9 +34,20 @@ import { createPeersView, type PeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import { removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
-import { loadHolders, loadPeerKeys, loadPools, type StateDir, saveHolders, savePeerKeys, savePools } from './state-dir.js';
+import {
+  loadHolders,
+  loadPeerKeys,
+  loadPools,
+  loadTerms,
+  type StateDir,
+  saveHolders,
+  savePeerKeys,
+  savePools,
+  saveTerms,
+} from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { STEER_MS } from './stragglers.js';
+import { createTermMemory } from './term-memory.js';
 
 /** How often the heartbeat is asked for its status, and slow facts are looked at again. */
 const REVIEW_MS = 200;
@@ -223,13 +234,14 @@ class Node implements TandemNode {
   private createHeartbeat(): void {
     const { config, name, stateDir } = this;
     this.beatKey = writeHeartbeatConfig({ config, node: name, stateDir, slots: this.engine.routerSlots(), links: this.links });
+    const terms = createTermMemory(loadTerms(stateDir), (known) => this.remember(() => saveTerms(stateDir, known)));
     this.heartbeat = createHeartbeatSession({
       socketPath: this.stateDir.heartbeatSocket,
       command: [process.execPath, HEARTBEAT_PROGRAM, '--state-dir', this.stateDir.path],
       crashLog: this.stateDir.crashLog,
       clock: systemClock,
       log: this.log,
-      greeting: () => peerKeys(this.peersView),
+      greeting: () => [...terms.messages(), ...peerKeys(this.peersView)],
       track: () => {
         const peers = this.replication.peers();
         const tracked = this.tracker.results();
@@ -243,6 +255,7 @@ class Node implements TandemNode {
           tracked,
         };
       },
+      onStatus: (routers) => terms.heard(routers),
       onTransition: (message) => this.transition(message),
       onVerified: (router, afterMs) => {
         this.chronicle.verified(router, afterMs);

@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameS
 import { join } from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import type { PoolGeneration } from '../replication/api.js';
+import type { Terms } from './term-memory.js';
 
 /** Where the clock of this process's time namespace begins: lines of a clock, seconds and nanoseconds. */
 const CLOCK_OFFSETS_FILE = '/proc/self/timens_offsets';
@@ -176,3 +177,12 @@ export const savePeerKeys = (state: StateDir, keys: ReadonlyMap<string, string>)
 /** Right until a peer boots: its beats are understood before its daemon can be asked, or when that is not there. */
 export const loadPeerKeys = (state: StateDir): Map<string, string> =>
   new Map([...loadTexts(state, PEER_KEYS_FILE)].filter(([, key]) => BEAT_KEY.test(key)));
+
+const TERMS_FILE = 'terms.json';
+
+export const saveTerms = (state: StateDir, terms: Terms): void =>
+  saveTexts(state, TERMS_FILE, new Map([...terms].map(([router, term]) => [router, String(term)])));
+
+/** The latest that this node knew of when its daemon last ran. */
+export const loadTerms = (state: StateDir): Map<string, number> =>
+  new Map([...loadTexts(state, TERMS_FILE)].filter(([, term]) => /^\d{1,8}$/.test(term)).map(([router, term]) => [router, Number(term)]));

@@ -120,6 +120,8 @@ export type ToHeartbeat =
   /** What a peer signs its beats with (hexadecimal; null: it is not known any more), and the addresses it has. `latest`: it has just said
    *  that no beat of it had a higher sequence number (decimal). */
   | { type: 'peerKey'; node: string; key: string | null; addresses: string[]; latest?: string | undefined }
+  /** Sent on connect: the latest term that this node knew of, before this heartbeat was started maybe. */
+  | { type: 'term'; router: string; term: number }
   /** Read heartbeat.json again. */
   | { type: 'reload' }
   | { type: 'status' };

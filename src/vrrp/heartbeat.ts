@@ -6,9 +6,7 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { parseAddress } from '../system/ip-address.js';
 import { nameHash } from '../system/name-hash.js';
-import { parseMac } from './announcer.js';
 import type { GroupBeat } from './beat-codec.js';
 import { Beats, type Silence } from './beats.js';
 import { GroupUnit } from './group-unit.js';
@@ -21,11 +19,10 @@ import type {
   HeartbeatRouter,
   PeerKey,
   ToHeartbeat,
-  VerifyTarget,
 } from './heartbeat-api.js';
 import { LeaseGuard } from './lease-guard.js';
 import { type GroupLegacy, LEGACY_SHAPE, type Legacy } from './legacy.js';
-import type { EchoTarget, Member, UnitContext } from './member.js';
+import { type EchoTarget, type Member, targetOf, type UnitContext } from './member.js';
 import type { FramePort, HeartbeatPorts, InterfaceView } from './ports.js';
 import { ReferenceWatch } from './reference-watch.js';
 import { earliest, plus } from './timing.js';
@@ -125,6 +122,8 @@ export class Heartbeat {
         return this.reload();
       case 'peerKey':
         return this.setPeerKey(message);
+      case 'term':
+        return this.chosen([message.router], (unit) => unit.feed({ type: 'term', term: message.term }));
       case 'status':
         return this.ports.report(this.status());
       default:
@@ -492,9 +491,3 @@ const isSamePlace = (a: HeartbeatGroup, b: HeartbeatGroup): boolean =>
 
 const isSameRouter = (a: HeartbeatRouter, b: HeartbeatRouter | undefined): boolean =>
   b !== undefined && a.vrid === b.vrid && a.slot === b.slot && a.interface === b.interface && a.sourceAddress === b.sourceAddress;
-
-function targetOf(target: VerifyTarget): EchoTarget[] {
-  const address = parseAddress(target.address);
-  const mac = parseMac(target.mac);
-  return address === null || mac === null ? [] : [{ interface: target.interface, address, mac }];
-}

@@ -72,6 +72,9 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
       return handOver(state, { reason: event.reason, term: event.term ?? null, ageMs: event.ageMs ?? 0 }, now);
     case 'peer':
       return peerSpoke(state, event.peer, now);
+    case 'term':
+      // Who holds a lease has its number, or hears it from a peer.
+      return { state: state.kind === 'active' ? state : { ...state, term: Math.max(state.term, event.term) }, effects: [] };
     case 'peerSilent':
       return peerFellSilent(state, event, now);
     default:

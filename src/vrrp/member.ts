@@ -4,11 +4,11 @@
  */
 
 import type { Monotonic } from '../system/clock.js';
-import { type Address, addressOf, familyOf, formatAddress, isLinkLocal } from '../system/ip-address.js';
-import { announcement, echoRequest, framed, virtualMac } from './announcer.js';
+import { type Address, addressOf, familyOf, formatAddress, isLinkLocal, parseAddress } from '../system/ip-address.js';
+import { announcement, echoRequest, framed, parseMac, virtualMac } from './announcer.js';
 import { type Advert, type ChecksumForm, type RejectReason, type Version, vrrpGroup } from './codec/advert.js';
 import { encodeAdvert, refreshAdvert } from './codec/codec.js';
-import type { HeartbeatRouter, RouterCounters } from './heartbeat-api.js';
+import type { HeartbeatRouter, RouterCounters, VerifyTarget } from './heartbeat-api.js';
 import type { LeaseGuard } from './lease-guard.js';
 import type { HeartbeatPorts, InterfaceView } from './ports.js';
 import { RateLimit } from './rate-limit.js';
@@ -24,6 +24,13 @@ export interface EchoTarget {
   interface: string;
   address: Address;
   mac: Buffer;
+}
+
+/** Of what the daemon says; none when it makes no sense. */
+export function targetOf(target: VerifyTarget): EchoTarget[] {
+  const address = parseAddress(target.address);
+  const mac = parseMac(target.mac);
+  return address === null || mac === null ? [] : [{ interface: target.interface, address, mac }];
 }
 
 /** What a member shares with the others of its process. */

@@ -190,6 +190,8 @@ export type RouterEvent =
   | { type: 'timer'; inputAt: Monotonic }
   /** A beat with something new in it. */
   | { type: 'peer'; peer: PeerWord }
+  /** A lease had this number in the past. */
+  | { type: 'term'; term: number }
   /** No beat of this node on any path for its time. */
   | ({ type: 'peerSilent'; node: SenderKey } & Silence)
   /** `at`: read before the send, so that the lease never counts from later than the packet. */

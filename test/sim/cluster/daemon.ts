@@ -18,6 +18,7 @@ import {
 } from '../../../src/control/readiness.js';
 import { createRoles, type Roles } from '../../../src/control/roles.js';
 import { switchover } from '../../../src/control/switchover.js';
+import { createTermMemory, type TermMemory } from '../../../src/control/term-memory.js';
 import { pollUntil } from '../../../src/control/wait-until.js';
 import type { ControlMessage, FlowStore, PeerStatus } from '../../../src/replication/api.js';
 import { createReplication, type ReplicationService } from '../../../src/replication/replication.js';
@@ -82,6 +83,7 @@ export class SimDaemon {
   unsyncedSince: number | null;
   private readonly parts: DaemonParts;
   private readonly peersView: PeersView;
+  private readonly terms: TermMemory;
   private readonly peers = new Map<string, PeerStatus>();
   private tracked = '';
   private askedAt = Number.NEGATIVE_INFINITY;
@@ -97,6 +99,9 @@ export class SimDaemon {
     this.unsyncedSince = clock.now();
     parts.setTurns(TURNS);
     this.peersView = createPeersView(clock, kernel.peerKeys);
+    this.terms = createTermMemory(kernel.terms, (terms) => {
+      kernel.terms = new Map(terms);
+    });
     this.roles = createRoles(clock);
     this.readiness = compiled(this.readiness, clock.now());
     if (kernel.isReady) this.readiness = { ...this.readiness, ready: true, reason: 'adopted a serving flow table' };
@@ -176,15 +181,17 @@ export class SimDaemon {
   // --- heartbeat ----------------------------------------------------------------------------------------------------------------------
 
   connected(): void {
-    for (const message of peerKeys(this.peersView)) this.parts.toHeartbeat(message);
+    for (const message of [...this.terms.messages(), ...peerKeys(this.peersView)]) this.parts.toHeartbeat(message);
     this.tracked = '';
     this.askedAt = Number.NEGATIVE_INFINITY;
     this.refresh();
   }
 
   receive(message: FromHeartbeat): void {
-    if (message.type === 'status') this.roles.update(message);
-    else if (message.type === 'transition') {
+    if (message.type === 'status') {
+      this.roles.update(message);
+      this.terms.heard(message.routers);
+    } else if (message.type === 'transition') {
       this.roles.transition(message);
       if (isTableOld(message)) this.replication.resync(`${nameOf(this.parts.index)} was active in the past`);
       this.tracked = '';

@@ -2,6 +2,7 @@
  * The data plane of one machine: the lease, the flow table, the ready flag and what a packet to the VIP meets there. It goes on while every
  * process of the machine is stopped, and is pinned: only the end of the machine ends it. Its times are those of the machine's clock.
  */
+import type { Terms } from '../../../src/control/term-memory.js';
 import type { PoolGeneration } from '../../../src/l4/api.js';
 import type { LeasePort, LeaseView } from '../../../src/vrrp/ports.js';
 import type { BeatLeases } from './beat-channel.js';
@@ -59,6 +60,7 @@ export interface KernelSnapshot {
   generations: PoolGeneration[];
   lastHolders: ReadonlyMap<string, string>;
   peerKeys: ReadonlyMap<string, string>;
+  terms: Terms;
 }
 
 export interface KernelParts {
@@ -93,6 +95,7 @@ export class Kernel {
   /** On its disk. */
   lastHolders: ReadonlyMap<string, string> = new Map();
   peerKeys: ReadonlyMap<string, string> = new Map();
+  terms: Terms = new Map();
   private placement: Placement = { current: [], previous: [], since: 0 };
   private readonly parts: KernelParts;
   private nextPinned = 0;
@@ -167,9 +170,9 @@ export class Kernel {
   }
 
   snapshot(): KernelSnapshot {
-    const { lease, isReady, placement, generations, lastHolders, peerKeys } = this;
+    const { lease, isReady, placement, generations, lastHolders, peerKeys, terms } = this;
     const table = this.table.snapshot();
-    return { local: this.parts.now(), lease: { ...lease }, table, isReady, placement, generations, lastHolders, peerKeys };
+    return { local: this.parts.now(), lease: { ...lease }, table, isReady, placement, generations, lastHolders, peerKeys, terms };
   }
 
   /** The clock has been set back already. */
@@ -183,6 +186,7 @@ export class Kernel {
     this.generations = snapshot.generations;
     this.lastHolders = snapshot.lastHolders;
     this.peerKeys = snapshot.peerKeys;
+    this.terms = snapshot.terms;
     if (this.isLeaseFresh) this.hold(this.lease.deadline, null);
   }
 

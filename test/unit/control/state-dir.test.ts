@@ -8,11 +8,13 @@ import {
   loadHolders,
   loadPeerKeys,
   loadPools,
+  loadTerms,
   openStateDir,
   removeOtherLayouts,
   saveHolders,
   savePeerKeys,
   savePools,
+  saveTerms,
 } from '../../../src/control/state-dir.js';
 
 const generation = { pool: 'web', generation: 3, members: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1, alive: false }] };
@@ -99,6 +101,15 @@ t.test('what peers sign with survives a restart; what cannot be a key is none', 
   t.equal(statSync(join(state.path, 'peer-keys.json')).mode & 0o077, 0, 'nobody else reads them');
   writeFileSync(join(state.path, 'peer-keys.json'), `{"lb2":"short","lb3":"${'b2'.repeat(16)}"}`);
   t.same([...loadPeerKeys(state)], [['lb3', 'b2'.repeat(16)]]);
+});
+
+t.test('terms survive a restart; what cannot be one is none', async (t) => {
+  const state = openStateDir(stateDir(t), 'lb1');
+  t.same([...loadTerms(state)], []);
+  saveTerms(state, new Map([['front', 41]]));
+  t.same([...loadTerms(state)], [['front', 41]]);
+  writeFileSync(join(state.path, 'terms.json'), '{"front":"-1","back":"1e9","side":"3","other":5}');
+  t.same([...loadTerms(state)], [['side', 3]]);
 });
 
 t.test('what another layout left pinned is removed, and nothing else', async (t) => {

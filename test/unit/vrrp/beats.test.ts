@@ -60,6 +60,38 @@ t.test('opened with what the configuration says, and says what each election is'
   t.match(saying(bench), { role: 'active', term: 1 });
 });
 
+t.test('terms go on where they were before the process', async (t) => {
+  const bench = talking();
+  bench.heartbeat.receive({ type: 'term', router: 'other', term: 90 });
+  bench.heartbeat.receive({ type: 'term', router: 'front', term: 40 });
+  bench.pass(550);
+  t.match(saying(bench), { role: 'active', term: 41 });
+  bench.heartbeat.receive({ type: 'term', router: 'front', term: 60 });
+  t.match(saying(bench), { role: 'active', term: 41 }, 'a lease has the number that it got');
+  bench.beats.hear([beat({ term: 40, priority: 200 })]);
+  bench.receive(advert(200));
+  t.match(saying(bench), { role: 'active', term: 41 }, 'not for one that was paused since before, however good it is');
+});
+
+t.test('each advert that was sent is told, for whoever it does not reach', async (t) => {
+  const bench = talking().pass(550);
+  const before = saying(bench)?.adverts ?? 0;
+  bench.pass(300);
+  t.equal(saying(bench)?.adverts, before + 3);
+
+  const deaf = talking().receive(advert(200));
+  const hears = (adverts: number): void => deaf.beats.hear([beat({ adverts })], { atNs: BigInt(deaf.agenda.now * 1e6) });
+  hears(7);
+  deaf.pass(90);
+  hears(8);
+  deaf.pass(150);
+  deaf.beats.emit({ type: 'silent', peer: 2, silentUs: 125_000 });
+  deaf.pass(90 + 290 - 240);
+  t.equal(deaf.status.role, 'backup', 'its lease may live');
+  deaf.pass(10);
+  t.match(deaf.status, { role: 'active', reason: 'activeSilent' });
+});
+
 t.test('a peer whose carrier is lost is succeeded at once', async (t) => {
   const bench = talking().receive(advert(200));
   bench.beats.hear([beat()]);
