@@ -12,7 +12,7 @@ import type { Log } from '../telemetry/log.js';
 import type { FlowRow, PoolGeneration, VerifyTarget } from './api.js';
 import { compile, compileSettings } from './compile.js';
 import { type Contents, emptyContents } from './contents.js';
-import { type FlowFilter, listFlows } from './flow-list.js';
+import { countFlows, type FlowFilter, listFlows } from './flow-list.js';
 import { ClaimCounter, type ForeignClaims } from './foreign-claims.js';
 import { changes } from './map-changes.js';
 import type { DataPlane, Notice } from './native.js';
@@ -76,6 +76,8 @@ export interface L4Engine {
   foreignClaims(): ForeignClaims[];
   counters(): EngineCounters;
   flows(filter: FlowFilter, limit: number): Promise<FlowRow[]>;
+  /** In progress to these servers, in their order. */
+  countFlows(servers: readonly { pool: string; address: string; port: number }[]): Promise<number[]>;
   verifyTargets(): VerifyTarget[];
   /** Stops following and ageing; the maps stay as they are. */
   stop(): void;
@@ -216,6 +218,10 @@ class Engine implements L4Engine {
 
   flows(filter: FlowFilter, limit: number): Promise<FlowRow[]> {
     return listFlows(this.options.dataPlane, this.config, this.options.clock, filter, limit);
+  }
+
+  countFlows(servers: readonly { pool: string; address: string; port: number }[]): Promise<number[]> {
+    return countFlows(this.options.dataPlane, this.config, this.options.clock, servers);
   }
 
   verifyTargets(): VerifyTarget[] {

@@ -32,6 +32,20 @@ t.test('in one round everybody has the turns of its weight, whatever the order o
   );
 });
 
+t.test('smooth: at no moment of a round has anybody had a turn more or less than its share', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 }), (weights) => {
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const had = weights.map(() => 0);
+      return [...roundRobinTable(members(...weights))].every((slot, turn) => {
+        had[slot - 1] = (had[slot - 1] ?? 0) + 1;
+        return weights.every((weight, index) => Math.abs((had[index] ?? 0) - ((turn + 1) * weight) / total) < 1);
+      });
+    }),
+    { numRuns: 300 },
+  );
+});
+
 t.test('a round stays short, and the lightest server keeps a turn', async (t) => {
   const table = roundRobinTable(members(1, 65_536, 32_768));
   t.ok(table.length <= MAX_ROUND_LENGTH);
