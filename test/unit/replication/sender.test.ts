@@ -432,8 +432,8 @@ t.test('what was held and announced while apart is not said when it is over', as
 });
 
 t.test('an order is not said again over another stream, nor are commands to servers, which an older program does not know', async (t) => {
-  const takeOver: ControlMessage = { type: 'takeOver', routers: ['front'], reason: '' };
-  for (const [at, message] of [takeOver, takeOver, { type: 'overrides', overrides: [] } as const].entries()) {
+  const order: ControlMessage = { type: 'takeOver', routers: ['front'], reason: '' };
+  for (const [at, message] of ([order, order, { type: 'overrides', overrides: [] }] as ControlMessage[]).entries()) {
     const instance = at === 0 ? 'another' : 'instance of lb1';
     const machine = new Machine().toLive();
     machine.feed({ type: 'control', message, expiresAt: NEVER });
