@@ -70,5 +70,11 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
     save: (generations) => savePools(stateDir, generations),
   });
   engine.setGenerations(pools.current());
+  // The next daemon begins with it: the maps do not tell weights, and nobody drained may get a flow meanwhile.
+  try {
+    savePools(stateDir, pools.current());
+  } catch (error) {
+    onError(error);
+  }
   return { pools, servers };
 }

@@ -44,6 +44,8 @@ export interface L4EngineOptions {
   neighbours: Neighbours;
   clock: Clock;
   log: Pick<Log, 'event'>;
+  /** What was in force when this node was last told, with what the maps do not tell; without it they have to do. */
+  saved?: readonly PoolGeneration[];
 }
 
 export interface L4Engine {
@@ -124,6 +126,8 @@ class Engine implements L4Engine {
     this.present = readContents(dataPlane);
     this.nextHops.adopt(links.facts());
     for (const generation of adoptGenerations(this.config, this.present)) this.inForce.set(generation.pool, generation);
+    for (const generation of changedGenerations(this.config, this.inForce, this.options.saved ?? []))
+      this.inForce.set(generation.pool, generation);
     this.applyConfig(this.config);
     this.unsubscribe = links.onChange(() => this.networkChanged());
     this.sweeper.start();

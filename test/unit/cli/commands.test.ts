@@ -88,6 +88,7 @@ t.test('status', async (t) => {
     'drops       noService 7',
     'steered     front 8',
     'claimed     10.1.0.100 by 02:00:00:00:66:66 (5)',
+    'commanded   web/be1 ready, weight 30%',
     /2026-01-02T03:03:05\.000Z {2}front {3}backup {2}active {2}peerSilent/,
   ];
   for (const line of lines) t.match(out, line);

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Config } from '../../../src/config/model.js';
 import { flowLayout, flowState, nextHopState, recordKind, recordLayout, serverFlag } from '../../../src/l4/abi.gen.js';
-import type { PoolGeneration } from '../../../src/l4/api.js';
+import type { PoolGeneration, PoolMember } from '../../../src/l4/api.js';
 import { createEngine, type L4Engine } from '../../../src/l4/engine.js';
 import {
   decodeNextHop,
@@ -27,11 +27,11 @@ interface Bench {
   events: { name: string; fields: Record<string, unknown> }[];
 }
 
-async function started(config: Config = sampleConfig(), maps = new FakeDataPlane()): Promise<Bench> {
+async function started(config: Config = sampleConfig(), maps = new FakeDataPlane(), saved: PoolGeneration[] = []): Promise<Bench> {
   const bench = { maps, links: new FakeLinks(), neighbours: new FakeNeighbours(), clock: new FakeClock(), events: [] as Bench['events'] };
   const { links, neighbours, clock, events } = bench;
   const log = { event: (name: string, fields: Record<string, unknown>) => events.push({ name, fields }) };
-  const engine = createEngine({ dataPlane: maps.asDataPlane, config, node: 'lb1', links, neighbours, clock, log: log as never });
+  const engine = createEngine({ dataPlane: maps.asDataPlane, config, node: 'lb1', links, neighbours, clock, log: log as never, saved });
   await engine.start();
   return { ...bench, engine };
 }
@@ -153,6 +153,21 @@ t.test('a restarted daemon goes on with the servers that were alive', async (t) 
   );
   t.same(new Set(maps.getTable(0)), new Set([2]));
   t.match(web(maps), { previousSize: 251 }, 'the second chance is not lost either');
+});
+
+t.test('a restarted daemon begins with what was saved: a drained server gets nothing for a moment', async (t) => {
+  const { maps, engine } = await started();
+  const [be1, be2] = generation(2, 'be1', 'be2').members as [PoolMember, PoolMember];
+  const drained: PoolGeneration = { pool: 'web', generation: 2, members: [{ ...be1, weight: 0, sizeWeight: 1000, state: 'drain' }, be2] };
+  engine.setGenerations([drained]);
+  maps.journal = [];
+  const again = await started(sampleConfig(), maps, [drained, { ...drained, pool: 'gone' }]);
+  t.same(again.engine.generations(), [drained]);
+  t.same(
+    maps.journal.filter((write) => /table|services|servers/.test(write)),
+    [],
+    'nothing is written anew',
+  );
 });
 
 t.test('tables that were caught half-written are written anew', async (t) => {
