@@ -17,7 +17,7 @@ import {
 } from './pool-authority.js';
 
 /** How long a change waits for the peers' word: a flow of the new generation should find it there, but a dead peer must not hold it up. */
-const ANNOUNCE_LIMIT_MS = 250;
+export const ANNOUNCE_LIMIT_MS = 250;
 
 export interface PoolKeeperOptions {
   config: Config;

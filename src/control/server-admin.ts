@@ -10,6 +10,7 @@ import { after, type Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import { give, intentOf, merge, type OverriddenServer, type Overrides, ofConfig, overridden } from './overrides.js';
 import { decidingRouter, type IntentOf, isObeyed, usableServers } from './pool-authority.js';
+import { ANNOUNCE_LIMIT_MS } from './pool-keeper.js';
 import { findServers, type NamedServer, type ServerCommand, wordsOf, wordText } from './server-command.js';
 import type { ServersReport } from './status.js';
 import { pollUntil } from './wait-until.js';
@@ -76,6 +77,8 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
   };
   // A server that is listed again some day does not find what was once said of it.
   if (known.size !== options.saved.length) keep(known);
+
+  const pass = (ms: number): Promise<void> => new Promise((resolve) => clock.at(after(clock.now(), ms), resolve));
 
   const tell = async (node: string, overrides: readonly ServerOverride[], timeoutMs: number): Promise<boolean> => {
     const sent: Promise<boolean>[] = [];
@@ -151,6 +154,9 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
       const nodes = await peersTold(merged.news);
       await pollUntil(clock, () => missing(found.value, nodes) === null, IN_FORCE_LIMIT_MS);
       const notInForce = missing(found.value, nodes);
+      // Who decides obeys it itself when its peers have confirmed that they do, or this much later; they know it before.
+      const isDecidedHere = found.value.every(({ pool }) => options.holderOf(decidingRouter(config, pool) ?? '') === options.node);
+      if (notInForce === null && !isDecidedHere) await pass(ANNOUNCE_LIMIT_MS);
       return {
         ok: true,
         message: notInForce ?? '',
@@ -168,8 +174,7 @@ export function createServerAdmin(options: ServerAdminOptions): ServerAdmin {
         const counts = await options.countFlows(found.value);
         if (counts.every((count) => count === 0) || clock.now() >= until)
           return found.value.map(({ pool, server }, index) => ({ pool: pool.name, server: server.name, flows: counts[index] ?? 0 }));
-        const next = after(clock.now(), Math.min(COUNT_EVERY_MS, until - clock.now()));
-        await new Promise<void>((resolve) => clock.at(next, resolve));
+        await pass(Math.min(COUNT_EVERY_MS, until - clock.now()));
       }
     },
     heard(node, overrides) {

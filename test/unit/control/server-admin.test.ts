@@ -1,6 +1,7 @@
 /** Commands to servers on one node: what is kept, told and answered, whoever can be reached. */
 import t from 'tap';
 import { decideGeneration, firstGeneration } from '../../../src/control/pool-authority.js';
+import { ANNOUNCE_LIMIT_MS } from '../../../src/control/pool-keeper.js';
 import { createServerAdmin, type ServerAdmin, type ServerAdminOptions } from '../../../src/control/server-admin.js';
 import type { ServerCommand } from '../../../src/control/server-command.js';
 import type { PoolGeneration, ServerOverride } from '../../../src/replication/api.js';
@@ -108,6 +109,18 @@ t.test('a command is kept, told, said and in force', async (t) => {
   const reset = await answered(admin.command({ ...drain, action: 'reset' }));
   t.match(reset.servers, [{ state: 'ready', weight: 1 }]);
   t.same(admin.overridden('web', 'be1'), { state: null, weight: null });
+});
+
+t.test('where another node decides, the answer comes when that one obeys, too', async (t) => {
+  for (const [holder, isLater] of [
+    ['lb1', false],
+    ['lb2', true],
+  ] as const) {
+    const { admin, clock, answered } = setup({ holder });
+    const from = clock.now();
+    t.match(await answered(admin.command(drain)), { inForce: true });
+    t.equal(clock.now() - from >= ANNOUNCE_LIMIT_MS, isLater, `${holder} decides`);
+  }
 });
 
 t.test('wrong names change nothing', async (t) => {
