@@ -87,7 +87,8 @@ else {
       t.same(Object.keys(report.servers).sort(), expected, `servers of "${group}"`);
     }
     await load.call('closeAll', null);
-    t.match(await command(backup, 'drain', 'echo/be1', '--wait', '--timeout', '30s'), { status: 0, stdout: /no flows are left/ });
+    const holder = (await tandem.isActive(backup)) ? backup : active;
+    t.match(await command(holder, 'drain', 'echo/be1', '--wait', '--timeout', '30s'), { status: 0, stdout: /no flows are left/ });
     const { stdout } = await tandemCommand(lab, tandem, backup, 'history');
     t.match(stdout, new RegExp(`server echo/be1: state ready, by .* on ${active}`));
   });
