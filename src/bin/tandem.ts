@@ -56,6 +56,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 const status = await runCli(process.argv.slice(2), {
   version,
   hostname: hostname(),
+  user: process.env.SUDO_USER ?? process.env.USER ?? process.env.LOGNAME ?? '',
   wallMs: systemClock.wallMs,
   out: (text) => process.stdout.write(`${text}\n`),
   err: (text) => process.stderr.write(`${text}\n`),

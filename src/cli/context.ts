@@ -35,6 +35,8 @@ export interface CliContext {
   version: string;
   /** Name of this machine: the node unless --node says otherwise. */
   hostname: string;
+  /** Who runs the command, for the records. */
+  user: string;
   /** Wall-clock milliseconds, to say how long ago something was. */
   wallMs(): number;
   out(text: string): void;

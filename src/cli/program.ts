@@ -24,6 +24,8 @@ export function buildProgram(context: CliContext): Command {
     .version(context.version)
     .helpCommand(false)
     .exitOverride()
+    // A command that has commands below it (`servers`) leaves their options to them.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: trimmed(context.out),
       writeErr: trimmed(context.err),

@@ -1,5 +1,5 @@
 /**
- * `tandem servers`: the servers of every pool, what this node's checks say and what the pool generation in force says.
+ * `tandem servers`: the servers of every pool, what operators and this node's checks say and what the pool generation in force says.
  */
 import type { Command } from 'commander';
 import type { NodeStatus, PoolStatus, ServerStatus } from '../control/status.js';
@@ -7,15 +7,16 @@ import { adminClient } from './admin-client.js';
 import { type CliContext, CliError } from './context.js';
 import { bytes, count, span, table } from './format.js';
 import { jsonOption, stateDirOption } from './options.js';
+import { addServerCommands } from './server-commands.js';
 
 export function addServersCommand(program: Command, context: CliContext): void {
-  program
-    .command('servers')
-    .description('list servers with health, weight and traffic')
+  const servers = program.command('servers');
+  servers
+    .description('list servers with state, weight, health and traffic, or command them')
     .option('--pool <name>', 'only this pool')
     .addOption(stateDirOption())
     .addOption(jsonOption())
-    .addHelpText('after', '\nExamples:\n  tandem servers\n  tandem servers --pool web --json')
+    .addHelpText('after', '\nExamples:\n  tandem servers\n  tandem servers --pool web --json\n  tandem servers drain web/be1 --wait')
     .action(async (options: { pool?: string; stateDir: string; json?: true }) => {
       const { pools } = await adminClient(options.stateDir).get<NodeStatus>('/v1/status');
       const wanted = pools.filter((pool) => options.pool === undefined || pool.name === options.pool);
@@ -24,6 +25,7 @@ export function addServersCommand(program: Command, context: CliContext): void {
       }
       context.out(options.json ? JSON.stringify(wanted, null, 2) : serversText(wanted, context));
     });
+  addServerCommands(servers, context);
 }
 
 type Look = Pick<CliContext, 'colors' | 'wallMs'>;
@@ -34,7 +36,10 @@ export function serversText(pools: readonly PoolStatus[], look: Look): string {
 }
 
 function poolText(pool: PoolStatus, look: Look): string {
-  const titles = ['SERVER', 'ADDRESS', 'WEIGHT', 'HEALTH', 'SINCE', 'NEW FLOWS TO IT', 'NEXT HOP', 'NEW FLOWS', 'IN', 'OUT', 'REASON'];
+  const titles = [
+    ...['SERVER', 'ADDRESS', 'STATE', 'WEIGHT', 'HEALTH', 'SINCE', 'NEW FLOWS TO IT'],
+    ...['NEXT HOP', 'NEW FLOWS', 'IN', 'OUT', 'REASON', 'SET BY'],
+  ];
   const right = new Set(['WEIGHT', 'NEW FLOWS', 'IN', 'OUT']);
   const rows = pool.servers.map((server) => serverRow(server, look));
   const body = table(
@@ -50,14 +55,25 @@ function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {
   return [
     server.name,
     server.address,
-    String(server.weight),
+    stateText(server, colors),
+    server.weight === server.configuredWeight ? String(server.weight) : `${Number(server.weight.toFixed(2))} of ${server.configuredWeight}`,
     health,
     `${span(wallMs() - server.sinceWallMs)} ago`,
-    server.alive ? 'yes' : colors.red('no'),
+    server.usable ? 'yes' : colors.red('no'),
     server.nextHop === 'resolved' ? 'resolved' : colors.yellow('unresolved'),
     count(server.traffic.newFlows),
     bytes(server.traffic.bytesIn),
     bytes(server.traffic.bytesOut),
     server.reason,
+    server.override === null ? '-' : setBy(server.override),
   ];
 }
+
+function stateText({ state, backup, slowStartMs }: ServerStatus, colors: Look['colors']): string {
+  const notes = [...(backup ? ['backup'] : []), ...(slowStartMs === null ? [] : [`slow start for ${span(slowStartMs)}`])];
+  const text = [state, ...notes].join(', ');
+  return state === 'ready' ? text : colors.yellow(text);
+}
+
+const setBy = ({ node, by, why }: NonNullable<ServerStatus['override']>): string =>
+  `${by === '' ? node : `${by} on ${node}`}${why === '' ? '' : ` (${why})`}`;

@@ -229,6 +229,9 @@ function dataPlaneText(status: NodeStatus, { colors }: Look): string {
     .filter(([, packets]) => packets > 0)
     .map(([reason, packets]) => `${reason} ${count(packets)}`);
   const steered = dataPlane.steered.filter(({ packets }) => packets > 0).map(({ router, packets }) => `${router} ${count(packets)}`);
+  const commanded = status.pools.flatMap(({ name, servers }) =>
+    servers.flatMap(({ name: server, override }) => (override === null ? [] : `${name}/${server} ${overrideText(override)}`)),
+  );
   const claims = dataPlane.foreignClaims.map(({ address, mac, claims: times }) => `${address} by ${mac} (${count(times)})`);
   return [
     `  interfaces  ${interfaces.join(', ')}`,
@@ -236,8 +239,12 @@ function dataPlaneText(status: NodeStatus, { colors }: Look): string {
     `  drops       ${drops.length === 0 ? 'none' : drops.join(', ')}`,
     ...(steered.length === 0 ? [] : [`  steered     ${steered.join(', ')}`]),
     ...(claims.length === 0 ? [] : [`  claimed     ${colors.red(claims.join(', '))}`]),
+    ...(commanded.length === 0 ? [] : [`  commanded   ${colors.yellow(commanded.join(', '))}`]),
   ].join('\n');
 }
+
+const overrideText = ({ state, weight }: NonNullable<NodeStatus['pools'][number]['servers'][number]['override']>): string =>
+  [...(state === null ? [] : [state]), ...(weight === null ? [] : [`weight ${weight}`])].join(', ');
 
 function transitionsTable(rows: readonly TransitionRow[], look: Look): string {
   return table(

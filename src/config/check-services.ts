@@ -119,8 +119,7 @@ function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Repor
         `${server.address} is an address of virtual router "${router.name}"; a server has its own address`,
       );
   });
-  if (pool.servers.every((server) => server.weight === 0))
-    report.warning(servers, 'key', 'every server has weight 0: nothing new would be served');
+  checkUsable(pool, servers, report);
   const check = pool.healthCheck;
   if (check !== null && check.timeoutMs > check.intervalMs) {
     report.error(
@@ -132,6 +131,19 @@ function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Repor
   checkHttpKeys(pool, path, report);
   if (!config.services.some((service) => service.pool === pool.name))
     report.warning([...path, 'name'], 'value', `no service uses pool "${pool.name}"`);
+}
+
+function checkUsable(pool: Pool, servers: Path, report: Report): void {
+  if (pool.servers.every((server) => server.weight === 0))
+    report.warning(servers, 'key', 'every server has weight 0: nothing new would be served');
+  else if (pool.servers.every((server) => server.weight === 0 || server.state !== 'ready'))
+    report.warning(servers, 'key', 'every server is drained, disabled or has weight 0: nothing new would be served');
+  if (pool.servers.every((server) => server.backup))
+    report.error(
+      [...servers, 0, 'backup'],
+      'key',
+      `every server of pool "${pool.name}" is a backup, of nobody; take \`backup\` away from those that serve ordinarily`,
+    );
 }
 
 /** Keys of the other type would be ignored silently. */

@@ -66,5 +66,10 @@ export const MAX_WEIGHT = 254;
 /** Each has a queue and may run a process; more is a mistake. */
 export const MAX_HOOKS = 16;
 
+/** A slow start has ten steps, and each makes new tables: not oftener than ten times a second. */
+export const MIN_SLOW_START_MS = 1000;
+/** Caches that take longer than an hour to warm up are a mistake of units. */
+export const MAX_SLOW_START_MS = 3_600_000;
+
 /** Longest duration of any key: a week. Longer is a mistake of units. */
 export const MAX_DURATION_MS = 7 * 24 * 3600 * 1000;

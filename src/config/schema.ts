@@ -310,6 +310,14 @@ const serverSchema = z
       text: 'Share of new connections compared with the other servers; 0 gives it none.',
       why: 'equal shares',
     }),
+    state: key(choice(['ready', 'drain', 'disable']).prefault('ready'), {
+      text: '`drain`: no new connections, those in progress go on. `disable`: as if it were down, so `onServerDown` decides about those in progress. `tandem servers drain|disable|enable` says otherwise at run time, until `tandem servers reset`.',
+      why: 'a server that is listed is meant to serve',
+    }),
+    backup: key(flag().prefault(false), {
+      text: 'Gets new connections only while no server without `backup` can (all are down, drained, disabled or without weight); all usable backup servers share them then.',
+      why: 'every server serves',
+    }),
   })
   .transform(({ address: where, ...rest }) => ({ ...rest, ...where }));
 
@@ -374,25 +382,32 @@ const healthCheckSchema = z
   })
   .transform(({ interval, timeout, ...rest }) => ({ ...rest, intervalMs: interval, timeoutMs: timeout }));
 
-const poolSchema = z.strictObject({
-  name: key(name(), { text: 'Name of the pool.', example: 'web' }),
-  scheduler: key(choice(['maglev', 'roundRobin']).prefault('maglev'), {
-    text: '`maglev`: by a hash of the connection, the same on every node. `roundRobin`: in turn; each choice must be replicated.',
-    why: 'even connections younger than the replication lag survive a crash',
-  }),
-  servers: key(z.array(serverSchema, { error: 'expected a list of servers' }).min(1, { error: 'a pool needs at least one server' }), {
-    text: 'The servers.',
-  }),
-  healthCheck: key(orNull(healthCheckSchema), {
-    text: 'How servers are checked.',
-    why: 'without it every server counts as up',
-    example: { type: 'tcp' },
-  }),
-  onServerDown: key(choice(['keep', 'drop']).prefault('keep'), {
-    text: 'Connections in progress when their server goes down: `keep` forwards them on, `drop` drops their packets.',
-    why: 'a failed check does not prove that a connection is broken',
-  }),
-});
+const poolSchema = z
+  .strictObject({
+    name: key(name(), { text: 'Name of the pool.', example: 'web' }),
+    scheduler: key(choice(['maglev', 'roundRobin']).prefault('maglev'), {
+      text: '`maglev`: by a hash of the connection, the same on every node. `roundRobin`: in turn; each choice must be replicated.',
+      why: 'even connections younger than the replication lag survive a crash',
+    }),
+    servers: key(z.array(serverSchema, { error: 'expected a list of servers' }).min(1, { error: 'a pool needs at least one server' }), {
+      text: 'The servers.',
+    }),
+    healthCheck: key(orNull(healthCheckSchema), {
+      text: 'How servers are checked.',
+      why: 'without it every server counts as up',
+      example: { type: 'tcp' },
+    }),
+    onServerDown: key(choice(['keep', 'drop']).prefault('keep'), {
+      text: 'Connections in progress when their server goes down: `keep` forwards them on, `drop` drops their packets.',
+      why: 'a failed check does not prove that a connection is broken',
+    }),
+    slowStart: key(orNull(duration({ minMs: limits.MIN_SLOW_START_MS, maxMs: limits.MAX_SLOW_START_MS })), {
+      text: 'How long a server that comes up or is enabled takes to its full weight, in ten steps from a tenth of it. The servers that a pool starts with have their full weight at once.',
+      why: 'full weight at once',
+      example: '30s',
+    }),
+  })
+  .transform(({ slowStart, ...rest }) => ({ ...rest, slowStartMs: slowStart }));
 
 const metricsSchema = z
   .strictObject({

@@ -1,11 +1,21 @@
 /**
  * The admin API: JSON over HTTP on a Unix socket that only the owner may open. Reads answer snapshots; the
- * commands are switchover, drill and upgrade.
+ * commands are switchover, drill, upgrade and those to servers.
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { HistoryFilter } from './history.js';
-import type { DrillReport, FlowRow, HistoryRow, NodeStatus, SwitchoverReport, TransitionRow } from './status.js';
+import { isNames, readServerCommand, type ServerCommand } from './server-command.js';
+import type {
+  DrillReport,
+  FlowRow,
+  HistoryRow,
+  NodeStatus,
+  ServerFlowsReport,
+  ServersReport,
+  SwitchoverReport,
+  TransitionRow,
+} from './status.js';
 
 /** Bodies of commands are a few words; anything longer is a mistake. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -39,6 +49,9 @@ export interface AdminActions {
   flows(filter: FlowFilter): Promise<FlowRow[]>;
   transitions(): TransitionRow[];
   history(filter: HistoryFilter): Promise<HistoryRow[]>;
+  servers(command: ServerCommand): Promise<ServersReport>;
+  /** A text: what is wrong with the names. */
+  drained(names: readonly string[], waitMs: number): Promise<ServerFlowsReport['servers'] | string>;
   switchover(request: SwitchoverBody): Promise<SwitchoverReport>;
   /** `isAbandoned`: nobody waits for the answer any more. */
   drill(request: DrillBody, isAbandoned: () => boolean): Promise<DrillReport>;
@@ -106,6 +119,12 @@ async function answer(actions: AdminActions, request: IncomingMessage, response:
     }
     case 'DELETE /v1/drill':
       return reply(response, 200, { ok: actions.interruptDrill() });
+    case 'POST /v1/servers': {
+      const command = readServerCommand(parsed(await readBody(request)));
+      return command.ok ? reply(response, 200, await actions.servers(command.value)) : reply(response, 400, command);
+    }
+    case 'POST /v1/servers/flows':
+      return flowsLeft(actions, parsed(await readBody(request)), response);
     case 'POST /v1/upgrade':
       return reply(response, 200, await actions.upgrade());
     default:
@@ -142,15 +161,29 @@ const MAX_WAIT_MS = 3_600_000;
 /** Long enough for monitoring to notice the rehearsal. */
 const DEFAULT_HOLD_MS = 5000;
 
-function commandBody(text: string): DrillBody | null {
-  let parsed: unknown;
+/** Null: no JSON. */
+function parsed(text: string): unknown {
   try {
-    parsed = JSON.parse(text === '' ? '{}' : text);
+    return JSON.parse(text === '' ? '{}' : text);
   } catch {
     return null;
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return null;
-  const { router, to, waitMs = 0, holdMs = DEFAULT_HOLD_MS } = parsed as Record<string, unknown>;
+}
+
+async function flowsLeft(actions: AdminActions, body: unknown, response: ServerResponse): Promise<void> {
+  const { servers, waitMs = 0 } = (body ?? {}) as Record<string, unknown>;
+  if (!isNames(servers) || !isWait(waitMs))
+    return reply(response, 400, { ok: false, message: 'expected "servers": a list of POOL/SERVER, and optional "waitMs"' });
+  const left = await actions.drained(servers, waitMs);
+  const report: ServerFlowsReport =
+    typeof left === 'string' ? { ok: false, message: left, servers: [] } : { ok: true, message: '', servers: left };
+  reply(response, 200, report);
+}
+
+function commandBody(text: string): DrillBody | null {
+  const body = parsed(text);
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return null;
+  const { router, to, waitMs = 0, holdMs = DEFAULT_HOLD_MS } = body as Record<string, unknown>;
   if (!isText(router) || !isText(to) || !isWait(waitMs) || !isWait(holdMs)) return null;
   return { ...(router === undefined ? {} : { router }), ...(to === undefined ? {} : { to }), waitMs, holdMs };
 }

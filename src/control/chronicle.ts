@@ -7,7 +7,7 @@ import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { TrackChange } from '../tracking/tracker.js';
 import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
-import { createHistory, type HistoryFilter, type TransitionContext } from './history.js';
+import { createHistory, type HistoryFilter, type ServerOrder, type TransitionContext } from './history.js';
 import { openHistoryFile } from './history-file.js';
 import { createNotifier } from './notify.js';
 import type { HistoryRow, NotifyStatus } from './status.js';
@@ -31,6 +31,7 @@ export interface Chronicle {
   verified(router: string, afterMs: number): void;
   handedOver(router: string, effect: HandOverEffect): void;
   tracked(change: TrackChange): void;
+  ordered(order: ServerOrder): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   status(): { history: { waiting: number; dropped: number }; notify: NotifyStatus[] };
   end(): Promise<void>;
@@ -65,6 +66,7 @@ export function createChronicle({ config, node, stateDir, clock, log, contextOf 
       // What is well from the start is no news.
       if (!isFirst || to === 'down') notifier.tell({ event: 'track', router, kind, name, state: to, reason });
     },
+    ordered: (order) => history.ordered(order, clock.wallMs()),
     rows: (filter) => history.rows(filter),
     status: () => ({ history: history.counts(), notify: notifier.status() }),
     async end() {

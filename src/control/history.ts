@@ -1,5 +1,6 @@
 /**
- * The history of this node: every change of role with its cause, its timings and its effect, and every start of the daemon. What is kept on
+ * The history of this node: every change of role with its cause, its timings and its effect, every start of the daemon, and every command
+ * to a server. What is kept on
  * disk are events as they happened; rows for people are put together when somebody asks. Pure but for the file handed in.
  */
 import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
@@ -21,12 +22,24 @@ export interface HistoryFilter {
   limit: number;
 }
 
+export interface ServerOrder {
+  pool: string;
+  server: string;
+  /** In words. */
+  change: string;
+  node: string;
+  by: string;
+  why: string;
+}
+
 export interface History {
   started(version: string, atWallMs: number): void;
   transition(message: TransitionMessage, context: TransitionContext): void;
   verified(router: string, afterMs: number, atWallMs: number): void;
   /** What became of the frames of a role that was lost. */
   handedOver(router: string, effect: HandOverEffect, atWallMs: number): void;
+  /** A command to a server, given on whatever node. */
+  ordered(order: ServerOrder, atWallMs: number): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   counts(): { waiting: number; dropped: number };
   settled(): Promise<void>;
@@ -40,6 +53,7 @@ export function createHistory(file: HistoryFile): History {
     },
     verified: (router, afterMs, atWallMs) => file.append({ event: 'verified', router, afterMs, atWallMs }),
     handedOver: (router, effect, atWallMs) => file.append({ event: 'handedOver', router, ...effect, atWallMs }),
+    ordered: (order, atWallMs) => file.append({ event: 'serverOrder', ...order, atWallMs }),
     async rows(filter) {
       return select(toRows(await file.read()), filter);
     },
@@ -72,7 +86,7 @@ export function toRows(events: readonly unknown[]): HistoryRow[] {
       if (row !== undefined) Object.assign(row, effectOf(fields));
       continue;
     }
-    const row = fields.event === 'transition' ? transitionRow(fields) : fields.event === 'started' ? startRow(fields) : null;
+    const row = READERS[text(fields.event)]?.(fields) ?? null;
     if (row === null) continue;
     rows.push(row);
     if (row.router !== null) {
@@ -112,13 +126,28 @@ const effectOf = (fields: Fields): Pick<HistoryRow, 'successor' | 'steered' | 'l
   lost: number(fields.lost),
 });
 
-function startRow(fields: Fields): HistoryRow | null {
+/** Of something that is no change of role. */
+function plainRow(fields: Fields, reason: string): HistoryRow | null {
   const atWallMs = number(fields.atWallMs);
   if (atWallMs === null) return null;
   const nothing = { heardMs: null, claimMs: null, announceMs: null, verifiedAfterMs: null, priority: null, tracked: [], flows: null };
-  const reason = `daemon started, version ${text(fields.version)}`;
   return { atWallMs, router: null, from: '', to: '', reason, ...nothing, ...noEffect };
 }
+
+function orderRow(fields: Fields): HistoryRow | null {
+  const [by, why] = [text(fields.by), text(fields.why)];
+  const who = `by ${by === '' ? 'somebody' : by} on ${text(fields.node)}`;
+  return plainRow(
+    fields,
+    `server ${text(fields.pool)}/${text(fields.server)}: ${text(fields.change)}, ${who}${why === '' ? '' : ` (${why})`}`,
+  );
+}
+
+const READERS: Record<string, (fields: Fields) => HistoryRow | null> = {
+  transition: transitionRow,
+  started: (fields) => plainRow(fields, `daemon started, version ${text(fields.version)}`),
+  serverOrder: orderRow,
+};
 
 /** The latest of those that are asked for, oldest first. */
 function select(rows: readonly HistoryRow[], { router, sinceWallMs, limit }: HistoryFilter): HistoryRow[] {

@@ -14,7 +14,7 @@ import type { Log } from '../telemetry/log.js';
 import { type AttachedInterface, attachInterfaces, sayAttached, showVlanTags } from './interfaces.js';
 import { layoutDoors, refuseWhileInUse, removeUnused } from './other-layouts.js';
 import { installPresence } from './presence.js';
-import type { StateDir } from './state-dir.js';
+import { loadPools, type StateDir } from './state-dir.js';
 
 export interface NodeDataPlaneOptions {
   config: Config;
@@ -30,7 +30,7 @@ export async function loadDataPlane({ config, node, stateDir, links, log }: Node
   await refuseWhileInUse(stateDir, layoutDoors(native, stateDir, systemClock));
   const dataPlane = native.load({ objectPath: bpfObjectPath, pinDir: stateDir.pinDir, maxFlows: config.dataPlane.maxFlows });
   const neighbours = await createNeighbours({ onProblem: (reason) => log.event('network.trouble', { reason }) });
-  const engine = createEngine({ dataPlane, config, node, links, neighbours, clock: systemClock, log });
+  const engine = createEngine({ dataPlane, config, node, links, neighbours, clock: systemClock, log, saved: loadPools(stateDir) });
   await engine.start();
   return [dataPlane, engine];
 }

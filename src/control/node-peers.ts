@@ -15,6 +15,7 @@ import { ownInterfaces } from './interfaces.js';
 import { isNewlyReached, peerKeys, peerNews } from './peer-news.js';
 import type { PeersView } from './peers-view.js';
 import type { PoolKeeper } from './pool-keeper.js';
+import type { ServerAdmin } from './server-admin.js';
 
 export interface NodePeersOptions {
   config: Config;
@@ -23,6 +24,7 @@ export interface NodePeersOptions {
   links: Pick<Links, 'facts'>;
   engine: Pick<L4Engine, 'localNextHops' | 'setRemoteNextHops'>;
   pools: Pick<PoolKeeper, 'announced' | 'decided' | 'holdersChanged'>;
+  servers: Pick<ServerAdmin, 'heard' | 'greet'>;
   heartbeat: Pick<HeartbeatSession, 'roles' | 'send'>;
   peersView: PeersView;
   /** What this instance signs its beats with. */
@@ -53,6 +55,8 @@ export function createNodePeers(options: NodePeersOptions): NodePeers {
 
   /** What a peer must know that was said before it was there. */
   const greet = (node: string): void => {
+    // Before the generations, which may follow from them.
+    options.servers.greet(node);
     const generations = pools.decided(heartbeat.roles.held());
     if (generations.length > 0) void replication().send(node, { type: 'pools', generations }, 0);
     const addresses = engine.localNextHops();
@@ -66,6 +70,8 @@ export function createNodePeers(options: NodePeersOptions): NodePeers {
       switch (message.type) {
         case 'pools':
           return pools.announced(node, message.generations, heartbeat.roles.held());
+        case 'overrides':
+          return options.servers.heard(node, message.overrides);
         case 'takeOver':
           heartbeat.send({ ...message, atMs: options.clock.now() });
           return;

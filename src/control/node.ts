@@ -27,24 +27,16 @@ import type { TransitionContext } from './history.js';
 import { type AttachedInterface, createAttachmentWatch } from './interfaces.js';
 import { attachDataPlane, loadDataPlane, type NodeDataPlaneOptions } from './node-data-plane.js';
 import { createNodePeers, type NodePeers } from './node-peers.js';
+import { createNodePools } from './node-pools.js';
 import { createNodeReplication } from './node-replication.js';
 import { createNodeTracking } from './node-tracking.js';
 import { peerKeys } from './peer-news.js';
 import { createPeersView, type PeersView } from './peers-view.js';
-import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
+import type { PoolKeeper } from './pool-keeper.js';
 import { removeAddresses } from './presence.js';
 import { compiled, hasPeerInSync, initialReadiness, isInSync, isTableOld, type ReadinessState, reviewReadiness } from './readiness.js';
-import {
-  loadHolders,
-  loadPeerKeys,
-  loadPools,
-  loadTerms,
-  type StateDir,
-  saveHolders,
-  savePeerKeys,
-  savePools,
-  saveTerms,
-} from './state-dir.js';
+import type { ServerAdmin } from './server-admin.js';
+import { loadHolders, loadPeerKeys, loadTerms, type StateDir, saveHolders, savePeerKeys, saveTerms } from './state-dir.js';
 import { buildStatus } from './status-builder.js';
 import { STEER_MS } from './stragglers.js';
 import { createTermMemory } from './term-memory.js';
@@ -95,6 +87,7 @@ class Node implements TandemNode {
   private engine!: L4Engine;
   private health!: HealthChecker;
   private pools!: PoolKeeper;
+  private servers!: ServerAdmin;
   private replication!: ReplicationService;
   private nodePeers!: NodePeers;
   private heartbeat!: HeartbeatSession;
@@ -176,30 +169,22 @@ class Node implements TandemNode {
       log: this.log,
       onChange: () => this.pools.review(this.heartbeat.roles.held()),
     });
-    this.pools = createPoolKeeper({
-      config: this.config,
-      saved: [...loadPools(this.stateDir), ...this.engine.generations()],
-      healthOf: (pool, server) => this.health.status(pool, server)?.state ?? 'unknown',
-      heldBy: (node) => this.peersView.heldBy(node),
-      broadcast: (message, timeoutMs) => this.replication.broadcast(message, timeoutMs),
-      activate: (generations) => {
-        this.engine.setGenerations(generations);
-        for (const { pool, generation, members } of generations) {
-          const alive = members.filter((member) => member.alive).map((member) => member.name);
-          this.log.event('pool.generation', { pool, generation, alive, reason: 'changed' });
-        }
-      },
-      save: (generations) => savePools(this.stateDir, generations),
+    const { config, name: node, log, stateDir, engine, health, peersView, chronicle } = this;
+    const made = createNodePools({
+      ...{ config, node, log, stateDir, engine, health, peersView, chronicle, clock: systemClock },
+      replication: () => this.replication,
+      roles: () => this.heartbeat.roles,
       onError: (error) => this.unexpected(error),
     });
-    this.engine.setGenerations(this.pools.current());
+    this.pools = made.pools;
+    this.servers = made.servers;
   }
 
   // --- replication --------------------------------------------------------------------------------------------------------------------
 
   private createReplication(): void {
-    const { config, name, log, links, dataPlane, engine, pools, heartbeat, peersView, beatKey } = this;
-    const parts = { config, log, links, engine, pools, heartbeat, peersView, beatKey, clock: systemClock };
+    const { config, name, log, links, dataPlane, engine, pools, servers, heartbeat, peersView, beatKey } = this;
+    const parts = { config, log, links, engine, pools, servers, heartbeat, peersView, beatKey, clock: systemClock };
     this.nodePeers = createNodePeers({
       ...parts,
       latestBeat: loadNative().latestBeat,
@@ -366,6 +351,8 @@ class Node implements TandemNode {
         flows: (filter) => this.engine.flows(filter, filter.limit),
         transitions: () => this.heartbeat.roles.history(),
         history: (filter) => this.chronicle.rows(filter),
+        servers: (command) => this.servers.command(command),
+        drained: (names, waitMs) => this.servers.drained(names, waitMs),
         switchover: (request) => this.handOver.switchover({ ...request, reason: 'operator', settleMs: STEER_MS }),
         drill: (request, isAbandoned) => this.handOver.drill(request, isAbandoned),
         interruptDrill: () => this.handOver.interruptDrill(),
@@ -401,6 +388,7 @@ class Node implements TandemNode {
       engine: this.engine,
       health: this.health,
       pools: this.pools.current(),
+      servers: this.servers,
       tracker: this.tracker,
       chronicle: this.chronicle.status(),
       switchovers: this.handOver.status(),
@@ -440,6 +428,7 @@ class Node implements TandemNode {
     this.isUp = false;
     this.cancelReview();
     this.health.stop();
+    this.pools.stop();
     this.tracker.stop();
     await Promise.all([this.admin.close(), this.metrics?.close()]);
     await this.replication.stop();

@@ -1,12 +1,13 @@
 /**
- * The state directory of one node: its sockets, the identity of this boot, and the last pool generations. Everything in it may be
+ * The state directory of one node: its sockets, the identity of this boot, the last pool generations and commands to servers. Everything in it may be
  * deleted while the node is down; nothing in it is needed to keep forwarding.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { limit } from '../l4/abi.gen.js';
-import type { PoolGeneration } from '../replication/api.js';
+import type { PoolGeneration, ServerOverride } from '../replication/api.js';
+import { readOverride } from '../replication/json-shape.js';
 import type { Terms } from './term-memory.js';
 
 /** Where the clock of this process's time namespace begins: lines of a clock, seconds and nanoseconds. */
@@ -145,6 +146,22 @@ function isGeneration(value: unknown): value is PoolGeneration {
   if (typeof value !== 'object' || value === null) return false;
   const { pool, generation, members } = value as Record<string, unknown>;
   return typeof pool === 'string' && Number.isInteger(generation) && Array.isArray(members);
+}
+
+const overridesFile = (state: StateDir): string => join(state.path, 'overrides.json');
+
+export function saveOverrides(state: StateDir, overrides: readonly ServerOverride[]): void {
+  replaceFile(overridesFile(state), `${JSON.stringify(overrides)}\n`);
+}
+
+/** Commands to servers that this daemon knew when it last ran; what is damaged of them is left out. */
+export function loadOverrides(state: StateDir): ServerOverride[] {
+  try {
+    const parsed: unknown = JSON.parse(readFileSync(overridesFile(state), 'utf8'));
+    return Array.isArray(parsed) ? parsed.flatMap((each) => readOverride(each) ?? []) : [];
+  } catch {
+    return [];
+  }
 }
 
 function saveTexts(state: StateDir, file: string, texts: ReadonlyMap<string, string>): void {

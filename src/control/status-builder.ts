@@ -1,18 +1,21 @@
 /**
  * Puts the snapshot together that `tandem status`, the admin API and the metrics show. Reads only.
  */
-import type { Config, PoolConfig, ServiceConfig, TrackConfig } from '../config/model.js';
+import type { Config, PoolConfig, ServerConfig, ServiceConfig, TrackConfig } from '../config/model.js';
 import type { HealthChecker } from '../health/checker.js';
 import type { L4Engine } from '../l4/engine.js';
 import type { DataPlane } from '../l4/native.js';
-import type { ServerCounters, ServiceCounters } from '../l4/traffic.js';
-import type { PeerStatus, PoolGeneration } from '../replication/api.js';
+import { isUsable, MILLI, milliWeightOf } from '../l4/pool-members.js';
+import type { ServiceCounters } from '../l4/traffic.js';
+import type { PeerStatus, PoolGeneration, PoolMember } from '../replication/api.js';
 import type { TrackedStatus, Tracker } from '../tracking/tracker.js';
 import type { RouterStatus } from '../vrrp/heartbeat-api.js';
 import type { Chronicle } from './chronicle.js';
 import type { AttachedInterface } from './interfaces.js';
+import type { OverriddenServer } from './overrides.js';
 import type { ReadinessState } from './readiness.js';
 import type { Roles } from './roles.js';
+import type { ServerAdmin } from './server-admin.js';
 import type { NodeStatus, PoolStatus, ServerStatus, ServiceStatus, SwitchoverStatus, TrackingStatus, Traffic } from './status.js';
 
 export interface StatusSources {
@@ -31,6 +34,7 @@ export interface StatusSources {
   engine: Pick<L4Engine, 'counters' | 'steered' | 'foreignClaims'>;
   health: Pick<HealthChecker, 'status'>;
   pools: readonly PoolGeneration[];
+  servers: Pick<ServerAdmin, 'overridden'>;
   tracker: Pick<Tracker, 'results' | 'status'>;
   chronicle: ReturnType<Chronicle['status']>;
   switchovers: SwitchoverStatus;
@@ -104,7 +108,7 @@ function serviceStatus(service: ServiceConfig, config: Config, counters: readonl
     forward: service.forward,
     pool: service.pool,
     virtualRouter: service.virtualRouter,
-    usableServers: own?.servers.filter((server) => server.alive).length ?? 0,
+    usableServers: own?.servers.filter((server) => server.isUsable).length ?? 0,
     servers: config.pools.find((pool) => pool.name === service.pool)?.servers.length ?? 0,
     traffic: own?.traffic ?? noTraffic(),
     byServer: (own?.servers ?? []).map(({ server, traffic }) => ({ server, traffic })),
@@ -119,30 +123,51 @@ function poolStatus(pool: PoolConfig, sources: StatusSources, counters: readonly
     scheduler: pool.scheduler,
     generation: generation?.generation ?? 0,
     servers: pool.servers.map((server) => {
-      const alive = generation?.members.find((member) => member.name === server.name)?.alive ?? false;
+      const member = generation?.members.find((each) => each.name === server.name);
       const own = rows.filter((row) => row.server === server.name);
-      return serverStatus({ ...server, alive }, sources.health.status(pool.name, server.name), own);
+      const admin = sources.servers.overridden(pool.name, server.name);
+      return {
+        ...inGeneration(server, member),
+        ...commanded(server, admin),
+        ...checked(sources.health.status(pool.name, server.name)),
+        nextHop: own.some((row) => row.nextHop === 'resolved') ? 'resolved' : 'unresolved',
+        traffic: own.map((row) => row.traffic).reduce(add, noTraffic()),
+      };
     }),
   };
 }
 
-function serverStatus(
-  server: { name: string; address: string; port: number; weight: number; alive: boolean },
-  health: ReturnType<HealthChecker['status']>,
-  rows: readonly ServerCounters[],
-): ServerStatus {
+type InGeneration = Pick<ServerStatus, 'name' | 'address' | 'weight' | 'slowStartMs' | 'alive' | 'usable'>;
+
+function inGeneration({ name, address, port }: ServerConfig, member: PoolMember | undefined): InGeneration {
   return {
-    name: server.name,
-    address: `${server.address}:${server.port}`,
-    weight: server.weight,
-    health: health?.state ?? 'unchecked',
-    alive: server.alive,
-    reason: health?.reason ?? 'no health check is configured',
-    sinceWallMs: health?.sinceWallMs ?? 0,
-    nextHop: rows.some((row) => row.nextHop === 'resolved') ? 'resolved' : 'unresolved',
-    traffic: rows.map((row) => row.traffic).reduce(add, noTraffic()),
+    name,
+    address: `${address}:${port}`,
+    weight: member === undefined ? 0 : milliWeightOf(member) / MILLI,
+    slowStartMs: member?.slowStartMs ?? null,
+    alive: member?.alive ?? false,
+    usable: member !== undefined && isUsable(member),
   };
 }
+
+function commanded(
+  server: ServerConfig,
+  { state, weight }: OverriddenServer,
+): Pick<ServerStatus, 'state' | 'configuredWeight' | 'backup' | 'override'> {
+  const configured = { configuredWeight: server.weight, backup: server.backup };
+  const last = [state, weight].flatMap((each) => each ?? []).sort((a, b) => b.origin.stamp - a.origin.stamp)[0];
+  if (last === undefined) return { state: server.state, ...configured, override: null };
+  const { node, by, why } = last.origin;
+  const given = weight?.value ?? null;
+  const text = given === null ? null : 'weight' in given ? String(given.weight) : `${given.percent}%`;
+  return { state: state?.value ?? server.state, ...configured, override: { state: state?.value ?? null, weight: text, node, by, why } };
+}
+
+const checked = (health: ReturnType<HealthChecker['status']>): Pick<ServerStatus, 'health' | 'reason' | 'sinceWallMs'> => ({
+  health: health?.state ?? 'unchecked',
+  reason: health?.reason ?? 'no health check is configured',
+  sinceWallMs: health?.sinceWallMs ?? 0,
+});
 
 const noTraffic = (): Traffic => ({ packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, newFlows: 0 });
 

@@ -1,12 +1,12 @@
 /**
  * What `GET /v1/status` on the admin socket answers and `tandem status --json` prints. Types only; additive changes.
  */
-import type { FlowRow, Traffic } from '../l4/api.js';
+import type { AdminState, FlowRow, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
 import type { TrackedStatus } from '../tracking/tracker.js';
 import type { BeatStatus, RouterStatus } from '../vrrp/heartbeat-api.js';
 
-export type { FlowRow, Traffic };
+export type { AdminState, FlowRow, Traffic };
 
 export interface NodeStatus {
   version: string;
@@ -78,15 +78,58 @@ export interface PoolStatus {
 export interface ServerStatus {
   name: string;
   address: string;
+  /** Administrative state: as commanded at run time, else as configured. */
+  state: AdminState;
+  /** In the generation in force: of a drained server, or a backup that is not needed, 0; in a slow start part of what it will be. */
   weight: number;
+  configuredWeight: number;
+  backup: boolean;
+  /** What was commanded at run time and not reset; null: nothing. */
+  override: ServerOverrideStatus | null;
+  /** How long its slow start has been under way; null: none is. */
+  slowStartMs: number | null;
   /** What this node's own check says. */
   health: 'up' | 'down' | 'unknown' | 'unchecked';
-  /** What the generation in force says: new flows go there. */
+  /** What the generation in force says: up and not disabled. */
   alive: boolean;
+  /** New flows go there: alive, and with a weight. */
+  usable: boolean;
   reason: string;
   sinceWallMs: number;
   nextHop: 'resolved' | 'unresolved';
   traffic: Traffic;
+}
+
+export interface ServerOverrideStatus {
+  state: AdminState | null;
+  /** As it was given: `5` or `50%`. */
+  weight: string | null;
+  /** Of the later one of both. */
+  node: string;
+  by: string;
+  why: string;
+}
+
+/** What `POST /v1/servers` answers. */
+export interface ServersReport {
+  ok: boolean;
+  /** What is wrong, or why the command is not in force. */
+  message: string;
+  /** The node that decides the pools has put it in force. */
+  inForce: boolean;
+  /** Who has the command; the others get it when they are reached again. `older`: its program does not know such commands. */
+  nodes: { node: string; has: 'yes' | 'unreachable' | 'older' }[];
+  /** What counts for them from now on. */
+  servers: { pool: string; server: string; state: AdminState; weight: number; configuredState: AdminState; configuredWeight: number }[];
+  /** Pools that have no server left for new flows. */
+  unserved: string[];
+}
+
+/** What `POST /v1/servers/flows` answers. */
+export interface ServerFlowsReport {
+  ok: boolean;
+  message: string;
+  servers: { pool: string; server: string; flows: number }[];
 }
 
 export interface TransitionRow {

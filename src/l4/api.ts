@@ -2,12 +2,37 @@
  * What the L4 engine exchanges with the floors above it. Types only.
  */
 
+/** What its operators want of a server: `drain` gives it no new flows, `disable` treats it as if it were down. */
+export type AdminState = 'ready' | 'drain' | 'disable';
+
+/** One server in a generation. Of what is optional, absent means what stands there: ordinary servers are said in few words, and older
+ *  programs know only these. */
+export interface PoolMember {
+  name: string;
+  address: string;
+  port: number;
+  /** Share of new flows as a whole number; 0: none. */
+  weight: number;
+  /** Up by the checks and not disabled: flows in progress are served whatever `onServerDown` says. */
+  alive: boolean;
+  /** `weight` in thousandths; absent: it is whole. */
+  milliWeight?: number;
+  /** In thousandths, what sizes the tables: it stays when this server is drained, so that others keep their entries. Absent: `weight`. */
+  sizeWeight?: number;
+  /** Administrative state; absent: `ready`. */
+  state?: AdminState;
+  /** What the checks said last, whatever the administrative state is; absent: `alive`. */
+  up?: boolean;
+  /** How long its slow start had been under way when this was said; absent: none is. */
+  slowStartMs?: number;
+}
+
 /** One generation of one pool: what the lease holder decided, and every other node compiles from. */
 export interface PoolGeneration {
   pool: string;
   /** Grows by one with each change; compared within one holder's term. */
   generation: number;
-  members: { name: string; address: string; port: number; weight: number; alive: boolean }[];
+  members: PoolMember[];
 }
 
 /** Who is asked, by an echo from the VIP, whether the take-over landed. */

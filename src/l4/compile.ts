@@ -8,11 +8,12 @@ import { interfacesOf, virtualMacOf } from '../config/virtual-mac.js';
 import { canonicalAddress } from '../system/ip-address.js';
 import { linkNamed, localAddresses, type NetworkFacts } from '../system/network-facts.js';
 import { addressKind, flowState, limit, scheduler as schedulers, serverFlag } from './abi.gen.js';
-import type { PoolGeneration } from './api.js';
+import type { PoolGeneration, PoolMember } from './api.js';
 import { type Contents, emptyTables, type ServiceEntry, serverId, serviceId } from './contents.js';
 import { L4Error } from './l4-error.js';
 import type { MaglevMember } from './maglev.js';
-import { type PoolMember, poolMembers } from './pool-generations.js';
+import { poolMembers } from './pool-generations.js';
+import { milliWeightOf, sizeWeightOf } from './pool-members.js';
 import {
   type AddressValue,
   encodeServerAddressKey,
@@ -102,7 +103,8 @@ function serviceEntry(
   const id = serviceId(service);
   const members: MaglevMember[] = own.map(({ member, slot }) => ({
     name: member.name,
-    weight: member.weight,
+    weight: milliWeightOf(member),
+    sizeWeight: sizeWeightOf(member),
     slot,
     isUsable: member.alive,
   }));

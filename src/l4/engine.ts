@@ -12,7 +12,7 @@ import type { Log } from '../telemetry/log.js';
 import type { FlowRow, PoolGeneration, VerifyTarget } from './api.js';
 import { compile, compileSettings } from './compile.js';
 import { type Contents, emptyContents } from './contents.js';
-import { type FlowFilter, listFlows } from './flow-list.js';
+import { countFlows, type FlowFilter, listFlows } from './flow-list.js';
 import { ClaimCounter, type ForeignClaims } from './foreign-claims.js';
 import { changes } from './map-changes.js';
 import type { DataPlane, Notice } from './native.js';
@@ -44,6 +44,8 @@ export interface L4EngineOptions {
   neighbours: Neighbours;
   clock: Clock;
   log: Pick<Log, 'event'>;
+  /** What was in force when this node was last told, with what the maps do not tell; without it they have to do. */
+  saved?: readonly PoolGeneration[];
 }
 
 export interface L4Engine {
@@ -76,6 +78,8 @@ export interface L4Engine {
   foreignClaims(): ForeignClaims[];
   counters(): EngineCounters;
   flows(filter: FlowFilter, limit: number): Promise<FlowRow[]>;
+  /** In progress to these servers, in their order. */
+  countFlows(servers: readonly { pool: string; address: string; port: number }[]): Promise<number[]>;
   verifyTargets(): VerifyTarget[];
   /** Stops following and ageing; the maps stay as they are. */
   stop(): void;
@@ -122,6 +126,8 @@ class Engine implements L4Engine {
     this.present = readContents(dataPlane);
     this.nextHops.adopt(links.facts());
     for (const generation of adoptGenerations(this.config, this.present)) this.inForce.set(generation.pool, generation);
+    for (const generation of changedGenerations(this.config, this.inForce, this.options.saved ?? []))
+      this.inForce.set(generation.pool, generation);
     this.applyConfig(this.config);
     this.unsubscribe = links.onChange(() => this.networkChanged());
     this.sweeper.start();
@@ -216,6 +222,10 @@ class Engine implements L4Engine {
 
   flows(filter: FlowFilter, limit: number): Promise<FlowRow[]> {
     return listFlows(this.options.dataPlane, this.config, this.options.clock, filter, limit);
+  }
+
+  countFlows(servers: readonly { pool: string; address: string; port: number }[]): Promise<number[]> {
+    return countFlows(this.options.dataPlane, this.config, this.options.clock, servers);
   }
 
   verifyTargets(): VerifyTarget[] {

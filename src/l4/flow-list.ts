@@ -1,10 +1,11 @@
 /**
- * Rows of `tandem flows`: reads the live table in chunks, giving way to other work between them, until enough rows match.
+ * Rows of `tandem flows`, and how many flows servers have: reads the live table in chunks, giving way to other work between them.
  */
 import type { Config } from '../config/model.js';
 import type { Clock } from '../system/clock.js';
 import { flowFlag, flowState, recordLayout } from './abi.gen.js';
 import type { FlowRow } from './api.js';
+import { serverId, serviceId } from './contents.js';
 import type { DataPlane } from './native.js';
 import { decodeRecord, type FlowRecord, originId } from './records.js';
 
@@ -25,6 +26,19 @@ const CHUNK_RECORDS = 2048;
 
 const stateNames = new Map<number, string>(Object.entries(flowState).map(([name, number]) => [number, name]));
 
+/** Calls `look` for every record, in chunks, until it says false. */
+async function eachRecord(dataPlane: Pick<DataPlane, 'readFlows'>, clock: Clock, look: (record: FlowRecord) => boolean): Promise<void> {
+  let cursor: Buffer | null = null;
+  let goesOn = true;
+  do {
+    const chunk = dataPlane.readFlows(cursor, CHUNK_RECORDS);
+    for (let offset = 0; goesOn && offset < chunk.records.length; offset += recordLayout.size)
+      goesOn = look(decodeRecord(chunk.records, offset));
+    cursor = chunk.cursor;
+    await new Promise<void>((resolve) => clock.at(clock.now(), resolve));
+  } while (cursor !== null && goesOn);
+}
+
 export async function listFlows(
   dataPlane: Pick<DataPlane, 'readFlows'>,
   config: Config,
@@ -35,17 +49,35 @@ export async function listFlows(
   const rows: FlowRow[] = [];
   const matches = matcher(config, filter);
   const origins = new Map(config.cluster.nodes.map((node) => [node.id, node.name]));
-  let cursor: Buffer | null = null;
-  do {
-    const chunk = dataPlane.readFlows(cursor, CHUNK_RECORDS);
-    for (let offset = 0; offset < chunk.records.length && rows.length < limit; offset += recordLayout.size) {
-      const row = flowRow(decodeRecord(chunk.records, offset), origins);
-      if (matches(row)) rows.push(row);
-    }
-    cursor = chunk.cursor;
-    await new Promise<void>((resolve) => clock.at(clock.now(), resolve));
-  } while (cursor !== null && rows.length < limit);
+  await eachRecord(dataPlane, clock, (record) => {
+    const row = flowRow(record, origins);
+    if (matches(row)) rows.push(row);
+    return rows.length < limit;
+  });
   return rows;
+}
+
+/** Flows to each of these servers, over all services of its pool, that can still carry something: those closed on both sides are not counted. */
+export async function countFlows(
+  dataPlane: Pick<DataPlane, 'readFlows'>,
+  config: Config,
+  clock: Clock,
+  servers: readonly { pool: string; address: string; port: number }[],
+): Promise<number[]> {
+  const counts = servers.map(() => 0);
+  const indexes = new Map<string, number>();
+  servers.forEach(({ pool, address, port }, index) => {
+    for (const service of config.services.filter((each) => each.pool === pool))
+      indexes.set(serverId(serviceId(service), { address, port }), index);
+  });
+  await eachRecord(dataPlane, clock, ({ key, serverAddress, serverPort, state }) => {
+    if (state === flowState.closed) return true;
+    const service = serviceId({ address: key.vipAddress, port: key.vipPort, protocol: key.protocol });
+    const index = indexes.get(serverId(service, { address: serverAddress, port: serverPort }));
+    if (index !== undefined) counts[index] = (counts[index] ?? 0) + 1;
+    return true;
+  });
+  return counts;
 }
 
 function flowRow(record: FlowRecord, origins: ReadonlyMap<number, string>): FlowRow {

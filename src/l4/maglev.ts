@@ -10,6 +10,8 @@ export interface MaglevMember {
   name: string;
   /** 0: takes no entries. */
   weight: number;
+  /** What the size follows: the weight it has when nothing is the matter with it. */
+  sizeWeight?: number;
   /** What its entries contain. */
   slot: number;
   isUsable: boolean;
@@ -36,8 +38,8 @@ interface Turn {
 }
 
 /** Size for these members, usable or not; 0 when none has weight. */
-export function maglevSize(members: readonly Pick<MaglevMember, 'weight'>[]): number {
-  const weights = members.map((member) => member.weight).filter((weight) => weight > 0);
+export function maglevSize(members: readonly Pick<MaglevMember, 'weight' | 'sizeWeight'>[]): number {
+  const weights = members.map((member) => member.sizeWeight ?? member.weight).filter((weight) => weight > 0);
   if (weights.length === 0) return 0;
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const wanted = (ENTRIES_PER_MEMBER * total) / Math.min(...weights);

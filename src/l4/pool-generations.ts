@@ -4,10 +4,15 @@
  */
 import type { Config, PoolConfig } from '../config/model.js';
 import { serverFlag } from './abi.gen.js';
-import type { PoolGeneration } from './api.js';
+import type { PoolGeneration, PoolMember } from './api.js';
 import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
+import { sameMembers } from './pool-members.js';
 
-export type PoolMember = PoolGeneration['members'][number];
+const placeOf = ({ name, address, port }: PoolConfig['servers'][number]): Pick<PoolMember, 'name' | 'address' | 'port'> => ({
+  name,
+  address,
+  port,
+});
 
 /**
  * What was in force when the maps were last written: servers found there keep their state, servers that are new count as alive. A pool that
@@ -19,7 +24,7 @@ export function adoptGenerations(config: Config, present: Contents): PoolGenerat
     const services = config.services.filter((service) => service.pool === pool.name).map(serviceId);
     const members = pool.servers.map((server) => {
       const found = services.flatMap((service) => wasAlive.get(serverId(service, server)) ?? []);
-      return { ...server, alive: found.length === 0 || found.includes(true) };
+      return { ...placeOf(server), weight: server.weight, alive: found.length === 0 || found.includes(true) };
     });
     return { pool: pool.name, generation: 0, members };
   });
@@ -43,14 +48,10 @@ export function changedGenerations(
  * flows until a generation names them, but their flows in progress are recognised).
  */
 export function poolMembers(pool: PoolConfig, generation: PoolGeneration | undefined): PoolMember[] {
-  const members = generation?.members ?? pool.servers.map((server) => ({ ...server, alive: true }));
+  const members = generation?.members ?? pool.servers.map((server) => ({ ...placeOf(server), weight: server.weight, alive: true }));
   const names = new Set(members.map((member) => member.name));
-  const others = pool.servers.filter((server) => !names.has(server.name)).map((server) => ({ ...server, weight: 0, alive: false }));
+  const others = pool.servers
+    .filter((server) => !names.has(server.name))
+    .map((server) => ({ ...placeOf(server), weight: 0, alive: false }));
   return [...members, ...others];
 }
-
-const sameMembers = (a: readonly PoolMember[], b: readonly PoolMember[]): boolean =>
-  a.length === b.length && a.every((member, index) => describe(member) === describe(b[index]));
-
-const describe = (member: PoolMember | undefined): string =>
-  member === undefined ? '' : `${member.name} ${member.address}:${member.port} ${member.weight} ${member.alive}`;

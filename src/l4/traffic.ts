@@ -3,17 +3,18 @@
  */
 import type { Config } from '../config/model.js';
 import { drop, trafficLayout } from './abi.gen.js';
-import type { PoolGeneration, Traffic } from './api.js';
+import type { PoolGeneration, PoolMember, Traffic } from './api.js';
 import { type Contents, serverId, serviceId } from './contents.js';
 import type { DataPlane } from './native.js';
 import { poolMembers } from './pool-generations.js';
+import { isUsable } from './pool-members.js';
 import type { Slots } from './slots.js';
 
 export interface ServerCounters {
   server: string;
   address: string;
   /** New flows go there. */
-  alive: boolean;
+  isUsable: boolean;
   nextHop: 'resolved' | 'unresolved';
   traffic: Traffic;
 }
@@ -75,18 +76,13 @@ export function readCounters(dataPlane: Pick<DataPlane, 'sums' | 'digests'>, sou
   };
 }
 
-function serverCounters(
-  words: BigUint64Array,
-  slot: number,
-  { present, isResolved }: CounterSources,
-  member: { name: string; address: string; port: number; alive: boolean },
-): ServerCounters {
+function serverCounters(words: BigUint64Array, slot: number, { present, isResolved }: CounterSources, member: PoolMember): ServerCounters {
   const traffic = noTraffic();
   for (const [name, offset] of FIELDS) traffic[name] = Number(words[slot * WORDS + offset / 8] ?? 0n);
   return {
     server: member.name,
     address: `${member.address}:${member.port}`,
-    alive: member.alive,
+    isUsable: isUsable(member),
     nextHop: isResolved(present.servers.get(slot)?.nextHop ?? 0) ? 'resolved' : 'unresolved',
     traffic,
   };

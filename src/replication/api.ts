@@ -1,10 +1,32 @@
 /**
  * What replication needs from the node and offers to it. Types only; src/control joins them.
  */
-import type { PoolGeneration } from '../l4/api.js';
+import type { AdminState, PoolGeneration, PoolMember } from '../l4/api.js';
 import type { ApplyMode, ApplyResult, Drained, FlowChunk } from '../l4/native.js';
 
-export type { PoolGeneration };
+export type { AdminState, PoolGeneration, PoolMember };
+
+/**
+ * The last word of an operator, given at run time, on one thing about one server. Words on the state and on the weight of a server do not
+ * replace each other.
+ */
+export type ServerOverride = { pool: string; server: string; origin: OverrideOrigin } /** Null: as configured, as from the weight. */ & (
+  | { about: 'state'; value: AdminState | null }
+  /** A weight, or percents of the configured one. */
+  | { about: 'weight'; value: WeightOverride | null }
+);
+
+export type WeightOverride = { weight: number } | { percent: number };
+
+export interface OverrideOrigin {
+  /** Greater than that of every word on this that the node had heard, and no less than its wall clock in milliseconds: the greatest wins. */
+  stamp: number;
+  /** Where it was given. Of two with the same stamp that of the later name wins. */
+  node: string;
+  /** Who gave it, and why; for people. */
+  by: string;
+  why: string;
+}
 
 /** The flow table as replication sees it: opaque batches in ring order. */
 export interface FlowStore {
@@ -24,6 +46,8 @@ export interface FlowStore {
 /** Small ordered messages that travel in the same stream as the records. */
 export type ControlMessage =
   | { type: 'pools'; generations: PoolGeneration[] }
+  /** To peers with the capability alone: older ones take it for a malformed frame. */
+  | { type: 'overrides'; overrides: ServerOverride[] }
   /** Gateways that flows of this node go back through: the peer resolves them early. */
   | { type: 'nextHops'; addresses: string[] }
   /** Routers whose lease the sender holds, by name; sent on every change. */
@@ -73,6 +97,8 @@ export interface PeerStatus {
   digestMatch: boolean | null;
   configDigestMatch: boolean | null;
   version: string | null;
+  /** What its program can do (limits.ts); null: it has not said yet. */
+  capabilities: number | null;
 }
 
 export interface ReplicationEvents {

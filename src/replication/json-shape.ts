@@ -2,7 +2,16 @@
  * Checks the shape of JSON that came from a peer. Every reader answers `undefined` for anything that is not exactly right, so that a
  * decoder can be written as one list of fields. Pure; never throws.
  */
-import type { ControlMessage, PeerInterface, PoolGeneration } from './api.js';
+import type {
+  AdminState,
+  ControlMessage,
+  OverrideOrigin,
+  PeerInterface,
+  PoolGeneration,
+  PoolMember,
+  ServerOverride,
+  WeightOverride,
+} from './api.js';
 import type { Hello, RouterDigest } from './frames.js';
 
 /** Longest name or reason accepted. */
@@ -79,6 +88,10 @@ export function readControl(value: unknown): ControlMessage | undefined {
     case 'pools': {
       const generations = list(from.generations, readGeneration);
       return generations && { type: 'pools', generations };
+    }
+    case 'overrides': {
+      const overrides = list(from.overrides, readOverride);
+      return overrides && { type: 'overrides', overrides };
     }
     case 'nextHops': {
       const addresses = list(from.addresses, text);
@@ -160,16 +173,56 @@ function readGeneration(value: unknown): PoolGeneration | undefined {
   });
 }
 
-function readMember(value: unknown): PoolGeneration['members'][number] | undefined {
+/** What is optional has its reader here: absent is well, anything else but the right thing is not. */
+const OPTIONAL_OF_MEMBER = {
+  milliWeight: count,
+  sizeWeight: count,
+  state: (value: unknown) => adminState(value),
+  up: truth,
+  slowStartMs: count,
+} as const;
+
+function readMember(value: unknown): PoolMember | undefined {
   const from = fields(value);
   if (from === undefined) return undefined;
-  return complete<PoolGeneration['members'][number]>({
+  const given = Object.entries(OPTIONAL_OF_MEMBER).filter(([name]) => from[name] !== undefined);
+  return complete<PoolMember>({
     name: text(from.name),
     address: text(from.address),
     port: count(from.port),
     weight: count(from.weight),
     alive: truth(from.alive),
+    ...Object.fromEntries(given.map(([name, read]) => [name, read(from[name])])),
   });
+}
+
+const adminState = (value: unknown): AdminState | undefined =>
+  value === 'ready' || value === 'drain' || value === 'disable' ? value : undefined;
+
+/** Also of a file, where an earlier daemon wrote it. */
+export function readOverride(value: unknown): ServerOverride | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  const place = { pool: text(from.pool), server: text(from.server), origin: readOrigin(from.origin) };
+  if (from.about === 'state')
+    return complete<Extract<ServerOverride, { about: 'state' }>>({ ...place, about: 'state', value: orNull(from.value, adminState) });
+  if (from.about !== 'weight') return undefined;
+  return complete<Extract<ServerOverride, { about: 'weight' }>>({ ...place, about: 'weight', value: orNull(from.value, readWeight) });
+}
+
+const orNull = <T>(value: unknown, read: (value: unknown) => T | undefined): T | null | undefined => (value === null ? null : read(value));
+
+function readWeight(value: unknown): WeightOverride | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  if (from.percent === undefined) return complete<{ weight: number }>({ weight: count(from.weight) });
+  return complete<{ percent: number }>({ percent: count(from.percent) });
+}
+
+function readOrigin(value: unknown): OverrideOrigin | undefined {
+  const from = fields(value);
+  if (from === undefined) return undefined;
+  return complete<OverrideOrigin>({ stamp: count(from.stamp), node: text(from.node), by: text(from.by), why: text(from.why) });
 }
 
 function readBeatKey(from: Fields): ControlMessage | undefined {

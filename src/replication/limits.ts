@@ -11,7 +11,9 @@ export const PROTOCOL_MAX = 1;
 /** Optional abilities, offered in the hello; both sides use what both have. */
 export const CAPABILITY_RESUME = 1;
 export const CAPABILITY_DIGEST = 2;
-export const CAPABILITIES = CAPABILITY_RESUME | CAPABILITY_DIGEST;
+/** Understands the control message `overrides`. */
+export const CAPABILITY_OVERRIDES = 4;
+export const CAPABILITIES = CAPABILITY_RESUME | CAPABILITY_DIGEST | CAPABILITY_OVERRIDES;
 
 /** Bytes before the payload of each frame. */
 export const FRAME_HEADER_BYTES = 16;

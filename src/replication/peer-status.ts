@@ -41,6 +41,7 @@ export function peerStatus(
     digestMatch: digestMatch(sender, receiver),
     configDigestMatch: hello === null ? null : hello.configDigest === own.configDigest,
     version: hello?.software ?? null,
+    capabilities: hello?.capabilities ?? null,
   };
 }
 

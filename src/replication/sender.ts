@@ -265,8 +265,9 @@ function resume(draft: Draft, frame: Extract<Frame, { type: 'resume' }>): void {
   // What happened since under another holder must not be overwritten: what is left of our time only fills holes.
   const isFormer = [...s.owed].some((slot) => !s.held.some((router) => router.slot === slot));
   if (isFormer && hasWordOfHolderAfter(s.queue, frame.sequence)) s.gap ??= 'what waited is of a router that was given up since';
-  // An order that a stream of before may have lost: whoever gave it has elected itself again, or somebody else has.
-  expire(s.queue, ({ type }) => type === 'takeOver', now);
+  // An order that a stream of before may have lost: whoever gave it has elected itself again, or somebody else has. Overrides are told to
+  // every peer that is reached anew, and this one may be an older program by now, which does not know them.
+  expire(s.queue, ({ type }) => type === 'takeOver' || type === 'overrides', now);
   if (s.gap !== null) {
     s.sentThrough = s.acked;
     startOver(draft);

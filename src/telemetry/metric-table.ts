@@ -138,10 +138,24 @@ export const metricTable = {
   },
   tandem_server_alive: {
     type: 'gauge',
-    help: 'Whether the pool generation in force gives new flows to a server.',
+    help: 'Whether a server is alive in the pool generation in force: up, and not disabled.',
     labels: ['pool', 'server'],
   },
-  tandem_server_weight: { type: 'gauge', help: 'Weight of a server in the pool generation in force.', labels: ['pool', 'server'] },
+  tandem_server_weight: {
+    type: 'gauge',
+    help: 'Weight of a server in the pool generation in force: 0 when it is drained or an idle backup, a part of it in a slow start.',
+    labels: ['pool', 'server'],
+  },
+  tandem_server_admin_state: {
+    type: 'gauge',
+    help: 'Administrative state of a server: 1 for the state it is in, 0 for the others.',
+    labels: ['pool', 'server', 'state'],
+  },
+  tandem_server_override: {
+    type: 'gauge',
+    help: 'Whether state or weight of a server was commanded at run time and not reset.',
+    labels: ['pool', 'server'],
+  },
   tandem_pool_generation: { type: 'gauge', help: 'Number of the pool generation in force.', labels: ['pool'] },
 
   tandem_peer_connected: { type: 'gauge', help: 'Whether the replication stream to a peer is up.', labels: ['peer'] },

@@ -8,6 +8,7 @@ import { type MetricLabels, type MetricName, metricTable } from './metric-table.
 
 const ROLES = ['initialize', 'backup', 'active'] as const;
 const HEALTH_STATES = ['up', 'down', 'unknown', 'unchecked'] as const;
+const ADMIN_STATES = ['ready', 'drain', 'disable'] as const;
 const MS_PER_SECOND = 1000;
 
 export interface MetricsSource {
@@ -168,6 +169,8 @@ function fillPool(status: NodeStatus['pools'][number], put: Put): void {
     for (const state of HEALTH_STATES) put('tandem_server_health', { ...labels, state }, flag(server.health === state));
     put('tandem_server_alive', labels, flag(server.alive));
     put('tandem_server_weight', labels, server.weight);
+    for (const state of ADMIN_STATES) put('tandem_server_admin_state', { ...labels, state }, flag(server.state === state));
+    put('tandem_server_override', labels, flag(server.override !== null));
   }
 }
 

@@ -34,6 +34,7 @@ export async function tandem(argv: string[], options: TandemRun = {}): Promise<C
   const status = await runCli(argv, {
     version: '0.1.0',
     hostname: 'lb1',
+    user: 'ops',
     wallMs: () => SNAPSHOT_MS,
     out: (text) => {
       result.out += `${text}\n`;

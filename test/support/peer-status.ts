@@ -1,5 +1,6 @@
 /** A peer as a test wants it: connected, live and in sync unless said otherwise. */
 import type { PeerStatus } from '../../src/replication/api.js';
+import { CAPABILITIES } from '../../src/replication/limits.js';
 
 export const peerStatus = (overrides: Partial<PeerStatus> = {}): PeerStatus => ({
   node: 'lb2',
@@ -20,5 +21,6 @@ export const peerStatus = (overrides: Partial<PeerStatus> = {}): PeerStatus => (
   digestMatch: true,
   configDigestMatch: true,
   version: '0.1.0',
+  capabilities: CAPABILITIES,
   ...overrides,
 });

@@ -1,17 +1,19 @@
 /**
  * A small configuration as an object: one router, a NAT service and a DSR service on one pool. Tests change what they are about.
  */
-import type { Config, PoolConfig, ServiceConfig } from '../../src/config/model.js';
+import type { Config, PoolConfig, ServerConfig, ServiceConfig } from '../../src/config/model.js';
+
+export function sampleServer(changes: Partial<ServerConfig> & Pick<ServerConfig, 'name' | 'address'>): ServerConfig {
+  return { port: 8080, weight: 1, state: 'ready', backup: false, ...changes };
+}
 
 export const samplePool: PoolConfig = {
   name: 'web',
   scheduler: 'maglev',
-  servers: [
-    { name: 'be1', address: '10.2.0.21', port: 8080, weight: 1 },
-    { name: 'be2', address: '10.2.0.22', port: 8080, weight: 1 },
-  ],
+  servers: [sampleServer({ name: 'be1', address: '10.2.0.21' }), sampleServer({ name: 'be2', address: '10.2.0.22' })],
   healthCheck: null,
   onServerDown: 'keep',
+  slowStartMs: null,
 };
 
 export const sampleService: ServiceConfig = {

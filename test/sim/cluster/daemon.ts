@@ -6,6 +6,7 @@ import type { Config } from '../../../src/config/model.js';
 import { FIRST_STATUS_LIMIT_MS } from '../../../src/control/heartbeat-session.js';
 import { isNewlyReached, peerKeys } from '../../../src/control/peer-news.js';
 import { createPeersView, type PeersView } from '../../../src/control/peers-view.js';
+import { configuredIntent } from '../../../src/control/pool-authority.js';
 import { createPoolKeeper, type PoolKeeper } from '../../../src/control/pool-keeper.js';
 import {
   compiled,
@@ -67,7 +68,11 @@ const config = {
   pools: [
     {
       name: POOL,
-      servers: Array.from({ length: SERVERS }, (_, index) => ({ name: `s${index}`, address: `10.2.0.${index + 1}`, port: 80, weight: 1 })),
+      servers: Array.from({ length: SERVERS }, (_, index) => ({
+        ...{ name: `s${index}`, address: `10.2.0.${index + 1}`, port: 80, weight: 1 },
+        ...{ state: 'ready', backup: false },
+      })),
+      slowStartMs: null,
     },
   ],
   services: [{ name: 'web', pool: POOL, virtualRouter: ROUTER }],
@@ -108,6 +113,8 @@ export class SimDaemon {
     this.pools = createPoolKeeper({
       config,
       saved: kernel.generations,
+      clock,
+      intentOf: configuredIntent,
       healthOf: (_pool, server) => (parts.isServerUp(Number(server.slice(1))) ? 'up' : 'down'),
       broadcast: (message, timeoutMs) => this.await(this.replication.broadcast(message, timeoutMs)),
       heldBy: (node) => this.peersView.heldBy(node),
@@ -175,6 +182,7 @@ export class SimDaemon {
   dispose(): void {
     this.isUp = false;
     this.cancelReview();
+    this.pools.stop();
     void this.replication.stop();
   }
 

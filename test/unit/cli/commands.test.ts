@@ -4,6 +4,7 @@
 import { join } from 'node:path';
 import t from 'tap';
 import type { PkiOptions, RunOptions } from '../../../src/cli/context.js';
+import type { ServersReport } from '../../../src/control/status.js';
 import { projectRoot } from '../../../src/system/paths.js';
 import { fakeAdmin, tandem } from '../../support/cli-run.js';
 import { flowRows, historyRows, nodeStatus, SNAPSHOT_MS, switchoverReport, transitionRows } from '../../support/node-status.js';
@@ -87,6 +88,7 @@ t.test('status', async (t) => {
     'drops       noService 7',
     'steered     front 8',
     'claimed     10.1.0.100 by 02:00:00:00:66:66 (5)',
+    'commanded   web/be1 ready, weight 30%',
     /2026-01-02T03:03:05\.000Z {2}front {3}backup {2}active {2}peerSilent/,
   ];
   for (const line of lines) t.match(out, line);
@@ -148,12 +150,107 @@ t.test('servers', async (t) => {
   const { stateDir } = await running(t);
   const { out } = await tandem(['servers', '--state-dir', stateDir]);
   t.match(out, 'Pool web (maglev, generation 6)');
-  t.match(out, /^ {2}be2 {5}10\.2\.0\.22:8080 {7}3 {2}down {4}1m 30s ago {2}no .* unresolved .*connection refused$/m);
+  t.match(out, /^ {2}be1 +10\.2\.0\.21:8080 +ready, slow start for 4s +0\.3 of 1 +up +5s ago +yes .*status 200 +ops on lb2 \(canary\)$/m);
+  t.match(out, /^ {2}be2 +10\.2\.0\.22:8080 +drain, backup +3 +down +1m 30s ago +no .* unresolved .*connection refused +-$/m);
   t.same(JSON.parse((await tandem(['servers', '--pool', 'web', '--json', '--state-dir', stateDir])).out), nodeStatus().pools);
   t.match(await tandem(['servers', '--pool', 'wbe', '--state-dir', stateDir]), {
     status: 1,
     err: 'tandem: no pool is named "wbe"; there are: web\n',
   });
+});
+
+const serversReport = (changes: Partial<ServersReport> = {}): ServersReport => ({
+  ...{ ok: true, message: '', inForce: true, unserved: [] },
+  nodes: [
+    { node: 'lb1', has: 'yes' },
+    { node: 'lb2', has: 'yes' },
+  ],
+  servers: [{ pool: 'web', server: 'be1', state: 'drain', weight: 1, configuredState: 'ready', configuredWeight: 1 }],
+  ...changes,
+});
+
+t.test('servers drain, disable, enable, weight, reset', async (t) => {
+  const admin = await running(t, { 'POST /v1/servers': serversReport() });
+  const run = (...words: string[]) => tandem(['servers', ...words, '--state-dir', admin.stateDir]);
+  t.same(await run('drain', 'web/be1', 'web/be2', '--why', 'kernel'), {
+    status: 0,
+    out: 'web/be1: drain (configured: ready), weight 1\nin force; known to lb1, lb2\n',
+    err: '',
+  });
+  for (const words of [
+    ['disable', 'web/be1'],
+    ['enable', 'web/be1'],
+    ['reset', 'web/be1'],
+    ['weight', 'web/be1', '10%'],
+  ])
+    t.equal((await run(...words)).status, 0, words.join(' '));
+  t.same(
+    admin.requests.map(({ body }) => JSON.parse(body)),
+    [
+      { action: 'drain', servers: ['web/be1', 'web/be2'], by: 'ops', why: 'kernel' },
+      { action: 'disable', servers: ['web/be1'], by: 'ops', why: '' },
+      { action: 'enable', servers: ['web/be1'], by: 'ops', why: '' },
+      { action: 'reset', servers: ['web/be1'], by: 'ops', why: '' },
+      { action: 'weight', servers: ['web/be1'], weight: '10%', by: 'ops', why: '' },
+    ],
+  );
+  t.same(JSON.parse((await run('drain', 'web/be1', '--json')).out), serversReport());
+  t.equal((await tandem(['servers', '--state-dir', admin.stateDir, 'drain', 'web/be1'])).status, 0, 'the option before the command');
+  t.match(await tandem(['servers', 'drain']), { status: 2, err: "missing required argument 'servers'" });
+  t.match(await tandem(['servers', 'weight', 'web/be1', '300']), { status: 2, err: 'expected a weight from 0 to 256, or percents' });
+  t.match(await tandem(['servers', 'drain', 'web/be1', '--timeout', '5']), { status: 2, err: 'expected a duration such as 30s' });
+  t.match(await tandem(['servers', 'darin', 'web/be1']), { status: 2, err: 'too many arguments' });
+  for (const name of ['drain', 'disable', 'enable', 'weight', 'reset']) {
+    const help = await tandem(['servers', name, '--help']);
+    t.match(help, { status: 0, out: 'Examples:' }, name);
+  }
+});
+
+t.test('servers drain: who has not got it, and what is not in force', async (t) => {
+  const nodes: ServersReport['nodes'] = [
+    { node: 'lb1', has: 'yes' },
+    { node: 'lb2', has: 'unreachable' },
+    { node: 'lb3', has: 'older' },
+  ];
+  const half = await running(t, { 'POST /v1/servers': serversReport({ nodes, unserved: ['web'] }) });
+  const result = await tandem(['servers', 'drain', 'web/be1', '--state-dir', half.stateDir]);
+  t.equal(result.status, 0, 'it counts here');
+  t.match(result.err, 'tandem: not reached: lb2; told as soon as they are reached again');
+  t.match(result.err, 'tandem: of an older program, which does not keep it: lb3');
+  t.match(result.err, 'tandem: pool web has no server left for new flows');
+  const late = await running(t, { 'POST /v1/servers': serversReport({ inForce: false, message: 'nobody decides', nodes: [] }) });
+  t.match(await tandem(['servers', 'drain', 'web/be1', '--wait', '--state-dir', late.stateDir]), {
+    status: 1,
+    err: 'tandem: not in force: nobody decides',
+  });
+  t.equal(late.requests.length, 1, 'nothing to wait for');
+  const wrong = await running(t, { 'POST /v1/servers': serversReport({ ok: false, message: 'unknown pool "wbe"' }) });
+  t.same(await tandem(['servers', 'drain', 'wbe/be1', '--state-dir', wrong.stateDir]), {
+    status: 1,
+    out: '',
+    err: 'tandem: unknown pool "wbe"\n',
+  });
+});
+
+t.test('servers drain --wait', async (t) => {
+  const left = (flows: number) => ({ ok: true, message: '', servers: [{ pool: 'web', server: 'be1', flows }] });
+  const waiting = (flows: number) => running(t, { 'POST /v1/servers': serversReport(), 'POST /v1/servers/flows': left(flows) });
+  const done = await waiting(0);
+  const drain = (stateDir: string, ...more: string[]) =>
+    tandem(['servers', 'drain', 'web/be1', '--wait', ...more, '--state-dir', stateDir]);
+  t.match(await drain(done.stateDir), { status: 0, out: 'no flows are left' });
+  t.same(JSON.parse(done.requests[1]?.body ?? ''), { servers: ['web/be1'], waitMs: 5000 });
+  const busy = await waiting(1234);
+  const result = await drain(busy.stateDir, '--timeout', '12s');
+  t.equal(result.status, 1);
+  t.equal(result.err, 'flows left: web/be1 1,234\nflows left: web/be1 1,234\ntandem: flows left after 12s: web/be1 1,234\n');
+  t.same(
+    busy.requests.slice(1).map(({ body }) => JSON.parse(body).waitMs),
+    [5000, 5000, 2000],
+  );
+  const json = await drain(busy.stateDir, '--timeout', '0s', '--json');
+  t.equal(json.status, 1);
+  t.same(JSON.parse(json.out), { ...serversReport(), flows: left(1234).servers });
 });
 
 t.test('switchover: asks, says the answer, fails when refused', async (t) => {

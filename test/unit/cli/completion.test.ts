@@ -29,6 +29,8 @@ t.test('bash', async (t) => {
   t.same(complete(bash, ['tandem', 'flows', '--s']).sort(), ['--server', '--service', '--state', '--state-dir']);
   t.same(complete(bash, ['tandem', 'pki', '']), ['init', '--help']);
   t.same(complete(bash, ['tandem', 'pki', 'init', '--n']), ['--nodes']);
+  t.same(complete(bash, ['tandem', 'servers', 'd']), ['drain', 'disable']);
+  t.same(complete(bash, ['tandem', 'servers', 'drain', '--w']), ['--why', '--wait']);
   t.same(complete(bash, ['tandem', 'completion', 'z']), ['zsh']);
   t.same(complete(bash, ['tandem', 'run', '--config', '/etc/hostnam']), ['/etc/hostname']);
   t.same(complete(bash, ['tandem', 'check', '/etc/hostnam']), ['/etc/hostname']);

@@ -373,6 +373,26 @@ const rows: Mistake[] = [
     said: [['28:5: warning', 'every server has weight 0']],
   },
   {
+    mistake: 'nobody left to serve',
+    change: [['10.1.0.31:443 }', '10.1.0.31:443, state: drain }']],
+    said: [['28:5: warning', 'every server is drained, disabled or has weight 0']],
+  },
+  {
+    mistake: 'backups of nobody',
+    change: [['10.1.0.31:443 }', '10.1.0.31:443, backup: true }']],
+    said: [['29:45: error', 'every server of pool "video" is a backup, of nobody; take `backup` away']],
+  },
+  {
+    mistake: 'an administrative state that there is not',
+    change: [['10.1.0.31:443 }', '10.1.0.31:443, state: maintenance }']],
+    said: [['29:52: error', '"maintenance" is not known, expected one of ready, drain, disable']],
+  },
+  {
+    mistake: 'a slow start too short for its steps',
+    change: [['scheduler: maglev', 'slowStart: 500ms']],
+    said: [['27:16: error', 'too short: at least 1s']],
+  },
+  {
     mistake: 'nine services on one server',
     change: [
       [

@@ -65,7 +65,7 @@ t.test('values, units and defaults', async (t) => {
   t.same(config.services, [
     { name: 'web', address: '10.1.0.100', port: 80, protocol: 'tcp', forward: 'dsr', pool: 'web', virtualRouter: 'front' },
   ]);
-  t.same(config.pools[0]?.servers, [{ name: 'be1', address: '10.1.0.21', port: 80, weight: 1 }]);
+  t.same(config.pools[0]?.servers, [{ name: 'be1', address: '10.1.0.21', port: 80, weight: 1, state: 'ready', backup: false }]);
   t.same(config.metrics, { address: '127.0.0.1', port: 9107 });
   t.same(config.log, { level: 'info' });
   t.equal(config.cluster.replication.port, 7946);

@@ -36,6 +36,14 @@ t.test('the admin socket answers reads and the commands', async (t) => {
       histories.push(filter);
       return [];
     },
+    servers: async (command) => {
+      commands.push(command);
+      return { ok: true, message: '', inForce: true, nodes: [], servers: [], unserved: [] };
+    },
+    drained: async (names, waitMs) => {
+      commands.push([...names, waitMs]);
+      return names[0] === 'web/bee' ? 'no such server' : [{ pool: 'web', server: 'be1', flows: 3 }];
+    },
     switchover: async (asked) => {
       commands.push(asked);
       return switchoverReport();
@@ -89,6 +97,27 @@ t.test('the admin socket answers reads and the commands', async (t) => {
   t.same(await ask(socketPath, 'DELETE', '/v1/drill'), { status: 200, body: { ok: true } });
   t.match(await drill, { status: 200, body: { ok: true } });
   t.same(commands.splice(0), [{ waitMs: 0, holdMs: 60_000 }]);
+  const order = { action: 'weight', servers: ['web/be1'], weight: '50%', by: 'ops', why: 'canary' };
+  t.match(await ask(socketPath, 'POST', '/v1/servers', JSON.stringify(order)), { status: 200, body: { ok: true, inForce: true } });
+  t.match(await ask(socketPath, 'POST', '/v1/servers', '{"action":"drain","servers":["web/be1"]}'), { status: 200 });
+  t.same(commands.splice(0), [
+    { ...order, weight: { percent: 50 } },
+    { action: 'drain', servers: ['web/be1'], weight: null, by: '', why: '' },
+  ]);
+  for (const bad of ['{', '[]', '{"action":"stop","servers":["web/be1"]}', '{"action":"drain"}', '{"action":"drain","servers":[]}'])
+    t.match(await ask(socketPath, 'POST', '/v1/servers', bad), { status: 400, body: { ok: false, message: /expected/ } }, bad);
+  for (const weight of ['257', '-1', '1.5', '25601%', 'all', 3, undefined])
+    t.match(await ask(socketPath, 'POST', '/v1/servers', JSON.stringify({ ...order, weight })), { status: 400 }, `weight ${weight}`);
+  t.match(await ask(socketPath, 'POST', '/v1/servers', JSON.stringify({ ...order, why: 'x'.repeat(201) })), { status: 400 });
+  t.same(await ask(socketPath, 'POST', '/v1/servers/flows', '{"servers":["web/be1"],"waitMs":5000}'), {
+    status: 200,
+    body: { ok: true, message: '', servers: [{ pool: 'web', server: 'be1', flows: 3 }] },
+  });
+  t.same(commands.splice(0), [['web/be1', 5000]]);
+  t.match(await ask(socketPath, 'POST', '/v1/servers/flows', '{"servers":["web/bee"]}'), { status: 200, body: { ok: false } });
+  commands.splice(0);
+  for (const bad of ['{', '{"servers":"web/be1"}', '{"servers":["web/be1"],"waitMs":-1}'])
+    t.match(await ask(socketPath, 'POST', '/v1/servers/flows', bad), { status: 400 }, bad);
   t.match(await ask(socketPath, 'POST', '/v1/upgrade'), { status: 200, body: { ok: true } });
   t.match(await ask(socketPath, 'GET', '/v1/upgrade'), { status: 404 });
   t.same(commands, ['upgrade']);

@@ -44,6 +44,9 @@ t.test('a transition with its cause, timings and effect survives a restart', asy
   const second = createHistory(open(path).file);
   second.started('1.1.0', 3000);
   second.transition(transition('backup', 4000), { ...context, flows: 9 });
+  const order = { pool: 'web', server: 'be1', change: 'state drain', node: 'lb2', by: 'ops', why: 'kernel' };
+  second.ordered(order, 5000);
+  second.ordered({ ...order, by: '', why: '' }, 6000);
   const rows = await second.rows({ limit: 10 });
   t.match(rows, [
     { atWallMs: 1000, router: null, reason: 'daemon started, version 1.0.0' },
@@ -62,15 +65,17 @@ t.test('a transition with its cause, timings and effect survives a restart', asy
     },
     { atWallMs: 3000, router: null },
     { atWallMs: 4000, to: 'backup', verifiedAfterMs: null, flows: 9 },
+    { atWallMs: 5000, router: null, reason: 'server web/be1: state drain, by ops on lb2 (kernel)' },
+    { atWallMs: 6000, router: null, reason: 'server web/be1: state drain, by somebody on lb2' },
   ]);
-  t.match(await second.rows({ limit: 1 }), [{ atWallMs: 4000 }], 'the latest');
+  t.match(await second.rows({ limit: 1 }), [{ atWallMs: 6000 }], 'the latest');
   t.same(
     (await second.rows({ limit: 10, router: 'front' })).map((row) => row.atWallMs),
     [2000, 4000],
   );
   t.same(
     (await second.rows({ limit: 10, sinceWallMs: 3000 })).map((row) => row.atWallMs),
-    [3000, 4000],
+    [3000, 4000, 5000, 6000],
   );
   t.same(await second.rows({ limit: 10, router: 'back' }), []);
 });

@@ -2,20 +2,20 @@ import t from 'tap';
 import type { Config, PoolConfig } from '../../../src/config/model.js';
 import {
   adoptGeneration,
+  aged,
   type CheckedHealth,
   decidedPools,
   decideGeneration,
   firstGeneration,
+  type IntentOf,
+  isObeyed,
+  untilSlowStartStep,
+  usableServers,
 } from '../../../src/control/pool-authority.js';
+import { samplePool, sampleServer } from '../../support/sample-config.js';
 
-const server = (name: string, port: number, weight = 1) => ({ name, address: '10.2.0.21', port, weight });
-const pool: PoolConfig = {
-  name: 'web',
-  scheduler: 'maglev',
-  servers: [server('be1', 1), server('be2', 2)],
-  healthCheck: null,
-  onServerDown: 'keep',
-};
+const server = (name: string, port: number, weight = 1) => sampleServer({ name, address: '10.2.0.21', port, weight });
+const pool: PoolConfig = { ...samplePool, servers: [server('be1', 1), server('be2', 2)] };
 const health = (states: Record<string, CheckedHealth>) => (_pool: string, name: string) => states[name] ?? 'unknown';
 
 t.test('everybody is alive at first', async (t) => {
@@ -79,4 +79,114 @@ t.test('one node decides a pool: the holder of its first service', async (t) => 
     ['web'],
   );
   t.same(decidedPools(config, new Set(['back'])), []);
+});
+
+const intents =
+  (given: Record<string, Partial<ReturnType<IntentOf>>>): IntentOf =>
+  (_pool, { name, state, weight }) => ({ state, milliWeight: weight * 1000, ...given[name] });
+
+t.test('drain takes the weight, disable also the life, and neither is forgotten by what the checks said', async (t) => {
+  const first = firstGeneration(pool);
+  const drained = decideGeneration(pool, first, health({}), intents({ be1: { state: 'drain' } }));
+  t.same(drained.members[0], { name: 'be1', address: '10.2.0.21', port: 1, weight: 0, alive: true, sizeWeight: 1000, state: 'drain' });
+  t.same(drained.members[1], first.members[1], 'an ordinary server is said in the words of before');
+  t.same(usableServers(drained), ['be2']);
+  const disabled = decideGeneration(pool, drained, health({ be1: 'up' }), intents({ be1: { state: 'disable' } }));
+  t.match(disabled.members[0], { weight: 0, alive: false, state: 'disable', up: true, sizeWeight: 1000 });
+  const enabled = decideGeneration(pool, disabled, health({}), intents({ be1: { state: 'ready' } }));
+  t.same(enabled.members, first.members, 'it was up before, so it is now, whatever its checks say yet');
+  const failed = decideGeneration(pool, disabled, health({ be1: 'down' }), intents({ be1: { state: 'disable' } }));
+  t.notOk('up' in (failed.members[0] ?? {}));
+  t.match(decideGeneration(pool, failed, health({}), intents({})).members[0], { alive: false, weight: 1 }, 'down before, down now');
+  const configured: PoolConfig = {
+    ...pool,
+    servers: [sampleServer({ name: 'be1', address: '10.2.0.21', state: 'drain' }), server('be2', 2)],
+  };
+  t.match(firstGeneration(configured).members, [{ weight: 0, state: 'drain' }, { weight: 1 }], 'by configuration');
+});
+
+t.test('a pool without checks counts every server as up, whatever was so when it had some', async (t) => {
+  const down = decideGeneration(pool, firstGeneration(pool), health({ be1: 'down' }));
+  t.match(decideGeneration(pool, down, health({ be1: 'unchecked' })).members[0], { alive: true });
+});
+
+t.test('weights of operators: whole, in parts, and none', async (t) => {
+  const weighed = (milliWeight: number) =>
+    decideGeneration(pool, firstGeneration(pool), health({}), intents({ be1: { milliWeight } })).members[0];
+  t.match(weighed(5000), { weight: 5, sizeWeight: 1000 });
+  t.notOk('milliWeight' in (weighed(5000) ?? {}));
+  t.match(weighed(250), { weight: 1, milliWeight: 250 }, 'an older program gives it something, not nothing');
+  t.match(weighed(2400), { weight: 2, milliWeight: 2400 });
+  t.match(weighed(0), { weight: 0, alive: true, sizeWeight: 1000 });
+});
+
+t.test('backup servers have weight while no other has, all of them at once', async (t) => {
+  const spare = (name: string, port: number) => sampleServer({ name, address: '10.2.0.21', port, backup: true });
+  const spared: PoolConfig = { ...pool, servers: [server('be1', 1), server('be2', 2), spare('s1', 3), spare('s2', 4)] };
+  const first = firstGeneration(spared);
+  t.same(usableServers(first), ['be1', 'be2']);
+  t.match(first.members[2], { weight: 0, alive: true, sizeWeight: 1000 }, 'connections in progress to it are served');
+  const one = decideGeneration(spared, first, health({ be1: 'down' }));
+  t.same(usableServers(one), ['be2']);
+  const none = decideGeneration(spared, one, health({ be1: 'down' }), intents({ be2: { state: 'drain' } }));
+  t.same(usableServers(none), ['s1', 's2'], 'drained counts as much as down');
+  t.same(usableServers(decideGeneration(spared, first, health({ be1: 'down' }), intents({ be2: { milliWeight: 0 } }))), ['s1', 's2']);
+  t.same(usableServers(decideGeneration(spared, none, health({ s1: 'down' }), intents({ be2: { state: 'drain' } }))), ['s2']);
+  t.same(usableServers(decideGeneration(spared, none, health({ be1: 'up' }), intents({}))), ['be1', 'be2']);
+});
+
+const slow: PoolConfig = { ...pool, slowStartMs: 10_000 };
+const later = (generation: ReturnType<typeof firstGeneration>, ms: number, given: Record<string, CheckedHealth> = {}) =>
+  decideGeneration(slow, aged(generation, ms), health(given));
+
+t.test('a server that comes up starts slowly: ten steps, and not at the start of the pool', async (t) => {
+  const first = firstGeneration(slow);
+  t.notOk('slowStartMs' in (first.members[0] ?? {}));
+  t.equal(untilSlowStartStep(slow, first), null);
+  const up = later(later(first, 0, { be1: 'down' }), 0, { be1: 'up' });
+  t.match(up.members[0], { alive: true, weight: 1, milliWeight: 100, sizeWeight: undefined, slowStartMs: 0 });
+  t.equal(untilSlowStartStep(slow, up), 1000);
+  t.equal(untilSlowStartStep(slow, aged(up, 400)), 600);
+  const weights: number[] = [];
+  let now = up;
+  for (let step = 0; step < 10; step++) {
+    now = later(now, 1000, { be1: 'up' });
+    weights.push(now.members[0]?.milliWeight ?? 1000);
+  }
+  t.same(weights, [190, 280, 370, 460, 550, 640, 730, 820, 910, 1000]);
+  t.same(now.members, first.members, 'over, and said in few words again');
+  t.equal(now.generation, up.generation + 10);
+  const unchanged = aged(up, 900);
+  t.equal(decideGeneration(slow, unchanged, health({})), unchanged, 'between two steps nothing changes');
+});
+
+t.test('a slow start begins anew with each coming up, also for one that was enabled or is new', async (t) => {
+  const half = later(later(later(firstGeneration(slow), 0, { be1: 'down' }), 0, { be1: 'up' }), 5000);
+  t.match(half.members[0], { milliWeight: 550, slowStartMs: 5000 });
+  t.match(later(later(half, 0, { be1: 'down' }), 0, { be1: 'up' }).members[0], { milliWeight: 100, slowStartMs: 0 });
+  for (const state of ['drain', 'disable'] as const) {
+    const off = decideGeneration(slow, half, health({}), intents({ be1: { state } }));
+    t.notOk('slowStartMs' in (off.members[0] ?? {}), `${state}: it is over`);
+    t.match(later(off, 0).members[0], { milliWeight: 100, slowStartMs: 0 });
+  }
+  const more: PoolConfig = { ...slow, servers: [...slow.servers, server('be3', 3)] };
+  t.match(decideGeneration(more, firstGeneration(slow), health({})).members[2], { slowStartMs: 0 });
+  t.match(
+    decideGeneration(slow, half, health({}), intents({ be1: { milliWeight: 4000 } })).members[0],
+    { milliWeight: 2200 },
+    'of a new weight',
+  );
+  const without: PoolConfig = { ...slow, slowStartMs: null };
+  t.notOk('slowStartMs' in (decideGeneration(without, half, health({})).members[0] ?? {}), 'the configuration has none any more');
+  t.equal(untilSlowStartStep(without, half), 0, 'so look at once');
+});
+
+t.test('whether a command is in force', async (t) => {
+  const first = firstGeneration(pool);
+  const drain = intents({ be1: { state: 'drain' } });
+  t.notOk(isObeyed(pool, first, 'be1', drain));
+  t.ok(isObeyed(pool, first, 'be2', drain));
+  t.ok(isObeyed(pool, decideGeneration(pool, first, health({}), drain), 'be1', drain));
+  t.notOk(isObeyed(pool, first, 'be1', intents({ be1: { milliWeight: 500 } })));
+  t.notOk(isObeyed(pool, first, 'be9', drain));
 });

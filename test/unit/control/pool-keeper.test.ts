@@ -1,19 +1,13 @@
 import t from 'tap';
-import type { Config } from '../../../src/config/model.js';
-import type { CheckedHealth } from '../../../src/control/pool-authority.js';
+import type { Config, PoolConfig } from '../../../src/config/model.js';
+import { type CheckedHealth, configuredIntent, firstGeneration } from '../../../src/control/pool-authority.js';
 import { createPoolKeeper } from '../../../src/control/pool-keeper.js';
 import type { PoolGeneration } from '../../../src/replication/api.js';
+import { FakeClock } from '../../support/fake-clock.js';
+import { samplePool, sampleServer } from '../../support/sample-config.js';
 
 const config = {
-  pools: [
-    {
-      name: 'web',
-      scheduler: 'maglev',
-      servers: [{ name: 'be1', address: '10.2.0.21', port: 80, weight: 1 }],
-      healthCheck: null,
-      onServerDown: 'keep',
-    },
-  ],
+  pools: [{ ...samplePool, servers: [sampleServer({ name: 'be1', address: '10.2.0.21', port: 80 })] }],
   services: [{ name: 'web', pool: 'web', virtualRouter: 'front' }],
 } as unknown as Config;
 const held = new Set(['front']);
@@ -26,6 +20,8 @@ function setup(saved: PoolGeneration[] = [], heldBy: Record<string, ReadonlySet<
   const keeper = createPoolKeeper({
     config,
     saved,
+    clock: new FakeClock(),
+    intentOf: configuredIntent,
     healthOf: (_pool, server) => health[server] ?? 'unknown',
     broadcast: (message) =>
       new Promise((resolve) => {
@@ -157,4 +153,103 @@ t.test('a change is not activated by a node that gave the lease up while it was 
   confirm();
   await settle();
   t.same(steps, ['tell 2']);
+});
+
+const slowConfig = { ...config, pools: [{ ...config.pools[0], slowStartMs: 10_000 }] } as Config;
+const weights = (generations: readonly PoolGeneration[]) =>
+  generations[0]?.members.map((member) => member.milliWeight ?? member.weight * 1000);
+
+/** A pair: what each says reaches the other at once, or is kept. */
+function pair() {
+  const clocks = [new FakeClock(5000), new FakeClock(900_000)] as const;
+  const held: [ReadonlySet<string>, ReadonlySet<string>] = [new Set(['front']), none];
+  const health: Record<string, CheckedHealth> = {};
+  const saved: PoolGeneration[][] = [[], []];
+  const make = (index: 0 | 1, old: PoolGeneration[] = []) =>
+    createPoolKeeper({
+      config: slowConfig,
+      saved: old,
+      clock: clocks[index],
+      intentOf: configuredIntent,
+      healthOf: (_pool, server) => health[server] ?? 'unknown',
+      broadcast: async (message) => {
+        if (message.type === 'pools')
+          keepers[1 - index]?.announced(`lb${index + 1}`, JSON.parse(JSON.stringify(message.generations)), held[1 - index] ?? none);
+        return true;
+      },
+      heldBy: (node) => held[node === 'lb1' ? 0 : 1],
+      activate: () => undefined,
+      save: (generations) => {
+        saved[index] = generations.slice();
+      },
+      onError: (error) => t.fail(String(error)),
+    });
+  const keepers = [make(0), make(1)];
+  const advance = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 100) {
+      for (const clock of clocks) clock.advance(100);
+      await settle();
+    }
+  };
+  return { keepers: keepers as [ReturnType<typeof make>, ReturnType<typeof make>], held, health, advance, saved, make, clocks };
+}
+
+async function comesUp({ keepers, held, health }: ReturnType<typeof pair>): Promise<void> {
+  for (const state of ['down', 'up'] as const) {
+    health.be1 = state;
+    keepers[0].review(held[0]);
+    await settle();
+  }
+}
+
+t.test('a slow start takes its steps by itself, on both nodes, and a take-over goes on from where it was', async (t) => {
+  const cluster = pair();
+  const { keepers, held, advance, clocks } = cluster;
+  await comesUp(cluster);
+  t.same(
+    keepers.map((keeper) => weights(keeper.current())),
+    [[100], [100]],
+  );
+  await advance(3500);
+  t.same(
+    keepers.map((keeper) => weights(keeper.current())),
+    [[370], [370]],
+  );
+  // lb1 is gone: lb2, whose clock is another one, has heard how old the slow start is.
+  held[0] = none;
+  keepers[0].stop();
+  held[1] = new Set(['front']);
+  keepers[1].holdersChanged(held[1]);
+  keepers[1].review(held[1]);
+  await advance(400);
+  t.same(weights(keepers[1].current()), [370], 'no step before its time');
+  await advance(100);
+  t.same(weights(keepers[1].current()), [460], 'the next one when it is due');
+  await advance(6000);
+  t.same(weights(keepers[1].current()), [1000]);
+  t.same(keepers[1].current()[0]?.members[0], firstGeneration(slowConfig.pools[0] as PoolConfig).members[0]);
+  t.equal(clocks[1].waiting, 0, 'nothing is waited for any more');
+});
+
+t.test('a slow start goes on after a restart of the daemon, and a peer that comes in the middle is told its age', async (t) => {
+  const cluster = pair();
+  const { keepers, held, advance, saved, make } = cluster;
+  await comesUp(cluster);
+  await advance(2000);
+  keepers[0].stop();
+  const again = make(0, saved[0]);
+  keepers[0] = again;
+  again.review(held[0]);
+  await advance(1500);
+  t.same(weights(again.current()), [370]);
+  t.match(again.decided(held[0]), [{ members: [{ slowStartMs: 3500 }] }]);
+  again.stop();
+});
+
+t.test('stopped, it takes no step', async (t) => {
+  const cluster = pair();
+  await comesUp(cluster);
+  cluster.keepers[0].stop();
+  await cluster.advance(20_000);
+  t.same(weights(cluster.keepers[0].current()), [100]);
 });

@@ -6,12 +6,14 @@ import {
   beatKey,
   bootInstance,
   loadHolders,
+  loadOverrides,
   loadPeerKeys,
   loadPools,
   loadTerms,
   openStateDir,
   removeOtherLayouts,
   saveHolders,
+  saveOverrides,
   savePeerKeys,
   savePools,
   saveTerms,
@@ -61,6 +63,18 @@ t.test('pool generations survive a restart, a damaged file does not matter', asy
   t.same(loadPools(state), []);
   writeFileSync(join(state.path, 'pools.json'), '[{"pool":1},null]');
   t.same(loadPools(state), []);
+});
+
+t.test('commands to servers: what is damaged is left out', async (t) => {
+  const state = openStateDir(stateDir(t), 'lb1');
+  t.same(loadOverrides(state), []);
+  const word = { pool: 'web', server: 'be1', about: 'state', value: 'drain', origin: { stamp: 7, node: 'lb2', by: '', why: '' } } as const;
+  saveOverrides(state, [word]);
+  t.same(loadOverrides(state), [word]);
+  writeFileSync(join(state.path, 'overrides.json'), JSON.stringify([{ ...word, value: 'off' }, null, word]));
+  t.same(loadOverrides(state), [word]);
+  writeFileSync(join(state.path, 'overrides.json'), '[');
+  t.same(loadOverrides(state), []);
 });
 
 t.test('each instance has its own beat key, for the owner only', async (t) => {

@@ -15,6 +15,7 @@ import { commandsOf } from './markdown.js';
 const silent: CliContext = {
   version: '0',
   hostname: 'lb1',
+  user: 'ops',
   wallMs: () => 0,
   out: () => undefined,
   err: () => undefined,

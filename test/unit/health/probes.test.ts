@@ -9,6 +9,7 @@ import type { HealthCheckConfig, PoolConfig } from '../../../src/config/model.js
 import { createHealthChecker, type HealthChange } from '../../../src/health/checker.js';
 import { MAX_BODY_BYTES, type ProbeResult, probe } from '../../../src/health/probes.js';
 import { systemClock } from '../../../src/system/clock.js';
+import { samplePool, sampleServer } from '../../support/sample-config.js';
 
 const check: HealthCheckConfig = {
   type: 'http',
@@ -154,8 +155,8 @@ t.test('with real time: silent and slow servers are down, a good one is up', asy
   const good = await http(t, (_request, response) => response.end('healthy'));
   const silent = await listening(t, createTcpServer());
   const slowBody = await http(t, (_request, response) => void response.write('heal'));
-  const servers = Object.entries({ good, silent, slowBody }).map(([name, port]) => ({ name, address: '127.0.0.1', port, weight: 1 }));
-  const pool: PoolConfig = { name: 'web', scheduler: 'maglev', servers, healthCheck: { ...check, body: 'healthy' }, onServerDown: 'keep' };
+  const servers = Object.entries({ good, silent, slowBody }).map(([name, port]) => sampleServer({ name, address: '127.0.0.1', port }));
+  const pool: PoolConfig = { ...samplePool, servers, healthCheck: { ...check, body: 'healthy' } };
   const seen: HealthChange[] = [];
   const logged: string[] = [];
   await new Promise<void>((resolve) => {

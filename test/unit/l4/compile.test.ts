@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Config } from '../../../src/config/model.js';
 import { addressKind, flowState, forward, scheduler, serverFlag } from '../../../src/l4/abi.gen.js';
-import type { PoolGeneration } from '../../../src/l4/api.js';
+import type { PoolGeneration, PoolMember } from '../../../src/l4/api.js';
 import { compile, compileSettings, SECOND_CHANCE_MS } from '../../../src/l4/compile.js';
 import { type Contents, emptyContents } from '../../../src/l4/contents.js';
 import { type Change, changes } from '../../../src/l4/map-changes.js';
@@ -116,6 +116,20 @@ t.test('members that only the lease holder knows are compiled too; servers it do
     [3, '10.2.0.22', 0],
   ]);
   t.same([...new Set(contents.services.get('10.1.0.100:80/tcp')?.tables.current)], [1]);
+});
+
+t.test('a drained server keeps its life and loses its entries; the size of the table stays', async (t) => {
+  const [first, second] = samplePool.servers.map(({ name, address, port }) => ({ name, address, port, weight: 1, alive: true }));
+  if (first === undefined || second === undefined) throw new Error('the sample pool has two servers');
+  const compiledWith = (member: Partial<PoolMember>) =>
+    compiled(sampleConfig(), { generations: [{ pool: 'web', generation: 4, members: [{ ...first, ...member }, second] }] });
+  const tableOf = (contents: Contents) => contents.services.get('10.1.0.100:80/tcp')?.tables.current ?? new Uint32Array(0);
+  const drained = compiledWith({ weight: 0, sizeWeight: 1000, state: 'drain' });
+  t.equal(drained.servers.get(1)?.flags, serverFlag.alive, 'flows in progress are served');
+  t.same([...new Set(tableOf(drained))], [2]);
+  t.equal(tableOf(drained).length, tableOf(compiledWith({})).length);
+  const tenth = tableOf(compiledWith({ milliWeight: 100, sizeWeight: 1000 })).filter((slot) => slot === 1).length;
+  t.equal(tenth, 23, 'a tenth of the weight of the other: 1 of 11 entries');
 });
 
 t.test('nothing changed: nothing to write', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Config } from '../../../src/config/model.js';
-import { flowState, nextHopState, recordKind, serverFlag } from '../../../src/l4/abi.gen.js';
-import type { PoolGeneration } from '../../../src/l4/api.js';
+import { flowLayout, flowState, nextHopState, recordKind, recordLayout, serverFlag } from '../../../src/l4/abi.gen.js';
+import type { PoolGeneration, PoolMember } from '../../../src/l4/api.js';
 import { createEngine, type L4Engine } from '../../../src/l4/engine.js';
 import {
   decodeNextHop,
@@ -16,7 +16,7 @@ import {
 import { FakeClock } from '../../support/fake-clock.js';
 import { FakeDataPlane } from '../../support/fake-data-plane.js';
 import { FakeLinks, FakeNeighbours, twoNetworks } from '../../support/fake-network.js';
-import { sampleConfig, samplePool, sampleService } from '../../support/sample-config.js';
+import { sampleConfig, samplePool, sampleServer, sampleService } from '../../support/sample-config.js';
 
 interface Bench {
   engine: L4Engine;
@@ -27,11 +27,11 @@ interface Bench {
   events: { name: string; fields: Record<string, unknown> }[];
 }
 
-async function started(config: Config = sampleConfig(), maps = new FakeDataPlane()): Promise<Bench> {
+async function started(config: Config = sampleConfig(), maps = new FakeDataPlane(), saved: PoolGeneration[] = []): Promise<Bench> {
   const bench = { maps, links: new FakeLinks(), neighbours: new FakeNeighbours(), clock: new FakeClock(), events: [] as Bench['events'] };
   const { links, neighbours, clock, events } = bench;
   const log = { event: (name: string, fields: Record<string, unknown>) => events.push({ name, fields }) };
-  const engine = createEngine({ dataPlane: maps.asDataPlane, config, node: 'lb1', links, neighbours, clock, log: log as never });
+  const engine = createEngine({ dataPlane: maps.asDataPlane, config, node: 'lb1', links, neighbours, clock, log: log as never, saved });
   await engine.start();
   return { ...bench, engine };
 }
@@ -155,6 +155,21 @@ t.test('a restarted daemon goes on with the servers that were alive', async (t) 
   t.match(web(maps), { previousSize: 251 }, 'the second chance is not lost either');
 });
 
+t.test('a restarted daemon begins with what was saved: a drained server gets nothing for a moment', async (t) => {
+  const { maps, engine } = await started();
+  const [be1, be2] = generation(2, 'be1', 'be2').members as [PoolMember, PoolMember];
+  const drained: PoolGeneration = { pool: 'web', generation: 2, members: [{ ...be1, weight: 0, sizeWeight: 1000, state: 'drain' }, be2] };
+  engine.setGenerations([drained]);
+  maps.journal = [];
+  const again = await started(sampleConfig(), maps, [drained, { ...drained, pool: 'gone' }]);
+  t.same(again.engine.generations(), [drained]);
+  t.same(
+    maps.journal.filter((write) => /table|services|servers/.test(write)),
+    [],
+    'nothing is written anew',
+  );
+});
+
 t.test('tables that were caught half-written are written anew', async (t) => {
   const { maps } = await started();
   maps.setTable(0, new Uint32Array(509).fill(2));
@@ -236,7 +251,7 @@ t.test('a foreign claim raises an alarm', async (t) => {
 });
 
 t.test('dsr through a gateway and servers without a route are pointed out, once', async (t) => {
-  const servers = [{ name: 'far', address: '198.51.100.9', port: 80, weight: 1 }];
+  const servers = [sampleServer({ name: 'far', address: '198.51.100.9', port: 80 })];
   const config = sampleConfig({ services: [{ ...sampleService, forward: 'dsr' }], pools: [{ ...samplePool, servers }] });
   const { engine, links, events } = await started(config);
   engine.applyConfig(config);
@@ -270,7 +285,7 @@ t.test('counters by name', async (t) => {
   const counters = engine.counters();
   t.same(counters.services[0]?.traffic, { packetsIn: 11, bytesIn: 1100, packetsOut: 22, bytesOut: 2200, newFlows: 4 });
   t.match(counters.services[0]?.servers, [
-    { server: 'be1', address: '10.2.0.21:8080', alive: true, traffic: { packetsIn: 10 } },
+    { server: 'be1', address: '10.2.0.21:8080', isUsable: true, traffic: { packetsIn: 10 } },
     { server: 'be2', traffic: { newFlows: 1 } },
   ]);
   t.equal(counters.drops.noRecord, 4);
@@ -295,17 +310,18 @@ t.test('flows by filter', async (t) => {
   maps.flows = Array.from({ length: 5000 }, (_, index) =>
     flow(10_000 + index, index % 2 === 0 ? '10.2.0.21' : '10.2.0.22', index === 4999 ? flowState.syn : flowState.established),
   );
-  const ask = async (filter: Parameters<L4Engine['flows']>[0], limit: number) => {
-    let rows: Awaited<ReturnType<L4Engine['flows']>> | null = null;
-    void engine.flows(filter, limit).then((found) => {
-      rows = found;
+  const answer = async <T>(promise: Promise<T>): Promise<T> => {
+    let isThere = false;
+    void promise.finally(() => {
+      isThere = true;
     });
-    while (rows === null) {
+    while (!isThere) {
       clock.advance(0);
       await Promise.resolve();
     }
-    return rows as Awaited<ReturnType<L4Engine['flows']>>;
+    return promise;
   };
+  const ask = (filter: Parameters<L4Engine['flows']>[0], limit: number) => answer(engine.flows(filter, limit));
   t.same(await ask({ state: 'syn' }, 10), [
     {
       protocol: 'tcp',
@@ -323,6 +339,15 @@ t.test('flows by filter', async (t) => {
   t.equal((await ask({ service: 'web' }, 7)).length, 7);
   t.same(await ask({ service: 'other' }, 7), []);
   t.equal((await ask({ client: '192.0.2.7:10001' }, 7)).length, 1);
+
+  const be = (last: number, pool = 'web') => ({ pool, address: `10.2.0.2${last}`, port: 8080 });
+  t.same(await answer(engine.countFlows([be(2), be(1), be(1, 'other'), be(9)])), [2500, 2500, 0, 0]);
+  maps.flows = maps.flows.slice(0, 10).map((record) => {
+    record[recordLayout.flow + flowLayout.state] = flowState.closed;
+    return record;
+  });
+  maps.flows.push(flow(9999, '10.2.0.21', flowState.finClient));
+  t.same(await answer(engine.countFlows([be(1), be(2)])), [1, 0], 'closed on both sides is over');
 });
 
 t.test('a configuration that does not fit leaves the one before in force', async (t) => {

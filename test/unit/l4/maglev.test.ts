@@ -95,6 +95,49 @@ t.test('a server that fails moves its own entries and few of the others', async 
   }
 });
 
+/** Entries that change hands beyond those that the shares ask for, as a part of the table. */
+function needless(before: Uint32Array, after: Uint32Array): number {
+  const [had, has] = [countBySlot(before), countBySlot(after)];
+  const needed = [...has].reduce((sum, [slot, count]) => sum + Math.max(0, count - (had.get(slot) ?? 0)), 0);
+  return (changedEntries(before, after) - needed) / before.length;
+}
+
+t.test('a server that is drained, weighed anew or starts slowly moves little beside its own share', async (t) => {
+  const full = (index: number): MaglevMember => ({ ...member(index, 1000), sizeWeight: 1000 });
+  for (const count of [2, 3, 5, 10, 20, 50]) {
+    const pool = Array.from({ length: count }, (_, index) => full(index));
+    for (const [from, to] of [
+      [1000, 0],
+      [1000, 500],
+      [1000, 100],
+      [1000, 2000],
+      [460, 550],
+    ]) {
+      const table = (victim: number, weight = 0) => maglevTable(pool.map((one, at) => (at === victim ? { ...one, weight } : one)));
+      const moved = pool.map((_, victim) => needless(table(victim, from), table(victim, to)));
+      t.ok(
+        Math.max(...moved) < 0.04,
+        `${count} servers, ${from} to ${to}: at most ${(100 * Math.max(...moved)).toFixed(1)} % without need`,
+      );
+    }
+  }
+  t.equal(maglevSize([{ weight: 0, sizeWeight: 1000 }, full(1), full(2)]), maglevSize([full(0), full(1), full(2)]), 'the size stays');
+  t.not(maglevSize([{ weight: 0 }, full(1), full(2)]), maglevSize([full(0), full(1), full(2)]), 'which is why it is told');
+});
+
+t.test('the widest weights: the share of each is right within what the table can show', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 256_000 }), { minLength: 1, maxLength: 8 }), (weights) => {
+      const table = maglevTable(weights.map((weight, index) => ({ ...member(index, weight), sizeWeight: 1000 })));
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const counts = countBySlot(table);
+      if (total === 0) return table.length === 0;
+      return weights.every((weight, index) => Math.abs((counts.get(index + 1) ?? 0) - (table.length * weight) / total) <= 2);
+    }),
+    { numRuns: 100, seed: 3 },
+  );
+});
+
 t.test('one table, fixed for all time: nodes of different versions must agree', async (t) => {
   t.same([...maglevTable(members(1, 2, 3)).subarray(0, 24)], [2, 2, 3, 2, 1, 3, 2, 2, 3, 2, 2, 1, 2, 2, 2, 2, 2, 2, 2, 1, 3, 3, 3, 3]);
 });

@@ -32,6 +32,21 @@ t.test('in one round everybody has the turns of its weight, whatever the order o
   );
 });
 
+t.test('smooth: at no moment of a round is anybody a turn ahead of its share, or two behind', async () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 8 }), (weights) => {
+      const total = weights.reduce((sum, weight) => sum + weight, 0);
+      const had = weights.map(() => 0);
+      return [...roundRobinTable(members(...weights))].every((slot, turn) => {
+        had[slot - 1] = (had[slot - 1] ?? 0) + 1;
+        const ahead = weights.map((weight, index) => (had[index] ?? 0) - ((turn + 1) * weight) / total);
+        return ahead.every((turns) => turns < 1 && turns > -2);
+      });
+    }),
+    { numRuns: 300 },
+  );
+});
+
 t.test('a round stays short, and the lightest server keeps a turn', async (t) => {
   const table = roundRobinTable(members(1, 65_536, 32_768));
   t.ok(table.length <= MAX_ROUND_LENGTH);

@@ -3,7 +3,7 @@ import type { Config } from '../../../src/config/model.js';
 import { addressKind } from '../../../src/l4/abi.gen.js';
 import { type Contents, emptyContents } from '../../../src/l4/contents.js';
 import { assignSlots } from '../../../src/l4/slots.js';
-import { sampleConfig, samplePool, sampleService } from '../../support/sample-config.js';
+import { sampleConfig, samplePool, sampleServer, sampleService } from '../../support/sample-config.js';
 
 const assign = (config: Config, present: Contents = emptyContents, reserved: number[] = []) =>
   assignSlots(config, new Map(), present, new Set(reserved));
@@ -67,7 +67,7 @@ t.test('more than the data plane has room for is a configuration error', async (
   t.throws(() => assign(sampleConfig({ virtualRouters })), { code: 'LIMIT_EXCEEDED', source: 'config', retryable: false });
   const services = Array.from({ length: 8192 }, (_, index) => ({ ...sampleService, name: `s${index}`, port: index + 1 }));
   t.throws(() => assign(sampleConfig({ services: services.slice(0, 4097) })), { message: /services/ });
-  const servers = Array.from({ length: 20 }, (_, index) => ({ name: `be${index}`, address: `10.2.0.${index}`, port: 80, weight: 1 }));
+  const servers = Array.from({ length: 20 }, (_, index) => sampleServer({ name: `be${index}`, address: `10.2.0.${index}`, port: 80 }));
   t.throws(() => assign(sampleConfig({ services: services.slice(0, 820), pools: [{ ...samplePool, servers }] })), {
     message: /servers.*16383/,
   });

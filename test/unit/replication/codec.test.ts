@@ -28,11 +28,28 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   byteOrder: fc.constantFrom('little', 'big'),
   software: name,
 });
-const member = fc.record({ name, address: name, port: natural, weight: natural, alive: fc.boolean() });
+const adminState = fc.constantFrom('ready' as const, 'drain' as const, 'disable' as const);
+const member = fc.record(
+  {
+    ...{ name, address: name, port: natural, weight: natural, alive: fc.boolean() },
+    ...{ milliWeight: natural, sizeWeight: natural, state: adminState, up: fc.boolean(), slowStartMs: natural },
+  },
+  { requiredKeys: ['name', 'address', 'port', 'weight', 'alive'] },
+);
+const overridePlace = { pool: name, server: name, origin: fc.record({ stamp: natural, node: name, by: name, why: reason }) };
+const override = fc.oneof(
+  fc.record({ ...overridePlace, about: fc.constant('state' as const), value: fc.option(adminState) }),
+  fc.record({
+    ...overridePlace,
+    about: fc.constant('weight' as const),
+    value: fc.option(fc.oneof(fc.record({ weight: natural }), fc.record({ percent: natural }))),
+  }),
+);
 const generation = fc.record({ pool: name, generation: natural, members: fc.array(member, { maxLength: 3 }) });
 const peerInterface = fc.record({ name, mac: fc.constantFrom('02:00:00:00:01:0a', 'ff:ff:ff:ff:ff:ff'), addresses: names });
 const control: fc.Arbitrary<ControlMessage> = fc.oneof(
   fc.record({ type: fc.constant('pools' as const), generations: fc.array(generation, { maxLength: 3 }) }),
+  fc.record({ type: fc.constant('overrides' as const), overrides: fc.array(override, { maxLength: 3 }) }),
   fc.record({ type: fc.constant('nextHops' as const), addresses: names }),
   fc.record({ type: fc.constant('holding' as const), routers: names }),
   fc.record({ type: fc.constant('takeOver' as const), routers: names, reason }),
@@ -185,6 +202,36 @@ const BAD: { what: string; message: Buffer; reason: DecodeReason }[] = [
       '{"type":"pools","generations":[{"pool":"p","generation":1,"members":[{"name":"a","address":"b","weight":1,"alive":true}]}]}',
       1,
     ),
+    reason: 'badShape',
+  },
+  ...['"state":"off"', '"state":null', '"milliWeight":-1', '"up":1', '"slowStartMs":0.5'].map((wrong) => ({
+    what: `a member with ${wrong}`,
+    message: json(
+      4,
+      `{"type":"pools","generations":[{"pool":"p","generation":1,"members":[{"name":"a","address":"b","port":1,"weight":1,"alive":true,${wrong}}]}]}`,
+      1,
+    ),
+    reason: 'badShape' as const,
+  })),
+  ...[
+    '"about":"name","value":"drain"',
+    '"about":"state","value":"off"',
+    '"about":"state"',
+    '"about":"weight","value":5',
+    '"about":"weight","value":{"weight":-5}',
+    '"about":"weight","value":{"percent":"5"}',
+  ].map((wrong) => ({
+    what: `an override with ${wrong}`,
+    message: json(
+      4,
+      `{"type":"overrides","overrides":[{"pool":"p","server":"s","origin":{"stamp":1,"node":"a","by":"","why":""},${wrong}}]}`,
+      1,
+    ),
+    reason: 'badShape' as const,
+  })),
+  {
+    what: 'an override without an origin',
+    message: json(4, '{"type":"overrides","overrides":[{"pool":"p","server":"s","about":"state","value":"drain"}]}', 1),
     reason: 'badShape',
   },
   {

@@ -1,0 +1,80 @@
+/**
+ * What a node does about pools: servers are checked, commanded, and put in force, and what came of it is kept and said. Wiring only.
+ */
+import type { Config } from '../config/model.js';
+import type { HealthChecker } from '../health/checker.js';
+import type { L4Engine } from '../l4/engine.js';
+import { isUsable } from '../l4/pool-members.js';
+import type { Replication } from '../replication/api.js';
+import type { Clock } from '../system/clock.js';
+import type { Log } from '../telemetry/log.js';
+import type { Chronicle } from './chronicle.js';
+import type { PeersView } from './peers-view.js';
+import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
+import type { Roles } from './roles.js';
+import { createServerAdmin, type ServerAdmin } from './server-admin.js';
+import { wordText } from './server-command.js';
+import { loadOverrides, loadPools, type StateDir, saveOverrides, savePools } from './state-dir.js';
+
+export interface NodePoolsOptions {
+  config: Config;
+  node: string;
+  clock: Clock;
+  log: Pick<Log, 'event'>;
+  stateDir: StateDir;
+  engine: Pick<L4Engine, 'generations' | 'setGenerations' | 'countFlows'>;
+  health: Pick<HealthChecker, 'status'>;
+  peersView: PeersView;
+  chronicle: Pick<Chronicle, 'ordered'>;
+  /** These are made later than this. */
+  replication(): Pick<Replication, 'broadcast' | 'send' | 'peers'>;
+  roles(): Pick<Roles, 'held'>;
+  onError(error: unknown): void;
+}
+
+export interface NodePools {
+  pools: PoolKeeper;
+  servers: ServerAdmin;
+}
+
+export function createNodePools(options: NodePoolsOptions): NodePools {
+  const { config, node, clock, log, stateDir, engine, health, peersView, chronicle, replication, roles, onError } = options;
+  const servers = createServerAdmin({
+    ...{ config, node, clock, log, replication, onError },
+    saved: loadOverrides(stateDir),
+    save: (overrides) => saveOverrides(stateDir, overrides),
+    generations: () => pools.current(),
+    holderOf: (router) => (roles().held().has(router) ? node : peersView.holderOf(router)),
+    countFlows: (named) => engine.countFlows(named.map(({ pool, server }) => ({ ...server, pool: pool.name }))),
+    onChange: () => pools.review(roles().held()),
+    onWord: (word) => {
+      const { pool, server, origin } = word;
+      chronicle.ordered({ pool, server, change: wordText(word), node: origin.node, by: origin.by, why: origin.why });
+    },
+  });
+  const pools = createPoolKeeper({
+    ...{ config, clock, onError },
+    saved: [...loadPools(stateDir), ...engine.generations()],
+    intentOf: servers.intentOf,
+    healthOf: (pool, server) => health.status(pool, server)?.state ?? 'unknown',
+    heldBy: (peer) => peersView.heldBy(peer),
+    broadcast: (message, timeoutMs) => replication().broadcast(message, timeoutMs),
+    activate: (generations) => {
+      engine.setGenerations(generations);
+      for (const { pool, generation, members } of generations) {
+        const alive = members.filter((member) => member.alive).map((member) => member.name);
+        const usable = members.filter(isUsable).map((member) => member.name);
+        log.event('pool.generation', { pool, generation, alive, usable, reason: 'changed' });
+      }
+    },
+    save: (generations) => savePools(stateDir, generations),
+  });
+  engine.setGenerations(pools.current());
+  // The next daemon begins with it: the maps do not tell weights, and nobody drained may get a flow meanwhile.
+  try {
+    savePools(stateDir, pools.current());
+  } catch (error) {
+    onError(error);
+  }
+  return { pools, servers };
+}

@@ -1,0 +1,95 @@
+/**
+ * A server in maintenance, with real traffic: drained on the backup node, it keeps its connections and gets no new ones, through a crash of
+ * the active node, a restart of the daemon and on a node without memory; enabled again, it gets its share.
+ */
+import t from 'tap';
+import type { ServerStatus } from '../../src/control/status.js';
+import { tandemCommand } from '../support/lab/command-line.js';
+import { crashNode } from '../support/lab/faults.js';
+import { labIsImpossible, startCluster } from '../support/lab/fixture.js';
+import { waitFor } from '../support/lab/wait-for.js';
+import { natConnections, startLoad } from '../support/lab/workload.js';
+
+const CONNECTIONS = 60;
+const FINISH_LIMIT_MS = 15_000;
+const OTHERS = ['be2', 'be3'];
+
+const impossible = labIsImpossible();
+if (impossible !== null) t.plan(0, impossible);
+else {
+  t.test('drained on the backup, failed over, restarted, learnt anew, enabled', async (t) => {
+    const { lab, tandem, active, backup } = await startCluster(t);
+    const load = await startLoad(lab);
+    const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6;
+    const startMs = nowMs();
+    const open = async (group: string): Promise<void> => {
+      const { established } = await load.call('open', { group, ...natConnections(CONNECTIONS) });
+      t.equal(established, CONNECTIONS, `connections of "${group}"`);
+    };
+    const finish = (group: string) => load.call('finish', { group, limitMs: FINISH_LIMIT_MS, faultMs: startMs, youngMs: 0 });
+    const be1On = async (node: string): Promise<ServerStatus | undefined> =>
+      (await tandem.status(node)).pools.find(({ name }) => name === 'echo')?.servers.find(({ name }) => name === 'be1');
+    const flowsOfBe1 = async (node: string) => (await tandem.flows(node, '?service=echo&server=be1&limit=1000')).length;
+    const command = (node: string, ...words: string[]) => tandemCommand(lab, tandem, node, 'servers', ...words);
+    const drained = {
+      state: 'drain',
+      weight: 0,
+      configuredWeight: 1,
+      alive: true,
+      usable: false,
+      override: { state: 'drain', node: backup },
+    };
+
+    await open('old');
+    const before = await flowsOfBe1(active);
+    t.ok(before > 0, 'be1 had a share');
+    t.match(await command(backup, 'drain', 'echo/be1', '--why', 'new kernel'), {
+      status: 0,
+      stdout: /^echo\/be1: drain \(configured: ready\), weight 1\nin force; known to lb[12], lb[12]\n$/,
+    });
+    for (const node of [active, backup]) t.match(await be1On(node), drained, node);
+    await open('meanwhile');
+    t.equal(await flowsOfBe1(active), before, 'no new connection to be1, and no old one less');
+    await waitFor(
+      'the flows on the backup',
+      async () => (await tandem.flows(backup, '?service=echo&limit=1000')).length === 2 * CONNECTIONS,
+    );
+    t.match(await command(backup, 'drain', 'echo/be1', '--wait', '--timeout', '0s'), {
+      status: 1,
+      stderr: `flows left after 0s: echo/be1 ${before}`,
+    });
+
+    await crashNode(lab, active);
+    await waitFor('the backup to take over', () => tandem.isActive(backup));
+    t.match(await be1On(backup), drained, 'still, after the failover');
+    tandem.daemon(backup).kill('SIGKILL');
+    await waitFor('the daemon to be gone', () => !tandem.daemon(backup).isRunning());
+    await tandem.startNode(backup);
+    t.match(await waitFor('the daemon to answer', () => be1On(backup)), drained, 'still, after a restart without any peer');
+    await open('failed over');
+    t.equal(await flowsOfBe1(backup), before);
+
+    await tandem.recover(active, 'crash');
+    await waitFor(
+      'the node without memory to learn it',
+      async () => (await be1On(active).catch(() => undefined))?.override?.node === backup,
+    );
+    t.match(await be1On(active), drained);
+    await waitFor('both to be in sync', async () => (await tandem.status(backup)).peers.every((peer) => peer.inSync));
+    t.match(await command(active, 'enable', 'echo/be1'), { status: 0, stdout: /in force; known to/ });
+    await open('enabled');
+    t.match(await be1On(backup), { state: 'ready', weight: 1, usable: true, override: { state: 'ready', node: active } });
+
+    for (const group of ['old', 'meanwhile', 'failed over', 'enabled']) {
+      const report = await finish(group);
+      t.match(report, { established: CONNECTIONS, alive: CONNECTIONS, reset: 0, corrupted: 0 }, `"${group}" are all alive`);
+      const expected = group === 'old' || group === 'enabled' ? ['be1', ...OTHERS] : OTHERS;
+      t.same(Object.keys(report.servers).sort(), expected, `servers of "${group}"`);
+    }
+    await load.call('closeAll', null);
+    const holder = (await tandem.isActive(backup)) ? backup : active;
+    t.match(await command(holder, 'drain', 'echo/be1', '--wait', '--timeout', '30s'), { status: 0, stdout: /no flows are left/ });
+    const { stdout } = await tandemCommand(lab, tandem, backup, 'history');
+    t.match(stdout, new RegExp(`server echo/be1: state ready, by .* on ${active}`));
+  });
+}

@@ -1,0 +1,52 @@
+/** What the status says of servers: the generation in force, the commands, this node's checks. */
+import t from 'tap';
+import { buildStatus, type StatusSources } from '../../../src/control/status-builder.js';
+import type { PoolGeneration, ServerOverride } from '../../../src/replication/api.js';
+import { sampleConfig, samplePool, sampleServer } from '../../support/sample-config.js';
+
+const servers = [...samplePool.servers, sampleServer({ name: 'spare', address: '10.2.0.23', weight: 2, backup: true, state: 'drain' })];
+const config = sampleConfig({ pools: [{ ...samplePool, servers, slowStartMs: 10_000 }] });
+const origin = (stamp: number, node: string) => ({ stamp, node, by: 'ops', why: '' });
+const state: ServerOverride = { pool: 'web', server: 'be1', about: 'state', value: 'ready', origin: origin(5, 'lb1') };
+const weight: ServerOverride = { pool: 'web', server: 'be1', about: 'weight', value: { percent: 50 }, origin: origin(6, 'lb2') };
+
+function poolOf(members: PoolGeneration['members']) {
+  const sources = {
+    ...{ version: '1', config, node: 'lb1', startedAtWallMs: 0, pinDir: '', isInSync: true, isHeartbeatConnected: true },
+    readiness: { compiledAt: null, ready: true, reason: '' },
+    roles: { routers: () => [], process: () => ({ pid: 1, realtime: true }), beats: () => null },
+    dataPlane: { isAttached: () => true, memoryBytes: () => 0 },
+    engine: { counters: () => ({ services: [], drops: {}, flows: [] }), steered: () => [], foreignClaims: () => [] },
+    ...{ interfaces: [], peers: [], chronicle: { history: { waiting: 0, dropped: 0 }, notify: [] }, metricsAddress: '' },
+    health: { status: () => undefined },
+    pools: [{ pool: 'web', generation: 4, members }],
+    servers: { overridden: (_pool: string, server: string) => (server === 'be1' ? { state, weight } : { state: null, weight: null }) },
+    tracker: { results: () => null, status: () => [] },
+    switchovers: { counts: { done: 0, refused: 0, returned: 0 }, last: null, drillSinceWallMs: null },
+  } as unknown as StatusSources;
+  return buildStatus(sources).pools[0];
+}
+
+t.test('servers: weight in force, state, command, slow start', async (t) => {
+  const place = { address: '10.2.0.21', port: 8080 };
+  const pool = poolOf([
+    { name: 'be1', ...place, weight: 1, milliWeight: 140, sizeWeight: 1000, alive: true, slowStartMs: 2500 },
+    { name: 'be2', ...place, weight: 1, alive: false },
+  ]);
+  t.match(pool, { name: 'web', generation: 4 });
+  t.match(pool?.servers, [
+    {
+      name: 'be1',
+      state: 'ready',
+      weight: 0.14,
+      configuredWeight: 1,
+      backup: false,
+      override: { state: 'ready', weight: '50%', node: 'lb2', by: 'ops', why: '' },
+      slowStartMs: 2500,
+      alive: true,
+      usable: true,
+    },
+    { name: 'be2', state: 'ready', weight: 1, override: null, slowStartMs: null, alive: false, usable: false },
+    { name: 'spare', state: 'drain', weight: 0, configuredWeight: 2, backup: true, alive: false, usable: false },
+  ]);
+});
