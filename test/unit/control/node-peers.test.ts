@@ -32,7 +32,7 @@ class Node {
     });
     this.peers = createNodePeers({
       ...{ config, clock, log, replication, servers: this.admin, peersView: createPeersView(clock), beatKey: '0'.repeat(32) },
-      ...{ latestBeat: () => 0n, onChange: () => undefined },
+      ...{ latestBeat: () => 0n, savePeerKeys: () => undefined, onChange: () => undefined },
       links: { facts: () => ({ links: [], routes: [] }) },
       engine: { localNextHops: () => [], setRemoteNextHops: () => undefined },
       pools: { announced: () => undefined, decided: () => [], holdersChanged: () => undefined },
