@@ -118,7 +118,7 @@ else {
       );
       const { stdout } = await cli(cluster, active, 'servers');
       t.match(stdout, /^Pool echo \(maglev, generation \d+\)\n/);
-      t.match(stdout, new RegExp(`be1 +${server('be1')}:${PORTS.echo} +1 +up `));
+      t.match(stdout, new RegExp(`be1 +${server('be1')}:${PORTS.echo} +ready +1 +up `));
       t.match(await cli(cluster, active, 'servers', '--pool', 'eco'), { status: 1, stderr: /no pool is named "eco"; there are: echo, / });
     });
 
