@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { type Observation, observe } from './observations.js';
 import { parsePcap } from './pcap.js';
 import { PORTS } from './plan.js';
+import { processState } from './processes.js';
 import { waitFor } from './wait-for.js';
 
 export interface Capture {
@@ -54,6 +55,8 @@ export async function startCapture({ namespace, file, ports }: CaptureOptions): 
     pid: child.pid ?? -1,
     file,
     stop: async () => {
+      // On a busy machine frames of a moment ago may still wait for it, and its end would lose them. It sleeps when none do.
+      await waitFor('tcpdump to have read everything', () => processState(child.pid ?? -1) !== 'R', { everyMs: 1 });
       child.kill('SIGINT');
       await ended;
       const dropped = Number(/(\d+) packets? dropped by kernel/.exec(said)?.[1] ?? 0);
