@@ -139,6 +139,7 @@ function serverStatus(
     alive: server.alive,
     reason: health?.reason ?? 'no health check is configured',
     sinceWallMs: health?.sinceWallMs ?? 0,
+    advice: health?.advice ?? null,
     nextHop: rows.some((row) => row.nextHop === 'resolved') ? 'resolved' : 'unresolved',
     traffic: rows.map((row) => row.traffic).reduce(add, noTraffic()),
   };

@@ -59,6 +59,7 @@ export const events = {
 
   'server.up': { level: 'info', message: 'server is up', fields: ['pool', 'server', 'reason'] },
   'server.down': { level: 'warn', message: 'server is down', fields: ['pool', 'server', 'reason'] },
+  'server.advice': { level: 'info', message: 'the agent of a server asks for a change', fields: ['pool', 'server', 'reason'] },
   'pool.generation': { level: 'info', message: 'pool generation is in force', fields: ['pool', 'generation', 'alive', 'reason'] },
   'track.up': { level: 'info', message: 'something tracked is as it should be again', fields: ['router', 'kind', 'name', 'reason'] },
   'track.down': { level: 'warn', message: 'something tracked failed', fields: ['router', 'kind', 'name', 'reason'] },
