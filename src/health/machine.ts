@@ -1,7 +1,8 @@
 /**
  * The check of one server: when to probe, and what `rise` good or `fall` bad results in a row mean. Pure. The first result decides at
  * once, because until then nothing is known; after that one lucky or unlucky probe changes nothing. A wake that comes much too late says
- * something about this process (it was paused), not about the server: that probe counts for nothing.
+ * something about this process (it was paused), not about the server: that probe counts for nothing. How soon the next probe comes depends
+ * on what is known: results that contradict it are followed up fast, a server that is down may be left in peace.
  */
 import type { HealthCheckConfig } from '../config/model.js';
 import type { Monotonic } from '../system/clock.js';
