@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { routerOf } from './check-services.js';
+import { resolveHealthCheck } from './health-model.js';
 import type { Config, NodeConfig, ServiceConfig } from './model.js';
 import type { ConfigDocument } from './schema.js';
 import { resolveTrack, type TrackDocument } from './track-schema.js';
@@ -16,6 +17,7 @@ export const NODE_PLACEHOLDER = '{node}';
 export function buildConfig(document: ConfigDocument, file: string, node: string | undefined): Config {
   const { tls, ...replication } = document.cluster.replication;
   const locate = (path: string): string => resolve(dirname(file), named(path, node));
+  const places = { locate, named: (word: string): string => named(word, node) };
   return {
     ...document,
     file,
@@ -31,6 +33,7 @@ export function buildConfig(document: ConfigDocument, file: string, node: string
       track: router.track.map((tracked) => resolveTrack(forNode(tracked, node))),
     })),
     notify: document.notify.map((hook) => ({ ...hook, command: hook.command.map((word) => named(word, node)) })),
+    pools: document.pools.map((pool) => ({ ...pool, healthCheck: pool.healthCheck && resolveHealthCheck(pool.healthCheck, places) })),
     services: document.services.map(
       (service): ServiceConfig => ({ ...service, virtualRouter: routerOf(document.virtualRouters, service.address)?.name ?? '' }),
     ),

@@ -1,6 +1,7 @@
 /**
  * Cross-checks of services, pools and servers: what would send packets into the void, or back past the node. Pure.
  */
+import { checkHealth, checkHealthOfUdp } from './check-health.js';
 import { MAX_SERVER_SLOTS, MAX_SERVICES_PER_ENDPOINT } from './limits.js';
 import { suggestion } from './nearest.js';
 import { checkUnique, type Report } from './report.js';
@@ -95,13 +96,9 @@ function checkNat(config: ConfigDocument, service: Service, pool: Pool, router: 
 }
 
 function checkUdp(config: ConfigDocument, service: Service, pool: Pool, path: Path, report: Report): void {
-  if (pool.healthCheck?.type !== 'http' || pool.healthCheck.port !== null) return;
+  if (pool.healthCheck === null) return;
   const at: Path = ['pools', config.pools.indexOf(pool), 'healthCheck'];
-  report.error(
-    [...at, 'type'],
-    'value',
-    `service "${service.name}" (${String(path.join('.'))}) is UDP: an http check of its servers needs a \`port\` on which they speak HTTP`,
-  );
+  checkHealthOfUdp(pool.healthCheck, at, `"${service.name}" (${String(path.join('.'))})`, report);
 }
 
 function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Report): void {
@@ -120,15 +117,7 @@ function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Repor
       );
   });
   checkUsable(pool, servers, report);
-  const check = pool.healthCheck;
-  if (check !== null && check.timeoutMs > check.intervalMs) {
-    report.error(
-      [...path, 'healthCheck', 'timeout'],
-      'value',
-      `timeout (${check.timeoutMs} ms) is longer than interval (${check.intervalMs} ms); checks of one server must not overlap`,
-    );
-  }
-  checkHttpKeys(pool, path, report);
+  if (pool.healthCheck !== null) checkHealth(pool.healthCheck, [...path, 'healthCheck'], report);
   if (!config.services.some((service) => service.pool === pool.name))
     report.warning([...path, 'name'], 'value', `no service uses pool "${pool.name}"`);
 }
@@ -144,20 +133,6 @@ function checkUsable(pool: Pool, servers: Path, report: Report): void {
       'key',
       `every server of pool "${pool.name}" is a backup, of nobody; take \`backup\` away from those that serve ordinarily`,
     );
-}
-
-/** Keys of the other type would be ignored silently. */
-function checkHttpKeys(pool: Pool, path: Path, report: Report): void {
-  const check = pool.healthCheck;
-  if (check === null || check.type === 'http') return;
-  const http: [string, boolean][] = [
-    ['path', check.path !== '/'],
-    ['body', check.body !== null],
-    ['host', check.host !== null],
-  ];
-  for (const [name, isWritten] of http) {
-    if (isWritten) report.error([...path, 'healthCheck', name], 'key', `"${name}" has no meaning for a tcp check; add \`type: http\``);
-  }
 }
 
 /** A reply is told by its server's address and port: only so many services can share one. */

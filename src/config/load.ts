@@ -73,11 +73,12 @@ function checkNodeName(nodes: readonly string[], node: string | undefined, sourc
   problems.push(source.problem('error', ['cluster', 'nodes'], 'key', `no node "${node}"; ${suggestion(node, nodes, 'nodes')}`));
 }
 
-/** TLS files that are not there. At run they stop the node; `tandem check` warns, because it may run elsewhere. */
+/** Files that the configuration names and that are not there. At run they stop the node; `tandem check` warns, because it may run elsewhere. */
 export function missingFiles(loaded: LoadedConfig, severity: Problem['severity']): Problem[] {
+  const isMissing = (file: string): boolean => !file.includes(NODE_PLACEHOLDER) && !existsSync(file);
   const { tls } = loaded.config.cluster.replication;
-  return (['ca', 'cert', 'key'] as const)
-    .filter((name) => !tls[name].includes(NODE_PLACEHOLDER) && !existsSync(tls[name]))
+  const ofCluster = (['ca', 'cert', 'key'] as const)
+    .filter((name) => isMissing(tls[name]))
     .map((name) =>
       loaded.source.problem(
         severity,
@@ -86,4 +87,10 @@ export function missingFiles(loaded: LoadedConfig, severity: Problem['severity']
         `${name} file ${tls[name]} is not there; \`tandem pki init\` makes the files of all nodes`,
       ),
     );
+  const ofChecks = loaded.config.pools.flatMap(({ healthCheck }, i) =>
+    healthCheck !== null && 'ca' in healthCheck && healthCheck.ca !== null && isMissing(healthCheck.ca)
+      ? [loaded.source.problem(severity, ['pools', i, 'healthCheck', 'ca'], 'value', `ca file ${healthCheck.ca} is not there`)]
+      : [],
+  );
+  return [...ofCluster, ...ofChecks];
 }

@@ -3,10 +3,11 @@
  * schema.ts (one source); what is written here is what build.ts adds: nodes as a numbered list sorted by name, absolute file names, and
  * the virtual router of each service. Everything else keeps the order of the file, which is the same on every node.
  */
+import type { HealthCheckConfig } from './health-model.js';
 import type { ConfigDocument } from './schema.js';
 import type { TrackConfig } from './track-schema.js';
 
-export type { TrackConfig };
+export type { HealthCheckConfig, TrackConfig };
 
 type DocumentCluster = ConfigDocument['cluster'];
 type DocumentService = ConfigDocument['services'][number];
@@ -28,11 +29,9 @@ export type VirtualRouterConfig = Omit<ConfigDocument['virtualRouters'][number],
 /** `virtualRouter`: name of the one whose address it listens on. */
 export type SyncGroupConfig = ConfigDocument['syncGroups'][number];
 export type ServiceConfig = DocumentService & { virtualRouter: string };
-export type PoolConfig = ConfigDocument['pools'][number];
+export type PoolConfig = Omit<ConfigDocument['pools'][number], 'healthCheck'> & { healthCheck: HealthCheckConfig | null };
 export type SchedulerName = PoolConfig['scheduler'];
 export type ServerConfig = PoolConfig['servers'][number];
-/** `status`: every accepted status. `body`, `host`, `port`: null means any body, the server's address, the server's port. */
-export type HealthCheckConfig = NonNullable<PoolConfig['healthCheck']>;
 export type NotifyConfig = ConfigDocument['notify'][number];
 export type MetricsConfig = ConfigDocument['metrics'];
 

@@ -26,8 +26,8 @@ Errors: an unknown pool or node; a \`listen\` address that no virtual router has
 twice on one interface and in one address family; addresses of two families in one virtual router; an IPv6 virtual router whose first
 address is not link-local; what version 2 cannot say (IPv6, parts of a second), and what version 3 cannot (more than 40.95s); a node without priority, equal priorities, or priorities so near that two backups would wake within a millisecond of
 each other; an interface that is not in \`dataPlane.interfaces\`; an address with two owners; a server at a virtual address; a \`dsr\` server
-on another port than its service; a key of \`track\` that its kind does not know, or one it needs and has not; a program that is no
-absolute path; a check whose timeout exceeds its interval; an \`http\` check of a UDP service without \`port\`; more than
+on another port than its service; a key of \`track\` that its kind does not know, or one it needs and has not, and likewise of \`healthCheck\` and
+its type; a program that is no absolute path; a check whose timeout exceeds its interval; a check over TCP of a UDP service without \`port\`; more than
 eight services on one server address and port.
 
 Warnings: a \`nat\` service whose servers seem to share the network of the VIP (their replies would bypass the node), or whose virtual router

@@ -4,6 +4,7 @@
  * Only what one value can say about itself is checked here; relations between values are cross-checks.ts.
  */
 import { z } from 'zod';
+import { healthSchema } from './health-schema.js';
 import { choice, flag, key, list, text } from './keys.js';
 import * as limits from './limits.js';
 import { notifySchema } from './notify-schema.js';
@@ -321,67 +322,6 @@ const serverSchema = z
   })
   .transform(({ address: where, ...rest }) => ({ ...rest, ...where }));
 
-const STATUS_ERROR = 'expected a status such as 200 or a range such as 200-399';
-const statusSchema = z.union([integer(100, 599), z.string().regex(/^[1-5][0-9]{2}(-[1-5][0-9]{2})?$/, { error: STATUS_ERROR })], {
-  error: STATUS_ERROR,
-});
-
-function expandStatuses(items: (number | string)[]): number[] {
-  const all = items.flatMap((item) => {
-    const [first = 0, last = first] = String(item).split('-').map(Number);
-    return Array.from({ length: Math.max(0, last - first + 1) }, (_, i) => first + i);
-  });
-  return [...new Set(all)].sort((a, b) => a - b);
-}
-
-const healthCheckSchema = z
-  .strictObject({
-    type: key(choice(['tcp', 'http']).prefault('tcp'), {
-      text: '`tcp`: connects. `http`: asks for `path`.',
-      why: 'works for every TCP service',
-    }),
-    interval: key(duration({ minMs: 50 }).prefault('5s'), {
-      text: 'Time between two checks of a server.',
-      why: 'each node checks each server',
-    }),
-    timeout: key(duration({ minMs: 10 }).prefault('3s'), {
-      text: 'A check that takes longer has failed; not above `interval`.',
-      why: 'below the interval',
-    }),
-    rise: key(integer(1, 100).prefault(2), { text: 'Good checks in a row that bring a server up.', why: 'one lucky answer is not enough' }),
-    fall: key(integer(1, 100).prefault(3), {
-      text: 'Failed checks in a row that take a server down.',
-      why: 'one lost packet is not enough',
-    }),
-    path: key(
-      z
-        .string({ error: 'expected a path that starts with /' })
-        .regex(/^\/[\x21-\x7e]*$/, { error: 'expected a path that starts with /' })
-        .prefault('/'),
-      { text: 'Path of the request (http).', why: 'the start page' },
-    ),
-    status: key(
-      z
-        .array(statusSchema, { error: 'expected a list such as [200, 204] or [200-399]' })
-        .min(1, { error: 'accept at least one status' })
-        .prefault(['200-399'])
-        .transform(expandStatuses),
-      { text: 'Accepted statuses (http), numbers or ranges.', why: 'success and redirects, as HAProxy does', example: ['200-299', 401] },
-    ),
-    body: key(orNull(text('a text')), {
-      text: 'Text that the first 64 KiB of the body must contain (http).',
-      why: 'any body',
-      example: 'healthy',
-    }),
-    host: key(orNull(z.string({ error: 'expected a host name' }).regex(/^[A-Za-z0-9.:_-]+$/, { error: 'expected a host name' })), {
-      text: 'Host header (http).',
-      why: "the server's address",
-      example: 'shop.example',
-    }),
-    port: key(orNull(port()), { text: 'Port that is asked.', why: "the server's own", example: 8081 }),
-  })
-  .transform(({ interval, timeout, ...rest }) => ({ ...rest, intervalMs: interval, timeoutMs: timeout }));
-
 const poolSchema = z
   .strictObject({
     name: key(name(), { text: 'Name of the pool.', example: 'web' }),
@@ -392,7 +332,7 @@ const poolSchema = z
     servers: key(z.array(serverSchema, { error: 'expected a list of servers' }).min(1, { error: 'a pool needs at least one server' }), {
       text: 'The servers.',
     }),
-    healthCheck: key(orNull(healthCheckSchema), {
+    healthCheck: key(orNull(healthSchema), {
       text: 'How servers are checked.',
       why: 'without it every server counts as up',
       example: { type: 'tcp' },

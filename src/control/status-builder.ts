@@ -163,10 +163,11 @@ function commanded(
   return { state: state?.value ?? server.state, ...configured, override: { state: state?.value ?? null, weight: text, node, by, why } };
 }
 
-const checked = (health: ReturnType<HealthChecker['status']>): Pick<ServerStatus, 'health' | 'reason' | 'sinceWallMs'> => ({
+const checked = (health: ReturnType<HealthChecker['status']>): Pick<ServerStatus, 'health' | 'reason' | 'sinceWallMs' | 'advice'> => ({
   health: health?.state ?? 'unchecked',
   reason: health?.reason ?? 'no health check is configured',
   sinceWallMs: health?.sinceWallMs ?? 0,
+  advice: health?.advice ?? null,
 });
 
 const noTraffic = (): Traffic => ({ packetsIn: 0, bytesIn: 0, packetsOut: 0, bytesOut: 0, newFlows: 0 });

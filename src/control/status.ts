@@ -1,6 +1,7 @@
 /**
  * What `GET /v1/status` on the admin socket answers and `tandem status --json` prints. Types only; additive changes.
  */
+import type { ServerAdvice } from '../health/probe.js';
 import type { AdminState, FlowRow, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
 import type { TrackedStatus } from '../tracking/tracker.js';
@@ -96,6 +97,8 @@ export interface ServerStatus {
   usable: boolean;
   reason: string;
   sinceWallMs: number;
+  /** What the agent on the server asks for; null: nothing, or no agent is asked. */
+  advice: ServerAdvice | null;
   nextHop: 'resolved' | 'unresolved';
   traffic: Traffic;
 }

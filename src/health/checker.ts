@@ -6,7 +6,7 @@ import type { HealthCheckConfig, PoolConfig, ServerConfig } from '../config/mode
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import { type CheckEffect, type CheckEvent, type CheckState, type HealthState, initialCheck, nextDeadline, stepCheck } from './machine.js';
-import { type CancelProbe, type Probe, probe as realProbe } from './probes.js';
+import { type CancelProbe, type Probe, type ProbeTarget, probe as realProbe, type ServerAdvice } from './probe.js';
 
 export interface HealthChange {
   pool: string;
@@ -23,6 +23,8 @@ export interface ServerHealth {
   /** What the last probe said. */
   reason: string;
   sinceWallMs: number;
+  /** What the agent on the server has asked for, each word until it says another; null: nothing. */
+  advice: ServerAdvice | null;
 }
 
 export interface HealthCheckerOptions {
@@ -48,6 +50,7 @@ interface Check {
   config: HealthCheckConfig | null;
   state: CheckState;
   sinceWallMs: number;
+  advice: ServerAdvice | null;
   cancelTimer(): void;
   cancelProbe: CancelProbe;
 }
@@ -72,9 +75,10 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
   const perform = (check: Check, config: HealthCheckConfig, effect: CheckEffect): void => {
     switch (effect.type) {
       case 'probe':
-        check.cancelProbe = probe(check.server, config, ({ ok, reason }) =>
-          feed(check, { type: 'result', probe: effect.probe, ok, reason }),
-        );
+        check.cancelProbe = probe(targetOf(check), config, ({ ok, reason, advice }) => {
+          if (advice !== undefined) takeAdvice(check, advice, reason);
+          feed(check, { type: 'result', probe: effect.probe, ok, reason });
+        });
         break;
       case 'cancelProbe':
         check.cancelProbe();
@@ -86,6 +90,13 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
         onChange({ pool: check.pool, server: check.server.name, from, to, reason });
       }
     }
+  };
+
+  const takeAdvice = (check: Check, said: ServerAdvice, reason: string): void => {
+    const advice = { ...check.advice, ...said };
+    const isNew = Object.entries(said).some(([word, value]) => check.advice?.[word as keyof ServerAdvice] !== value);
+    check.advice = advice;
+    if (isNew) log.event('server.advice', { pool: check.pool, server: check.server.name, reason, ...advice });
   };
 
   const startAll = (started: readonly Check[]): void => {
@@ -104,8 +115,8 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
         const old = checks.get(key);
         if (old !== undefined && isSame(old, server, pool.healthCheck)) continue;
         if (old !== undefined) feed(old, { type: 'stop' });
-        const state = old?.config && isSamePlace(old.server, server) ? old.state : initialCheck;
-        const check = newCheck(pool, server, state, old?.sinceWallMs ?? clock.wallMs());
+        const known = old?.config && isSamePlace(old.server, server) ? old : null;
+        const check = newCheck(pool, server, known, old?.sinceWallMs ?? clock.wallMs());
         checks.set(key, check);
         fresh.push(check);
       }
@@ -141,14 +152,21 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
   };
 }
 
-function newCheck(pool: PoolConfig, server: ServerConfig, state: CheckState, sinceWallMs: number): Check {
-  return { pool: pool.name, server, config: pool.healthCheck, state, sinceWallMs, cancelTimer: nothing, cancelProbe: nothing };
+function newCheck(pool: PoolConfig, server: ServerConfig, known: Check | null, sinceWallMs: number): Check {
+  const { healthCheck: config } = pool;
+  const state = known?.state ?? initialCheck;
+  // Another type of check would never take back what an agent said.
+  const advice = config?.type === 'agent' ? (known?.advice ?? null) : null;
+  return { pool: pool.name, server, config, state, sinceWallMs, advice, cancelTimer: nothing, cancelProbe: nothing };
 }
 
+const targetOf = ({ pool, server: { name, address, port } }: Check): ProbeTarget => ({ pool, server: name, address, port });
+
 function describe(check: Check): ServerHealth {
-  const { pool, server, config, state, sinceWallMs } = check;
-  if (config === null) return { pool, server: server.name, state: 'unchecked', reason: 'the pool has no health check', sinceWallMs };
-  return { pool, server: server.name, state: state.health, reason: state.reason, sinceWallMs };
+  const { pool, server, config, state, sinceWallMs, advice } = check;
+  const where = { pool, server: server.name, sinceWallMs, advice };
+  if (config === null) return { ...where, state: 'unchecked', reason: 'the pool has no health check' };
+  return { ...where, state: state.health, reason: state.reason };
 }
 
 const isSamePlace = (a: ServerConfig, b: ServerConfig): boolean => a.address === b.address && a.port === b.port;

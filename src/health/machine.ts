@@ -1,7 +1,8 @@
 /**
  * The check of one server: when to probe, and what `rise` good or `fall` bad results in a row mean. Pure. The first result decides at
  * once, because until then nothing is known; after that one lucky or unlucky probe changes nothing. A wake that comes much too late says
- * something about this process (it was paused), not about the server: that probe counts for nothing.
+ * something about this process (it was paused), not about the server: that probe counts for nothing. How soon the next probe comes depends
+ * on what is known: results that contradict it are followed up fast, a server that is down may be left in peace.
  */
 import type { HealthCheckConfig } from '../config/model.js';
 import type { Monotonic } from '../system/clock.js';
@@ -9,7 +10,14 @@ import type { Monotonic } from '../system/clock.js';
 /** `unchecked`: the pool has no health check. */
 export type HealthState = 'up' | 'down' | 'unknown' | 'unchecked';
 
-export type CheckTiming = Pick<HealthCheckConfig, 'intervalMs' | 'timeoutMs' | 'rise' | 'fall'>;
+export interface CheckTiming extends Pick<HealthCheckConfig, 'intervalMs' | 'timeoutMs' | 'rise' | 'fall'> {
+  /** While results contradict the verdict: on the way up or down. Null: `intervalMs`. */
+  fastIntervalMs?: number | null;
+  /** While it is down for sure. Null: `intervalMs`. */
+  downIntervalMs?: number | null;
+  /** No answer in time is a good one (UDP). */
+  isSilenceGood?: boolean;
+}
 
 /** First probes are spread over this long at most, so that a starting node knows its servers soon. */
 export const FIRST_SPREAD_MS = 1000;
@@ -97,14 +105,20 @@ function wake(state: CheckState, now: Monotonic, timing: CheckTiming): CheckStep
   if (state.phase === 'probing' && now >= state.timeoutAt) {
     const cancel: CheckEffect = { type: 'cancelProbe', probe: state.probe };
     if (now - state.timeoutAt >= LATE_WAKE_MS) return { state: wait(state, state, now, timing), effects: [cancel] };
-    return judge(state, false, `no answer within ${timing.timeoutMs} ms`, now, timing, [cancel]);
+    return judge(state, timing.isSilenceGood ?? false, `no answer within ${timing.timeoutMs} ms`, now, timing, [cancel]);
   }
   return unchanged(state);
 }
 
 type Probing = Extract<CheckState, { phase: 'probing' }>;
 
-function wait(state: Probing, verdict: Verdict, now: Monotonic, { intervalMs }: CheckTiming): CheckState {
+function intervalAfter({ health, contrary }: Verdict, { intervalMs, fastIntervalMs, downIntervalMs }: CheckTiming): number {
+  if (contrary > 0) return fastIntervalMs ?? intervalMs;
+  return health === 'down' ? (downIntervalMs ?? intervalMs) : intervalMs;
+}
+
+function wait(state: Probing, verdict: Verdict, now: Monotonic, timing: CheckTiming): CheckState {
+  const intervalMs = intervalAfter(verdict, timing);
   // Turns that passed meanwhile are skipped; the early first probe still has its own turn before it.
   const passed = Math.floor((now - state.turn) / intervalMs) + 1;
   const turn = plus(state.turn, passed * intervalMs);

@@ -7,6 +7,8 @@ import { spawn } from 'node:child_process';
 const MAX_OUTPUT_BYTES = 8192;
 /** After its end, what it printed last needs a moment to arrive. */
 const PIPES_LIMIT_MS = 100;
+/** Characters of the output that are worth showing as a reason. */
+const MAX_REASON = 120;
 
 export interface CommandOptions {
   /** Program and arguments; no shell. */
@@ -14,6 +16,8 @@ export interface CommandOptions {
   input: string;
   /** Null: no limit, whoever calls cancels. */
   timeoutMs: number | null;
+  /** Beside the environment of this process. */
+  environment?: Readonly<Record<string, string>>;
 }
 
 export interface CommandEnd {
@@ -25,11 +29,19 @@ export interface CommandEnd {
   error: string | null;
 }
 
+/** Why it counts as good or bad, for people: how it ended, and the first line that it printed. */
+export function endReason({ status, output, error }: CommandEnd): string {
+  if (error !== null) return error;
+  const said = output.trim().split('\n')[0]?.slice(0, MAX_REASON) ?? '';
+  return `exit status ${status ?? 'none, it was killed'}${said === '' ? '' : `: ${said}`}`;
+}
+
 /** Returns how to kill it; nothing is told afterwards. */
-export function runCommand({ command, input, timeoutMs }: CommandOptions, onEnd: (end: CommandEnd) => void): () => void {
+export function runCommand({ command, input, timeoutMs, environment }: CommandOptions, onEnd: (end: CommandEnd) => void): () => void {
   const [program = '', ...args] = command;
   // A group of its own: what it started dies with it.
-  const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'] });
+  const env = { ...process.env, ...environment };
+  const child = spawn(program, args, { detached: true, stdio: ['pipe', 'pipe', 'pipe'], env });
   let output = '';
   let isOver = false;
   const kill = (): void => {

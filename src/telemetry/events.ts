@@ -64,6 +64,7 @@ export const events = {
     message: 'a command to a server counts',
     fields: ['pool', 'server', 'change', 'node', 'by', 'reason'],
   },
+  'server.advice': { level: 'info', message: 'the agent of a server asks for a change', fields: ['pool', 'server', 'reason'] },
   'pool.generation': { level: 'info', message: 'pool generation is in force', fields: ['pool', 'generation', 'alive', 'reason'] },
   'track.up': { level: 'info', message: 'something tracked is as it should be again', fields: ['router', 'kind', 'name', 'reason'] },
   'track.down': { level: 'warn', message: 'something tracked failed', fields: ['router', 'kind', 'name', 'reason'] },

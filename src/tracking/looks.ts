@@ -7,11 +7,9 @@ import type { TrackConfig } from '../config/model.js';
 import { pingOnce } from '../system/echo-probe.js';
 import { type NetworkFacts, routeTo } from '../system/network-facts.js';
 import { findProcess, processOfFile } from '../system/processes.js';
-import { runCommand } from '../system/run-command.js';
+import { endReason, runCommand } from '../system/run-command.js';
 import type { Look, LookResult } from './tracker.js';
 
-/** Characters of a script's output that are worth showing as a reason. */
-const MAX_REASON = 120;
 /** A weight beyond the range of priorities says no more than its ends. */
 const MAX_NUMBER = 254;
 
@@ -33,8 +31,8 @@ export function createLook(facts: TrackFacts): Look {
       case 'file':
         return settle(lookAtFile(tracked), onResult);
       case 'script':
-        return runCommand({ command: tracked.command ?? [], input: '', timeoutMs: null }, ({ status, output, error }) =>
-          onResult({ ok: status === 0, reason: error ?? scriptReason(status, output) }),
+        return runCommand({ command: tracked.command ?? [], input: '', timeoutMs: null }, (end) =>
+          onResult({ ok: end.status === 0, reason: endReason(end) }),
         );
       case 'gateway':
         return pingOnce(tracked.address ?? '', onResult);
@@ -94,11 +92,6 @@ function numberIn(text: string): LookResult {
   if (!/^[+-]?\d{1,9}$/.test(trimmed)) return { ok: false, reason: 'the file holds no whole number, counts as 0', value: 0 };
   const value = Math.max(-MAX_NUMBER, Math.min(MAX_NUMBER, Number(trimmed)));
   return { ok: true, reason: `the file says ${value}`, value };
-}
-
-function scriptReason(status: number | null, output: string): string {
-  const said = output.trim().split('\n')[0]?.slice(0, MAX_REASON) ?? '';
-  return `exit status ${status ?? 'none, it was killed'}${said === '' ? '' : `: ${said}`}`;
 }
 
 function lookAtRoute({ to, interface: wanted }: TrackConfig, network: NetworkFacts): LookResult {

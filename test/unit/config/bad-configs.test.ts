@@ -159,12 +159,6 @@ const rows: Mistake[] = [
       ['16:17: error', 'expected a name of letters'],
     ],
   },
-  { mistake: 'path without slash', change: [['/health', 'health']], said: [['25:38: error', 'expected a path that starts with /']] },
-  {
-    mistake: 'status out of range',
-    change: [['path: /health', 'status: [42]']],
-    said: [['25:41: error', 'expected a whole number from 100 to 599']],
-  },
   {
     mistake: 'empty pool',
     change: [['    servers:\n      - { name: v1, address: 10.1.0.31:443 }', '    servers: []']],
@@ -341,26 +335,6 @@ const rows: Mistake[] = [
     mistake: 'server address twice',
     change: [['10.2.0.22:8080', '10.2.0.21:8080']],
     said: [['24:31: error', 'second server with the address "10.2.0.21:8080"']],
-  },
-  {
-    mistake: 'timeout above interval',
-    change: [['timeout: 3s', 'timeout: 6s']],
-    said: [['25:70: error', 'timeout (6000 ms) is longer than interval (5000 ms)']],
-  },
-  {
-    mistake: 'default timeout above a short interval',
-    change: [['interval: 5s, timeout: 3s', 'interval: 1s']],
-    said: [['25:5: error', 'timeout (3000 ms) is longer than interval (1000 ms)']],
-  },
-  {
-    mistake: 'http check of a UDP service',
-    change: [['10.1.0.100:80/tcp', '10.1.0.100:80/udp']],
-    said: [['25:26: error', 'needs a `port` on which they speak HTTP']],
-  },
-  {
-    mistake: 'http keys of a tcp check',
-    change: [['type: http', 'type: tcp']],
-    said: [['25:31: error', '"path" has no meaning for a tcp check; add `type: http`']],
   },
   {
     mistake: 'pool without services',

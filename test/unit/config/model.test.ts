@@ -77,16 +77,34 @@ t.test('health checks: 5 s, 3 s, 2, 3 unless written; none unless asked for', as
   t.same(check('    healthCheck: {}\n'), {
     type: 'tcp',
     intervalMs: 5000,
+    fastIntervalMs: null,
+    downIntervalMs: null,
     timeoutMs: 3000,
     rise: 2,
     fall: 3,
-    path: '/',
-    status: success,
-    body: null,
-    host: null,
     port: null,
+    send: null,
+    expect: null,
+    encoding: 'text',
   });
+  t.match(check('    healthCheck: { type: http }\n'), { path: '/', status: success, body: null, host: null });
   t.equal(check(''), null);
+  const ofType = (keys: string) => check(`    healthCheck: { ${keys} }\n`);
+  t.match(ofType('type: https'), { path: '/', serverName: null, verify: true, ca: null });
+  t.match(ofType('type: https, ca: pki/ca.pem'), { ca: '/etc/tandem/pki/ca.pem' });
+  t.match(ofType('type: smtp'), { host: 'localhost' });
+  t.match(ofType('type: mysql'), { user: 'tandem' });
+  t.match(ofType('type: postgres, user: a'), { user: 'a' });
+  t.match(ofType('type: dns, query: a'), { query: 'a', recordType: 'A', rcode: 'noerror', answer: null });
+  t.match(ofType('type: udp, send: a'), { send: 'a', expect: null, isSilenceGood: false });
+  t.match(ofType('type: udp, send: a, silence: up'), { isSilenceGood: true });
+  t.match(ofType('type: grpc'), { service: '', tls: false });
+  t.match(ofType('type: script, command: [/c], environment: { A: b }'), { command: ['/c'], environment: { A: 'b' } });
+  t.match(ofType('type: agent, port: 9000, fastInterval: 1s, downInterval: 10s'), {
+    send: null,
+    fastIntervalMs: 1000,
+    downIntervalMs: 10_000,
+  });
   const written = load(TEXT).config.pools[0]?.healthCheck;
   t.match(written, { intervalMs: 1500, timeoutMs: 900, status: [200, 201, 202, 204] });
 });

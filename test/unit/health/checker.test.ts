@@ -1,22 +1,12 @@
 import t from 'tap';
-import type { HealthCheckConfig, PoolConfig } from '../../../src/config/model.js';
+import type { PoolConfig } from '../../../src/config/model.js';
 import { createHealthChecker, type HealthChange } from '../../../src/health/checker.js';
-import type { Probe, ProbeResult } from '../../../src/health/probes.js';
+import type { Probe, ProbeResult } from '../../../src/health/probe.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { checkOf } from '../../support/probe-bench.js';
 import { samplePool } from '../../support/sample-config.js';
 
-const healthCheck: HealthCheckConfig = {
-  type: 'tcp',
-  intervalMs: 5000,
-  timeoutMs: 3000,
-  rise: 2,
-  fall: 3,
-  path: '/',
-  status: [200],
-  body: null,
-  host: null,
-  port: null,
-};
+const healthCheck = checkOf({});
 const checked: PoolConfig = { ...samplePool, healthCheck };
 
 function bench(pools: PoolConfig[] = [checked]) {
@@ -113,6 +103,48 @@ t.test('new pools: what did not change goes on, what left is not asked again, a 
   t.equal(checker.status('web', 'be1')?.state, 'up');
   checker.applyPools([{ ...checked, servers: [{ ...first, address: '10.2.0.99' }] }]);
   t.equal(checker.status('web', 'be1')?.state, 'unknown', 'another machine: nothing is known');
+});
+
+t.test('advice of an agent stays until it says another, and goes with the agent', async (t) => {
+  const agent: PoolConfig = { ...checked, healthCheck: checkOf({ type: 'agent', port: 9000 }) };
+  const clock = new FakeClock(0);
+  const logged: unknown[] = [];
+  let say: (result: ProbeResult) => void = () => undefined;
+  const probe: Probe = (target, _check, onResult) => {
+    if (target.server === 'be1') say = onResult;
+    return () => undefined;
+  };
+  const event = (name: string, fields: object): void => {
+    if (name === 'server.advice') logged.push(fields);
+  };
+  const checker = createHealthChecker({ pools: [agent], clock, probe, log: { event }, onChange: () => undefined });
+  const advice = () => checker.status('web', 'be1')?.advice;
+  checker.start();
+  clock.advance(10);
+  t.equal(advice(), null);
+  const results: ProbeResult[] = [
+    { ok: true, reason: 'a', advice: { weightPercent: 50 } },
+    { ok: true, reason: 'b', advice: { admin: 'drain' } },
+    { ok: true, reason: 'c' },
+    { ok: true, reason: 'd', advice: { weightPercent: 50, admin: 'drain' } },
+  ];
+  for (const result of results) {
+    say(result);
+    clock.advance(5000);
+  }
+  t.same(advice(), { weightPercent: 50, admin: 'drain' });
+  t.same(
+    logged,
+    [
+      { pool: 'web', server: 'be1', reason: 'a', weightPercent: 50 },
+      { pool: 'web', server: 'be1', reason: 'b', weightPercent: 50, admin: 'drain' },
+    ],
+    'each change once',
+  );
+  checker.applyPools([{ ...agent, healthCheck: checkOf({ type: 'agent', port: 9001 }) }]);
+  t.same(advice(), { weightPercent: 50, admin: 'drain' }, 'still an agent');
+  checker.applyPools([checked]);
+  t.equal(advice(), null);
 });
 
 t.test('stop cancels everything', async (t) => {

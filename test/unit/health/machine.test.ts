@@ -4,6 +4,7 @@ import {
   type CheckEffect,
   type CheckEvent,
   type CheckState,
+  type CheckTiming,
   FIRST_SPREAD_MS,
   initialCheck,
   LATE_WAKE_MS,
@@ -156,6 +157,36 @@ const rows: Row[] = [
     effects: [changed('unknown', 'up', 'good')],
   },
 ];
+
+t.test('faster on the way up or down, at its own pace while down', async (t) => {
+  const paces = { ...timing, fastIntervalMs: 500, downIntervalMs: 8000 };
+  const dueAfter = (state: CheckState, event: CheckEvent, now = 1010, limits: CheckTiming = paces) =>
+    nextDeadline(stepCheck(state, event, at(now), limits).state);
+  t.equal(dueAfter(probing('up'), good), 6000, 'up and well');
+  t.equal(dueAfter(probing('up'), bad), 1500, 'on the way down');
+  t.equal(dueAfter(probing('up', 1), bad), 1500);
+  t.equal(dueAfter(probing('up', 2), good), 6000, 'it came back');
+  t.equal(dueAfter(probing('up', 2), bad), 9000, 'down');
+  t.equal(dueAfter(probing('down'), bad), 9000);
+  t.equal(dueAfter(probing('down'), good), 1500, 'on the way up');
+  t.equal(dueAfter(probing('down', 1), good), 6000, 'up');
+  t.equal(dueAfter(probing('up'), { type: 'wake' }, 4000), 4500, 'a timeout is longer than the fast interval: no probe overlaps');
+  t.equal(dueAfter(probing('up', 1), { type: 'wake' }, 4000 + LATE_WAKE_MS), 5500, 'a probe that counts for nothing keeps the pace');
+  for (const none of [{}, { fastIntervalMs: null, downIntervalMs: null }]) {
+    t.equal(dueAfter(probing('up'), bad, 1010, { ...timing, ...none }), 6000, 'unless written it is the interval');
+    t.equal(dueAfter(probing('down'), bad, 1010, { ...timing, ...none }), 6000);
+  }
+  const first: CheckState = { phase: 'probing', probe: 4, timeoutAt: at(4000), turn: at(4700), ...verdict('unknown') };
+  t.equal(dueAfter(first, bad, 1010, { ...paces, downIntervalMs: 1000 }), 1700, 'turns before that of the early first probe are used');
+});
+
+t.test('silence may be good', async (t) => {
+  const quiet = { ...timing, isSilenceGood: true };
+  const { state, effects } = stepCheck(probing('down', 1), { type: 'wake' }, at(4000), quiet);
+  t.same(state, after('up', 0, late));
+  t.same(effects, [cancel, changed('down', 'up', late)]);
+  t.equal(stepCheck(probing('up'), bad, at(1010), quiet).state.contrary, 1, 'a wrong answer is not');
+});
 
 for (const row of rows) {
   t.test(row.name, async (t) => {

@@ -25,7 +25,13 @@ export const FEATURES: readonly string[] = ['vrrp', 'replication', 'tracking', '
 /** Files of feature folders that hold sockets, files, processes, the addon or a library. */
 export const SHELLS: ReadonlySet<string> = new Set([
   'health/checker.ts',
-  'health/probes.ts',
+  'health/probe.ts',
+  'health/probes/grpc.ts',
+  'health/probes/http.ts',
+  'health/probes/script.ts',
+  'health/probes/tcp.ts',
+  'health/probes/tls.ts',
+  'health/probes/udp.ts',
   'l4/native.ts',
   'replication/grpc-transport.ts',
   'tracking/looks.ts',
@@ -38,6 +44,7 @@ export const PURE_GROUND: ReadonlyMap<string, readonly string[] | 'anything'> = 
   ['system/ip-address.ts', 'anything'],
   ['system/name-hash.ts', 'anything'],
   ['config/virtual-mac.ts', 'anything'],
+  ['config/dns-words.ts', 'anything'],
   ['config/limits.ts', ['OWNER_PRIORITY']],
   ['system/network-facts.ts', 'anything'],
   ['system/neighbour-facts.ts', 'anything'],

@@ -1,68 +1,19 @@
 /**
- * Probes against real servers on loopback.
+ * HTTP against real servers on loopback.
  */
-import { once } from 'node:events';
-import { createServer as createHttpServer, type RequestListener } from 'node:http';
-import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import { createServer, type RequestListener } from 'node:http';
 import t, { type Test } from 'tap';
-import type { HealthCheckConfig, PoolConfig } from '../../../src/config/model.js';
-import { createHealthChecker, type HealthChange } from '../../../src/health/checker.js';
-import { MAX_BODY_BYTES, type ProbeResult, probe } from '../../../src/health/probes.js';
-import { systemClock } from '../../../src/system/clock.js';
-import { samplePool, sampleServer } from '../../support/sample-config.js';
+import type { PoolConfig } from '../../../../src/config/model.js';
+import { createHealthChecker, type HealthChange } from '../../../../src/health/checker.js';
+import { MAX_BODY_BYTES } from '../../../../src/health/probes/http.js';
+import { systemClock } from '../../../../src/system/clock.js';
+import { ask as askKeys, checkOf, closedPort, listening, tcp } from '../../../support/probe-bench.js';
+import { samplePool, sampleServer } from '../../../support/sample-config.js';
 
-const check: HealthCheckConfig = {
-  type: 'http',
-  intervalMs: 100,
-  timeoutMs: 80,
-  rise: 2,
-  fall: 3,
-  path: '/health',
-  status: [200, 204],
-  body: null,
-  host: null,
-  port: null,
-};
+const KEYS = { type: 'http', interval: '100ms', timeout: '80ms', path: '/health', status: [200, 204] };
 
-const sockets = new Set<Socket>();
-async function listening(t: Test, server: Server): Promise<number> {
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => undefined);
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.close();
-    for (const socket of sockets) socket.destroy();
-  });
-  return (server.address() as AddressInfo).port;
-}
-const http = (t: Test, answer: RequestListener): Promise<number> => listening(t, createHttpServer(answer));
-const ask = (port: number, changes: Partial<HealthCheckConfig> = {}): Promise<ProbeResult> =>
-  new Promise((resolve) => {
-    probe({ address: '127.0.0.1', port }, { ...check, ...changes }, resolve);
-  });
-async function closedPort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-t.test('tcp: connected or refused', async (t) => {
-  const port = await listening(t, createTcpServer());
-  t.same(await ask(port, { type: 'tcp' }), { ok: true, reason: 'connected' });
-  t.same(await ask(await closedPort(), { type: 'tcp' }), { ok: false, reason: 'connection refused' });
-});
-
-t.test('the port of the check, when it has its own', async (t) => {
-  const port = await listening(t, createTcpServer());
-  t.equal((await ask(await closedPort(), { type: 'tcp', port })).ok, true);
-});
+const http = (t: Test, answer: RequestListener, address?: string): Promise<number> => listening(t, createServer(answer), address);
+const ask = (port: number, changes: object = {}, address?: string) => askKeys(port, { ...KEYS, ...changes }, address);
 
 t.test('http: what is asked', async (t) => {
   const seen: unknown[] = [];
@@ -118,45 +69,25 @@ t.test('http: a body without an end is judged by what came', async (t) => {
 });
 
 t.test('http: a server that speaks something else, or hangs up', async (t) => {
-  const garbage = await listening(
-    t,
-    createTcpServer((socket) => socket.end('SSH-2.0-nonsense\r\n')),
-  );
+  const garbage = await tcp(t, (socket) => socket.end('SSH-2.0-nonsense\r\n'));
   t.match(await ask(garbage), { ok: false, reason: /Parse Error/ });
-  const hangsUp = await listening(
-    t,
-    createTcpServer((socket) => socket.once('data', () => socket.end())),
-  );
+  const hangsUp = await tcp(t, (socket) => socket.once('data', () => socket.end()));
   t.match(await ask(hangsUp), { ok: false, reason: 'connection reset or closed' });
-  const cutShort = await listening(
-    t,
-    createTcpServer((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nheal'))),
-  );
+  const cutShort = await tcp(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nheal')));
   t.equal((await ask(cutShort, { body: 'healthy' })).ok, false);
 });
 
-t.test('a cancelled probe does not answer and lets its connection go', async (t) => {
-  let accepted: Socket | null = null;
-  const server = createTcpServer((socket) => {
-    accepted = socket;
-    socket.resume();
-  });
-  const port = await listening(t, server);
-  let answers = 0;
-  const cancel = probe({ address: '127.0.0.1', port }, check, () => answers++);
-  await once(server, 'connection');
-  cancel();
-  cancel();
-  await once(accepted as unknown as Socket, 'close');
-  t.equal(answers, 0);
+t.test('http: of IPv6', async (t) => {
+  const port = await http(t, (request, response) => response.end(request.headers.host), '::1');
+  t.same(await ask(port, { body: '[::1]' }, '::1'), { ok: true, reason: 'status 200, body matches' });
 });
 
 t.test('with real time: silent and slow servers are down, a good one is up', async (t) => {
   const good = await http(t, (_request, response) => response.end('healthy'));
-  const silent = await listening(t, createTcpServer());
+  const silent = await tcp(t, () => undefined);
   const slowBody = await http(t, (_request, response) => void response.write('heal'));
   const servers = Object.entries({ good, silent, slowBody }).map(([name, port]) => sampleServer({ name, address: '127.0.0.1', port }));
-  const pool: PoolConfig = { ...samplePool, servers, healthCheck: { ...check, body: 'healthy' } };
+  const pool: PoolConfig = { ...samplePool, servers, healthCheck: checkOf({ ...KEYS, body: 'healthy' }) };
   const seen: HealthChange[] = [];
   const logged: string[] = [];
   await new Promise<void>((resolve) => {
