@@ -126,21 +126,34 @@ export function beatKey(state: StateDir, instance: string, origin = clockOrigin(
   return key;
 }
 
-const poolsFile = (state: StateDir): string => join(state.path, 'pools.json');
+const saveJson = (state: StateDir, file: string, value: unknown): void => replaceFile(join(state.path, file), `${JSON.stringify(value)}\n`);
 
-export function savePools(state: StateDir, generations: readonly PoolGeneration[]): void {
-  replaceFile(poolsFile(state), `${JSON.stringify(generations)}\n`);
-}
-
-/** The generations in force when the daemon last ran; none when there are none or the file is damaged. */
-export function loadPools(state: StateDir): PoolGeneration[] {
+/** Null when there is no such file or it is damaged. */
+function loadJson(state: StateDir, file: string): unknown {
   try {
-    const parsed: unknown = JSON.parse(readFileSync(poolsFile(state), 'utf8'));
-    return Array.isArray(parsed) ? parsed.filter(isGeneration) : [];
+    return JSON.parse(readFileSync(join(state.path, file), 'utf8'));
   } catch {
-    return [];
+    return null;
   }
 }
+
+function loadList(state: StateDir, file: string): unknown[] {
+  const parsed = loadJson(state, file);
+  return Array.isArray(parsed) ? parsed : [];
+}
+
+const saveTexts = (state: StateDir, file: string, texts: ReadonlyMap<string, string>): void =>
+  saveJson(state, file, Object.fromEntries(texts));
+
+const loadTexts = (state: StateDir, file: string): Map<string, string> =>
+  new Map(Object.entries(loadJson(state, file) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+
+const POOLS_FILE = 'pools.json';
+
+export const savePools = (state: StateDir, generations: readonly PoolGeneration[]): void => saveJson(state, POOLS_FILE, generations);
+
+/** The generations in force when the daemon last ran. */
+export const loadPools = (state: StateDir): PoolGeneration[] => loadList(state, POOLS_FILE).filter(isGeneration);
 
 function isGeneration(value: unknown): value is PoolGeneration {
   if (typeof value !== 'object' || value === null) return false;
@@ -148,35 +161,13 @@ function isGeneration(value: unknown): value is PoolGeneration {
   return typeof pool === 'string' && Number.isInteger(generation) && Array.isArray(members);
 }
 
-const overridesFile = (state: StateDir): string => join(state.path, 'overrides.json');
+const OVERRIDES_FILE = 'overrides.json';
 
-export function saveOverrides(state: StateDir, overrides: readonly ServerOverride[]): void {
-  replaceFile(overridesFile(state), `${JSON.stringify(overrides)}\n`);
-}
+export const saveOverrides = (state: StateDir, overrides: readonly ServerOverride[]): void => saveJson(state, OVERRIDES_FILE, overrides);
 
 /** Commands to servers that this daemon knew when it last ran; what is damaged of them is left out. */
-export function loadOverrides(state: StateDir): ServerOverride[] {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(overridesFile(state), 'utf8'));
-    return Array.isArray(parsed) ? parsed.flatMap((each) => readOverride(each) ?? []) : [];
-  } catch {
-    return [];
-  }
-}
-
-function saveTexts(state: StateDir, file: string, texts: ReadonlyMap<string, string>): void {
-  replaceFile(join(state.path, file), `${JSON.stringify(Object.fromEntries(texts))}\n`);
-}
-
-/** None when there is no such file or it is damaged. */
-function loadTexts(state: StateDir, file: string): Map<string, string> {
-  try {
-    const parsed: unknown = JSON.parse(readFileSync(join(state.path, file), 'utf8'));
-    return new Map(Object.entries(parsed ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
-  } catch {
-    return new Map();
-  }
-}
+export const loadOverrides = (state: StateDir): ServerOverride[] =>
+  loadList(state, OVERRIDES_FILE).flatMap((each) => readOverride(each) ?? []);
 
 const HOLDERS_FILE = 'holders.json';
 
