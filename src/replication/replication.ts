@@ -123,14 +123,17 @@ export function createReplication(options: ReplicationOptions): ReplicationServi
     },
   });
   const reception = createReception(own, peers, clock, counters);
+  let isStopped = false;
 
   return {
     async start() {
       await transport.listen(reception);
+      if (isStopped) return;
       drainLoop.start();
       for (const peer of all) peer.start();
     },
     async stop() {
+      isStopped = true;
       drainLoop.stop();
       for (const peer of all) peer.stop();
       await transport.close();

@@ -17,6 +17,8 @@
  * - `lateWord`: the second took over because a beat said that the first had resigned, and the first led again; or because of a silence
  *   within a promise that was none: a fault held the beats up for longer than that. Without beats, because an advertisement of priority 0
  *   said so that a fault had held up: nothing in an advertisement tells an old one from a new one.
+ * - `doubted`: one of them, while it led, took the other at its last word for three advertisements: that of a holder in an earlier term. It
+ *   had been started anew since, and its beats, with a new key, could not be understood yet. For a machine that was paused the word is true.
  * - `stalled`: one of the two was stopped in the middle of the few instructions between looking at its input and taking the lease.
  * - `frozen`: the clock of the first one's whole machine stood still or went back, so its lease ended later than the others could know.
  */
@@ -31,8 +33,8 @@ import { priorityOf } from './shape.js';
 import type { Watch } from './watch.js';
 import type { World } from './world.js';
 
-export type Excuse = 'cutOff' | 'promiseLost' | 'lateWord' | 'sameInstant' | 'handOver' | 'stalled' | 'frozen';
-export const EXCUSES: readonly Excuse[] = ['cutOff', 'promiseLost', 'lateWord', 'sameInstant', 'handOver', 'stalled', 'frozen'];
+export type Excuse = 'cutOff' | 'promiseLost' | 'lateWord' | 'sameInstant' | 'handOver' | 'doubted' | 'stalled' | 'frozen';
+export const EXCUSES: readonly Excuse[] = ['cutOff', 'promiseLost', 'lateWord', 'sameInstant', 'handOver', 'doubted', 'stalled', 'frozen'];
 
 export interface Verdict {
   seed: number;
@@ -64,7 +66,7 @@ export function judge(world: World): Verdict {
   const verdict: Verdict = {
     seed: world.shape.seed,
     violations: [],
-    excused: { cutOff: 0, promiseLost: 0, lateWord: 0, sameInstant: 0, handOver: 0, stalled: 0, frozen: 0 },
+    excused: { cutOff: 0, promiseLost: 0, lateWord: 0, sameInstant: 0, handOver: 0, doubted: 0, stalled: 0, frozen: 0 },
     lost: world.clients.lost,
     takeOvers: 0,
     flows: world.clients.flows.size,
@@ -146,6 +148,7 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
   const hasJustBegun = second.from - first.from < MAX_DELAY_MS + STEP_MS;
   if (!hasArrived && hasJustBegun && overlapMs < MAX_DELAY_MS + STEP_MS) return 'sameInstant';
   if (wasWordLate(world, first, second)) return 'lateWord';
+  if (overlapMs < DOUBT_INTERVALS * world.shape.intervalMs && isDoubted(world, first, second)) return 'doubted';
   const wasStopped = [first, second].some(({ node }) =>
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
@@ -184,6 +187,9 @@ function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const overdue = beats.filter(({ at }) => at < believedAt - MAX_DELAY_MS);
   return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
+
+const isDoubted = (world: World, first: Holding, second: Holding): boolean =>
+  first.lastWords.includes(nodeAt(world, second.node).name) || second.lastWords.includes(nodeAt(world, first.node).name);
 
 /** The one that was told to take over, and one that neither gave up for it nor was told. */
 const isThirdParty = (first: Holding, second: Holding): boolean =>

@@ -38,11 +38,10 @@ export interface HeartbeatParts {
   sendFails(): boolean;
   /** False: whoever answers its question on the wire is not heard. */
   hearsAnswers: boolean;
-  /** At this true time. */
-  sendVrrp(packet: Buffer, destination: string, at: number): void;
-  announce(at: number): void;
+  sendVrrp(packet: Buffer, destination: string): void;
+  announce(): void;
   /** An echo request to the gateway, whose answer comes to the VIP. */
-  echo(at: number): void;
+  echo(): void;
   /** Everything it says, also while no daemon listens. */
   onSaid(message: FromHeartbeat): void;
   onStopped(): void;
@@ -92,10 +91,11 @@ export class SimHeartbeat {
         },
         runningInterfaces: () => this.interfaces(),
         verifyEchoId: 1,
-        report: (message) => {
-          parts.onSaid(message);
-          outbox.push(message);
-        },
+        report: (message) =>
+          process.asItRuns(() => {
+            parts.onSaid(message);
+            outbox.push(message);
+          }),
       },
     });
     this.shell = shell;
@@ -174,9 +174,8 @@ export class SimHeartbeat {
   }
 
   private sendFrame(frame: Buffer): void {
-    const at = this.process.time();
-    if (frame.readUInt16BE(TYPE_AT) === ARP) this.parts.announce(at);
-    else this.parts.echo(at);
+    if (frame.readUInt16BE(TYPE_AT) === ARP) this.parts.announce();
+    else this.parts.echo();
   }
 
   private interfaces(): Map<string, InterfaceView> {
@@ -188,7 +187,7 @@ export class SimHeartbeat {
     return {
       send: (packet, destination) => {
         if (this.parts.sendFails()) throw new Error('No buffer space available');
-        this.parts.sendVrrp(Buffer.from(packet), destination, this.process.time());
+        this.parts.sendVrrp(Buffer.from(packet), destination);
         if (!this.parts.hearsAnswers && packet[PRIORITY_AT] === QUESTION_PRIORITY) this.deafUntil = this.process.time() + DEAF_MS;
       },
       drain: (limit, onPacket) => {

@@ -23,6 +23,8 @@ export interface Holding {
   to: number;
   /** Became active because its daemon was told to, by whom. */
   handedOverBy: number | null;
+  /** Peers out of hearing whose last word to this node was that they lead. */
+  lastWords: readonly string[];
 }
 
 export type Refusal = 'notActive' | 'notReady' | 'noRecord' | 'drained';
@@ -74,6 +76,7 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
+  lastWords(): readonly string[];
   /** At this true time, if the process that asks for it still lives. */
   at(trueAt: number, act: () => void): void;
   /** A lease begins. */
@@ -198,7 +201,7 @@ export class Kernel {
 
   private hold(deadline: number, handedOverBy: number | null): void {
     const from = this.parts.trueNow();
-    this.holdings.push({ node: this.parts.node, from, to: this.parts.toTrue(deadline), handedOverBy });
+    this.holdings.push({ node: this.parts.node, from, to: this.parts.toTrue(deadline), handedOverBy, lastWords: this.parts.lastWords() });
   }
 
   private endLease(): void {

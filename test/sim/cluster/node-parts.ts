@@ -19,9 +19,9 @@ export interface Span {
 }
 
 export interface NodeHooks {
-  sendVrrp(from: number, packet: Buffer, destination: string, at: number): void;
-  announce(from: number, at: number): void;
-  echo(from: number, at: number): void;
+  sendVrrp(from: number, packet: Buffer, destination: string): void;
+  announce(from: number): void;
+  echo(from: number): void;
   /** Another that leads since before this one, and is known here to do so. */
   isLedByStale(node: number): boolean;
   /** A node does not pre-empt before this. */

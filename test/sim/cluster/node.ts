@@ -91,6 +91,7 @@ export class SimNode {
       },
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
+      lastWords: () => this.lastWords(),
       at: (trueAt, act) => {
         if (trueAt > agenda.now) agenda.add(trueAt, heartbeatProcess.whileAlive(act));
       },
@@ -106,7 +107,7 @@ export class SimNode {
       beatThread: this.beatThread,
       beats: () => this.beatParts(),
       ping: () => hooks.ping(index),
-      echo: (at) => hooks.echo(index, at),
+      echo: () => heartbeatProcess.asItRuns(() => hooks.echo(index)),
       config: () => heartbeatConfig(shape, index, this.instance),
       leases: this.kernel.leasePort(),
       address: addressOf(index),
@@ -114,8 +115,8 @@ export class SimNode {
       isLinkUp: () => this.isLinkUp && this.isPowered,
       sendFails: () => this.sendFails && mutant !== 'ignoresFailedSends',
       hearsAnswers: mutant !== 'judgesBeforeReading',
-      sendVrrp: (packet, destination, at) => this.sendVrrp(packet, destination, at),
-      announce: (at) => hooks.announce(index, at),
+      sendVrrp: (packet, destination) => this.sendVrrp(packet, destination),
+      announce: () => heartbeatProcess.asItRuns(() => hooks.announce(index)),
       onSaid: (message) => this.said(message),
       onStopped: () => undefined,
     });
@@ -148,6 +149,11 @@ export class SimNode {
 
   get role(): string {
     return this.heartbeat.status()?.routers[0]?.role ?? 'none';
+  }
+
+  private lastWords(): string[] {
+    const peers = this.heartbeat.status()?.routers[0]?.peers ?? [];
+    return peers.filter(({ role, isReachable }) => role === 'active' && !isReachable).map(({ node }) => node);
   }
 
   /** It has told its heartbeat so, which is nobody's successor otherwise. */
@@ -275,7 +281,7 @@ export class SimNode {
   }
 
   private said(message: FromHeartbeat): void {
-    const at = this.heartbeat.process.time();
+    const at = this.parts.agenda.now;
     if (message.type === 'transition') {
       this.transitions.push({ at, to: message.to, reason: message.reason });
       this.parts.hooks.note(this.index, `${message.from} -> ${message.to} (${message.reason})`, at);
@@ -320,10 +326,11 @@ export class SimNode {
     return { agenda, random, clock: this.clock, leases, send, onBeat, mutant };
   }
 
-  private sendVrrp(packet: Buffer, destination: string, at: number): void {
+  private sendVrrp(packet: Buffer, destination: string): void {
     if (this.sendFails) return;
-    this.watchSend(at);
-    this.parts.hooks.sendVrrp(this.index, packet, destination, at);
+    const { process } = this.heartbeat;
+    this.watchSend(process.time());
+    process.asItRuns(() => this.parts.hooks.sendVrrp(this.index, packet, destination));
   }
 
   /** Peers that hear nothing for the length of a promise take over. */
@@ -353,7 +360,7 @@ export class SimNode {
 
   private launchDaemon(seed: number): void {
     this.daemonProcess.start();
-    this.bootDaemon(seed);
+    this.daemonProcess.run(() => this.bootDaemon(seed));
   }
 
   private bootDaemon(seed: number): void {

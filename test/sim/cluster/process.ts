@@ -90,11 +90,12 @@ export class SimProcess {
       return;
     }
     if (this.isInside) return act();
-    if (this.turns > 0) this.agenda.goesOn(this.turns);
     this.isInside = true;
     this.busyUntil = this.agenda.now;
     act();
     this.isInside = false;
+    // Also what this step began with.
+    if (this.turns > 0) this.agenda.goesOn(this.turns);
   }
 
   /** What an instruction of this process does, unless the process dies before it gets there. */
@@ -103,6 +104,13 @@ export class SimProcess {
     return () => {
       if (incarnation === this.incarnation) act();
     };
+  }
+
+  /** What the present instruction does to the world: after a stall inside of a step not yet, and never if the process dies before. */
+  asItRuns(act: () => void): void {
+    const at = this.time();
+    if (at <= this.agenda.now) act();
+    else this.agenda.add(at, this.whileAlive(act));
   }
 
   /** Runs code of this process after a delay in true time. */

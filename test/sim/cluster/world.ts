@@ -241,9 +241,9 @@ export class World {
       random: this.random,
       mutant: this.mutant,
       hooks: {
-        sendVrrp: (from, packet, destination, at) => this.sendVrrp(from, packet, destination, at),
-        announce: (from, at) => this.announce(from, at),
-        echo: (from, at) => this.echo(from, at),
+        sendVrrp: (from, packet, destination) => this.sendVrrp(from, packet, destination),
+        announce: (from) => this.announce(from),
+        echo: (from) => this.echo(from),
         sendBeat: (from, to, beat, at) => this.sendBeat(from, to, beat, at),
         ping: (from) => this.ping(from),
         isLedByStale: (node) => this.isLedByStale(node),
@@ -261,17 +261,17 @@ export class World {
     });
   }
 
-  private announce(from: number, at: number): void {
-    this.agenda.add(at + this.random.between(0.05, 0.4), () => {
+  private announce(from: number): void {
+    this.agenda.add(this.agenda.now + this.random.between(0.05, 0.4), () => {
       if (this.nodes[from]?.isLinkUp === true) this.clients.announced(from);
     });
   }
 
   /** The gateway answers to the VIP; the answer comes back to the machine that asked. */
-  private echo(from: number, at: number): void {
+  private echo(from: number): void {
     const node = this.nodes[from];
     if (node === undefined || this.ping(from) === null) return;
-    this.agenda.add(at + this.random.between(0.1, 0.6), () => {
+    this.agenda.add(this.agenda.now + this.random.between(0.1, 0.6), () => {
       if (this.ping(from) !== null && node.isAttached && !node.isFrozen) node.kernel.echoed();
     });
   }
@@ -357,8 +357,9 @@ export class World {
     this.end = latest + this.quietMs;
   }
 
-  private sendVrrp(from: number, packet: Buffer, destination: string, at: number): void {
+  private sendVrrp(from: number, packet: Buffer, destination: string): void {
     const { nodes } = this;
+    const at = this.agenda.now;
     const sent: SentAdvert = {
       at,
       priority: packet.readUInt8(PRIORITY_AT),

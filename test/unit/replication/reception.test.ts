@@ -102,6 +102,15 @@ class Node {
   }
 }
 
+t.test('a service that is stopped while it starts stays stopped', async (t) => {
+  const node = new Node();
+  const starting = node.service.start();
+  await node.service.stop();
+  await starting;
+  node.clock.advance(CONNECT_MS);
+  t.same(node.dialled, []);
+});
+
 t.test('a stream that says nothing is closed after a while, and not told to stay away', async (t) => {
   const node = await new Node().start();
   const silent = node.dialler(['lb2']);
