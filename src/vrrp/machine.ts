@@ -73,8 +73,9 @@ export function step(state: RouterState, event: RouterEvent, now: Monotonic): St
     case 'peer':
       return peerSpoke(state, event.peer, now);
     case 'term':
-      // Who holds a lease has its number, or hears it from a peer.
-      return { state: state.kind === 'active' ? state : { ...state, term: Math.max(state.term, event.term) }, effects: [] };
+      // Who has taken the lease knows its number.
+      if (state.kind === 'active' && state.isTermKnown) return { state, effects: [] };
+      return { state: { ...state, term: Math.max(state.term, event.term) }, effects: [] };
     case 'peerSilent':
       return peerFellSilent(state, event, now);
     default:

@@ -127,9 +127,9 @@ function activeLearns(leader: Active, before: PeerView | null, peer: PeerView, n
   const state = isDoubtOver ? { ...leader, doubted: null } : doubt(leader, peer.node, before?.isReachable === true, now);
   if (peer.role === 'active') return twoActive(state, peer, now);
   if (peer.term > state.term) {
-    // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us.
-    if (!state.isTermKnown || (before === null && peer.followsActive))
-      return checkHearing({ ...state, term: peer.term, isTermKnown: true }, peer, now);
+    // The first word of a peer that was out of hearing while we took the lease: whom it follows may be us. So it may under a lease that was
+    // resumed; or it is the one that took it while this machine was paused, which is not to be our equal when it is heard.
+    if (!state.isTermKnown || (before === null && peer.followsActive)) return checkHearing({ ...state, term: peer.term }, peer, now);
     if (peer.followsActive) return yieldStale(state, peer, now);
     // Somebody was active since, and is gone: this lease is the later one from now on.
     return checkHearing({ ...state, term: peer.term + 1 }, peer, now);

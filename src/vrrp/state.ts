@@ -89,7 +89,7 @@ export interface Common {
    * number is the older belief: a machine that was paused, or restored from a snapshot, whose clocks stood still meanwhile.
    */
   term: number;
-  /** False: a lease was resumed whose number this process has not seen. */
+  /** False: a lease was resumed whose number this process has not seen, and what it was told of it may be of a later one. */
   isTermKnown: boolean;
   /** The last role was given up by plan. */
   isPlanned: boolean;

@@ -84,6 +84,8 @@ export class SimDaemon {
   readonly roles: Roles;
   readonly pools: PoolKeeper;
   readiness: ReadinessState = initialReadiness;
+  /** Local time since which each peer is reached. */
+  readonly reachedAt = new Map<string, number>();
   /** Local time since which it may not pre-empt; null: it may. */
   unsyncedSince: number | null;
   private readonly parts: DaemonParts;
@@ -283,6 +285,7 @@ export class SimDaemon {
   }
 
   private greet(node: string): void {
+    this.reachedAt.set(node, this.parts.clock.now());
     const generations = this.pools.decided(this.roles.held());
     if (generations.length > 0) void this.replication.send(node, { type: 'pools', generations }, 0);
     if (this.parts.shape.paths.length === 0) return;

@@ -215,6 +215,8 @@ export class World {
         continue;
       for (const status of daemon.replication.peers()) {
         const peer = this.nodes.find((node) => node.name === status.node);
+        // What a third node told the holder alone is found by the digests.
+        if (holder.clock.local(trustedFrom) < (daemon.reachedAt.get(status.node) ?? 0)) continue;
         if (peer === undefined || !status.inSync || status.lagMs > 0 || status.ackedSequence !== status.sentSequence) continue;
         if (this.agenda.now - peer.tableLostAt < NOTICED_AFTER_MS || !peer.isPowered) continue;
         if (holder.kernel.table.isEqualTo(peer.kernel.table)) continue;

@@ -391,8 +391,18 @@ t.test('a resumed lease learns its term from the others', async (t) => {
   };
   const driver = resumed();
   t.same(says(driver, { term: 6 }), []);
-  t.match(driver.state, { kind: 'active', term: 6, isTermKnown: true });
+  t.match(driver.state, { kind: 'active', term: 6 });
+  t.match(says(driver, { role: 'active', term: 6, priority: 1 }), ['release', 'send:0:one', 'count:staleTerms'], 'of a later one, it turns out');
   t.match(says(resumed(), { role: 'active', term: 6 }), ['release', 'send:0:one', 'count:staleTerms']);
+});
+
+t.test('a resumed lease has at least the term that its node remembers', async (t) => {
+  const driver = active();
+  driver.state = { ...active().state, term: 0, isTermKnown: false };
+  driver.feed({ type: 'term', term: 7 });
+  t.match(driver.state, { kind: 'active', term: 7 });
+  t.match(says(driver, { role: 'active', term: 6, priority: 250 }).join(), /conflict/, 'one that was paused since before is not given way to');
+  t.equal(driver.state.kind, 'active');
 });
 
 t.test('a claim against somebody who then says that it resigned goes on at once', async (t) => {
