@@ -392,7 +392,11 @@ t.test('a resumed lease learns its term from the others', async (t) => {
   const driver = resumed();
   t.same(says(driver, { term: 6 }), []);
   t.match(driver.state, { kind: 'active', term: 6 });
-  t.match(says(driver, { role: 'active', term: 6, priority: 1 }), ['release', 'send:0:one', 'count:staleTerms'], 'of a later one, it turns out');
+  t.match(
+    says(driver, { role: 'active', term: 6, priority: 1 }),
+    ['release', 'send:0:one', 'count:staleTerms'],
+    'of a later one, it turns out',
+  );
   t.match(says(resumed(), { role: 'active', term: 6 }), ['release', 'send:0:one', 'count:staleTerms']);
 });
 
@@ -401,7 +405,11 @@ t.test('a resumed lease has at least the term that its node remembers', async (t
   driver.state = { ...active().state, term: 0, isTermKnown: false };
   driver.feed({ type: 'term', term: 7 });
   t.match(driver.state, { kind: 'active', term: 7 });
-  t.match(says(driver, { role: 'active', term: 6, priority: 250 }).join(), /conflict/, 'one that was paused since before is not given way to');
+  t.match(
+    says(driver, { role: 'active', term: 6, priority: 250 }).join(),
+    /conflict/,
+    'one that was paused since before is not given way to',
+  );
   t.equal(driver.state.kind, 'active');
 });
 
