@@ -272,7 +272,13 @@ function claimUnlessHeld(state: Backup, inputAt: Monotonic, now: Monotonic): Ste
   if (holder === null) {
     // Advertisements of whoever fell silent were lost: its lease is longer than what was heard. After a goodbye there is none.
     const end = state.waitsFor === 'priorityZero' ? now : endOfToldLeases(state, now);
-    return end > now ? { state: { ...state, downAt: end }, effects: [] } : claimIfConfirmed(state, reason, now, inputAt);
+    if (end <= now) return claimIfConfirmed(state, reason, now, inputAt);
+    // All that were told of it wait for the same moment: in the order of their priorities they take over, not at once.
+    const { settings, activeIntervalMs } = state;
+    return {
+      state: { ...state, downAt: plus(end, skewMs(settings.priority, skewBaseMs(settings, activeIntervalMs))) },
+      effects: [],
+    };
   }
   // Long after the goodbye it says so, which therefore was overtaken by its advertisements.
   if (state.waitsFor === 'priorityZero') return { state: waitAnew(state, now), effects: [] };

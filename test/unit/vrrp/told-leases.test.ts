@@ -15,6 +15,7 @@ t.test('adverts that are lost renew its lease all the same: beats tell of each',
   };
   const lost = beating(1);
   t.same(lost.pass(90 + LEASE_MS - 161).map(tell), [], 'the time of the adverts is over before its lease');
+  t.same(lost.pass(61).map(tell), [], 'nor at its end: others that were told of it wait for the same moment, so priorities decide');
   t.same(lost.pass(2).map(tell), [...TAKEN, 'backup>active:activeSilent']);
 
   const none = beating(0);
