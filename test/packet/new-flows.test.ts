@@ -98,6 +98,12 @@ await inSandbox(import.meta.url, async () => {
         change(now);
         test.equal(sent(from), before, 'within the second chance');
         world.forget(WEB, from);
+        change(world.leaseSinceNs() - 2n * SECOND_NS);
+        test.equal(sent(from), current, 'the generation had been in force for long when this lease began');
+        world.forget(WEB, from);
+        change(world.leaseSinceNs() - SECOND_NS / 2n);
+        test.equal(sent(from), before, 'not for long: the flow may have been opened before it');
+        world.forget(WEB, from);
         change(now - 61n * SECOND_NS);
         test.equal(sent(from), current, 'after it');
         world.forget(WEB, from);

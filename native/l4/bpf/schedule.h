@@ -7,6 +7,7 @@
 #define TANDEM_SCHEDULE_H
 
 #include "flow.h"
+#include "lease.h"
 
 #define TABLE_HASH_SEED 0x74616e64
 /* How many entries are tried for a new flow whose first choice is down or already serves the same client port for another service. */
@@ -125,6 +126,17 @@ __noinline int schedule(struct tandem_service *service, struct tandem_flow_key *
   return -(int)reason;
 }
 
+/* By then whoever holds the lease has told of a flow, if it tells at all. */
+#define TOLD_WITHIN_NS 1000000000ULL
+
+/* A flow without a record may be older than this generation: one of the moments before a lease was lost. Of a lease that was taken long
+ * after the generation had begun all such moments lie within it. */
+INLINE bool may_be_older(const struct tandem_service *service)
+{
+  const struct tandem_lease *lease = lease_get(service->virtual_router);
+  return lease && lease->started_ns < service->generation_since_ns + TOLD_WITHIN_NS;
+}
+
 /* Server slot for a packet in mid-flow whose record is not here, or minus the reason of the drop. */
 __noinline int place(struct tandem_service *service, struct tandem_flow_key *key)
 {
@@ -133,7 +145,7 @@ __noinline int place(struct tandem_service *service, struct tandem_flow_key *key
     return -TANDEM_DROP_NO_SERVER;
   if (service->scheduler != TANDEM_SCHEDULER_HASH)
     return -TANDEM_DROP_NO_RECORD;
-  if (exact_now() < service->generation_since_ns + settings->second_chance_ns) {
+  if (may_be_older(service) && exact_now() < service->generation_since_ns + settings->second_chance_ns) {
     __u32 slot = hashed_slot(service, TABLE_PREVIOUS, key);
     if (slot && !objection(key, slot))
       return slot;

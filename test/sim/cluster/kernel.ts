@@ -10,8 +10,10 @@ import { FlowTable, mix, type TableHooks, type TableSnapshot } from './flow-tabl
 import type { Mutant } from './mutants.js';
 
 const NS = 1e6;
-/** As in the data plane's settings: how long the previous generation of a pool places flows that have no record. */
+/** How long the previous generation of a pool places flows that have no record; shorter than in the data plane, as runs are. */
 export const SECOND_CHANCE_MS = 2000;
+/** TOLD_WITHIN_NS of schedule.h. */
+const TOLD_WITHIN_MS = 1000;
 /** FORMER_HOLDER_NS of node-replication.ts. */
 const FORMER_HOLDER_MS = 60_000;
 const FOREVER_MS = 1e9;
@@ -153,7 +155,8 @@ export class Kernel {
 
   /** By this machine's clock, which may have stood still. */
   get hasSecondChance(): boolean {
-    return this.parts.now() < this.placement.since + SECOND_CHANCE_MS;
+    const { since } = this.placement;
+    return this.lease.started < since + TOLD_WITHIN_MS && this.parts.now() < since + SECOND_CHANCE_MS;
   }
 
   private place(flow: number): number | null {

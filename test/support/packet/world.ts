@@ -181,6 +181,11 @@ export class World {
     this.leases.release(slot, drainNs, admitNs, INSTANCE);
   }
 
+  /** Kernel time at which the lease of the first router began. */
+  leaseSinceNs(): bigint {
+    return this.leases.read(0).startedNs;
+  }
+
   steer(slot: number, interfaceName: 'front' | 'back', mac: string, forNs = 60n * SECOND_NS): void {
     const key = encodeSteerKey({ ifindex: this[interfaceName], virtualRouter: slot });
     this.plane.mapSet('steers', key, encodeSteer({ mac, untilNs: this.plane.kernelNs() + forNs }));
