@@ -148,7 +148,7 @@ function excuseFor(world: World, first: Holding, second: Holding): Excuse | null
   const hasJustBegun = second.from - first.from < MAX_DELAY_MS + STEP_MS;
   if (!hasArrived && hasJustBegun && overlapMs < MAX_DELAY_MS + STEP_MS) return 'sameInstant';
   if (wasWordLate(world, first, second)) return 'lateWord';
-  if (overlapMs < DOUBT_INTERVALS * world.shape.intervalMs && isDoubted(world, first, second)) return 'doubted';
+  if (overlapMs < DOUBT_INTERVALS * world.shape.intervalMs && isDoubted(first, second)) return 'doubted';
   const wasStopped = [first, second].some(({ node }) =>
     nodeAt(world, node).heartbeat.process.stalls.some((stall) => stall.from < second.from + EPSILON_MS && stall.to > second.from - lifeMs),
   );
@@ -188,8 +188,11 @@ function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   return !hasArrived && overdue.length > 0 && overdue.every(({ undisturbed }) => undisturbed[index] === 0);
 }
 
-const isDoubted = (world: World, first: Holding, second: Holding): boolean =>
-  first.lastWords.includes(nodeAt(world, second.node).name) || second.lastWords.includes(nodeAt(world, first.node).name);
+/** Of two that both lead: the one takes the other, whose lease is newer, at a word of before that lease. */
+const isDoubted = (first: Holding, second: Holding): boolean => hasOldWord(first, second) || hasOldWord(second, first);
+
+const hasOldWord = (doubter: Holding, doubted: Holding): boolean =>
+  (doubter.lastWords.get(doubted.node) ?? Number.POSITIVE_INFINITY) < doubted.from;
 
 /** The one that was told to take over, and one that neither gave up for it nor was told. */
 const isThirdParty = (first: Holding, second: Holding): boolean =>

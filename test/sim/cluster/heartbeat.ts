@@ -5,6 +5,7 @@ import { Outbox } from '../../../src/vrrp/outbox.js';
 import type { BeatOptions, BeatPort, InterfaceView, LeasePort, VrrpSocketPort } from '../../../src/vrrp/ports.js';
 import { BeatChannel, type ChannelParts } from './beat-channel.js';
 import type { SimProcess } from './process.js';
+import { nameOf } from './shape.js';
 
 const SOCKET_PACKETS = 256;
 
@@ -126,6 +127,12 @@ export class SimHeartbeat {
   knowsActive(peer: number, since: number): boolean {
     const heard = this.channel?.heardActive.get(peer + 1);
     return heard !== undefined && heard > since;
+  }
+
+  /** By peer that is out of hearing: when it said last that it leads, if that was its last word. */
+  lastWords(): ReadonlyMap<number, number> {
+    const words = [...(this.channel?.heardActive ?? [])].map(([peer, at]) => [peer - 1, at] as const);
+    return new Map(words.filter(([peer]) => !this.isReachable(nameOf(peer))));
   }
 
   status(): Extract<FromHeartbeat, { type: 'status' }> | null {

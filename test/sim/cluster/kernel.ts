@@ -25,8 +25,8 @@ export interface Holding {
   to: number;
   /** Became active because its daemon was told to, by whom. */
   handedOverBy: number | null;
-  /** Peers out of hearing whose last word to this node was that they lead. */
-  lastWords: readonly string[];
+  /** By peer out of hearing whose last word to this node was that it leads: when that was. */
+  lastWords: ReadonlyMap<number, number>;
 }
 
 export type Refusal = 'notActive' | 'notReady' | 'noRecord' | 'drained';
@@ -78,7 +78,7 @@ export interface KernelParts {
   hooks: TableHooks;
   isAttached(): boolean;
   handedOverBy(): number | null;
-  lastWords(): readonly string[];
+  lastWords(): ReadonlyMap<number, number>;
   /** At this true time, if the process that asks for it still lives. */
   at(trueAt: number, act: () => void): void;
   /** A lease begins. */

@@ -91,7 +91,7 @@ export class SimNode {
       },
       isAttached: () => this.isAttached,
       handedOverBy: () => this.handedOverBy,
-      lastWords: () => this.lastWords(),
+      lastWords: () => this.heartbeat.lastWords(),
       at: (trueAt, act) => {
         if (trueAt > agenda.now) agenda.add(trueAt, heartbeatProcess.whileAlive(act));
       },
@@ -149,11 +149,6 @@ export class SimNode {
 
   get role(): string {
     return this.heartbeat.status()?.routers[0]?.role ?? 'none';
-  }
-
-  private lastWords(): string[] {
-    const peers = this.heartbeat.status()?.routers[0]?.peers ?? [];
-    return peers.filter(({ role, isReachable }) => role === 'active' && !isReachable).map(({ node }) => node);
   }
 
   /** It has told its heartbeat so, which is nobody's successor otherwise. */
