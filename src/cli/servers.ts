@@ -47,7 +47,8 @@ function poolText(pool: PoolStatus, look: Look): string {
     rows,
     look.colors.dim,
   );
-  return `${look.colors.bold(`Pool ${pool.name}`)} (${pool.scheduler}, generation ${pool.generation})\n${body}`;
+  const panic = pool.panic ? look.colors.red(', panic: all get new flows, whatever their checks say') : '';
+  return `${look.colors.bold(`Pool ${pool.name}`)} (${pool.scheduler}, generation ${pool.generation}${panic})\n${body}`;
 }
 
 function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {

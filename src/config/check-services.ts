@@ -117,6 +117,12 @@ function checkPool(config: ConfigDocument, pool: Pool, path: Path, report: Repor
       );
   });
   checkUsable(pool, servers, report);
+  if (pool.healthCheck === null && pool.panicThreshold > 0)
+    report.warning(
+      [...path, 'panicThreshold'],
+      'key',
+      `without \`healthCheck\` every server of pool "${pool.name}" counts as up, so \`panicThreshold\` does nothing`,
+    );
   if (pool.healthCheck !== null) checkHealth(pool.healthCheck, [...path, 'healthCheck'], report);
   if (!config.services.some((service) => service.pool === pool.name))
     report.warning([...path, 'name'], 'value', `no service uses pool "${pool.name}"`);

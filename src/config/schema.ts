@@ -341,6 +341,11 @@ const poolSchema = z
       text: 'Connections in progress when their server goes down: `keep` forwards them on, `drop` drops their packets.',
       why: 'a failed check does not prove that a connection is broken',
     }),
+    panicThreshold: key(integer(0, 100).prefault(0), {
+      text: 'When less than this percentage of the servers that are to serve is up, and no backup is, health counts no more: all of them get new connections, until enough are up again.',
+      why: 'a server that fails its checks gets none, whatever that does to the others',
+      example: 30,
+    }),
     slowStart: key(orNull(duration({ minMs: limits.MIN_SLOW_START_MS, maxMs: limits.MAX_SLOW_START_MS })), {
       text: 'How long a server that comes up or is enabled takes to its full weight, in ten steps from a tenth of it. The servers that a pool starts with have their full weight at once.',
       why: 'full weight at once',

@@ -7,7 +7,7 @@ import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { TrackChange } from '../tracking/tracker.js';
 import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
-import { createHistory, type HistoryFilter, type ServerOrder, type TransitionContext } from './history.js';
+import { createHistory, type HistoryFilter, type PanicChange, type ServerOrder, type TransitionContext } from './history.js';
 import { openHistoryFile } from './history-file.js';
 import { createNotifier } from './notify.js';
 import type { HistoryRow, NotifyStatus } from './status.js';
@@ -32,6 +32,7 @@ export interface Chronicle {
   handedOver(router: string, effect: HandOverEffect): void;
   tracked(change: TrackChange): void;
   ordered(order: ServerOrder): void;
+  panicked(change: PanicChange): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   status(): { history: { waiting: number; dropped: number }; notify: NotifyStatus[] };
   end(): Promise<void>;
@@ -67,6 +68,7 @@ export function createChronicle({ config, node, stateDir, clock, log, contextOf 
       if (!isFirst || to === 'down') notifier.tell({ event: 'track', router, kind, name, state: to, reason });
     },
     ordered: (order) => history.ordered(order, clock.wallMs()),
+    panicked: (change) => history.panicked(change, clock.wallMs()),
     rows: (filter) => history.rows(filter),
     status: () => ({ history: history.counts(), notify: notifier.status() }),
     async end() {

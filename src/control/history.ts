@@ -1,7 +1,7 @@
 /**
- * The history of this node: every change of role with its cause, its timings and its effect, every start of the daemon, and every command
- * to a server. What is kept on
- * disk are events as they happened; rows for people are put together when somebody asks. Pure but for the file handed in.
+ * The history of this node: every change of role with its cause, its timings and its effect, every start of the daemon, every command to a
+ * server, and every panic of a pool. What is kept on disk are events as they happened; rows for people are put together when somebody asks.
+ * Pure but for the file handed in.
  */
 import type { TransitionMessage } from '../vrrp/heartbeat-api.js';
 import type { HistoryFile } from './history-file.js';
@@ -32,6 +32,14 @@ export interface ServerOrder {
   why: string;
 }
 
+/** A pool began or ceased to panic. */
+export interface PanicChange {
+  pool: string;
+  isPanicking: boolean;
+  up: number;
+  wanted: number;
+}
+
 export interface History {
   started(version: string, atWallMs: number): void;
   transition(message: TransitionMessage, context: TransitionContext): void;
@@ -40,6 +48,7 @@ export interface History {
   handedOver(router: string, effect: HandOverEffect, atWallMs: number): void;
   /** A command to a server, given on whatever node. */
   ordered(order: ServerOrder, atWallMs: number): void;
+  panicked(change: PanicChange, atWallMs: number): void;
   rows(filter: HistoryFilter): Promise<HistoryRow[]>;
   counts(): { waiting: number; dropped: number };
   settled(): Promise<void>;
@@ -54,6 +63,7 @@ export function createHistory(file: HistoryFile): History {
     verified: (router, afterMs, atWallMs) => file.append({ event: 'verified', router, afterMs, atWallMs }),
     handedOver: (router, effect, atWallMs) => file.append({ event: 'handedOver', router, ...effect, atWallMs }),
     ordered: (order, atWallMs) => file.append({ event: 'serverOrder', ...order, atWallMs }),
+    panicked: (change, atWallMs) => file.append({ event: 'poolPanic', ...change, atWallMs }),
     async rows(filter) {
       return select(toRows(await file.read()), filter);
     },
@@ -143,10 +153,17 @@ function orderRow(fields: Fields): HistoryRow | null {
   );
 }
 
+const panicRow = (fields: Fields): HistoryRow | null =>
+  plainRow(
+    fields,
+    `pool ${text(fields.pool)}: ${number(fields.up)} of ${number(fields.wanted)} servers are up, ${fields.isPanicking === true ? 'panic: all get new flows' : 'no panic any more'}`,
+  );
+
 const READERS: Record<string, (fields: Fields) => HistoryRow | null> = {
   transition: transitionRow,
   started: (fields) => plainRow(fields, `daemon started, version ${text(fields.version)}`),
   serverOrder: orderRow,
+  poolPanic: panicRow,
 };
 
 /** The latest of those that are asked for, oldest first. */

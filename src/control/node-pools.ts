@@ -4,11 +4,12 @@
 import type { Config } from '../config/model.js';
 import type { HealthChecker } from '../health/checker.js';
 import type { L4Engine } from '../l4/engine.js';
-import { isUsable } from '../l4/pool-members.js';
-import type { Replication } from '../replication/api.js';
+import { usableServers } from '../l4/pool-generations.js';
+import type { PoolGeneration, Replication } from '../replication/api.js';
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { Chronicle } from './chronicle.js';
+import { createPanicWatch } from './panic-watch.js';
 import type { PeersView } from './peers-view.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import type { Roles } from './roles.js';
@@ -25,7 +26,7 @@ export interface NodePoolsOptions {
   engine: Pick<L4Engine, 'generations' | 'setGenerations' | 'countFlows'>;
   health: Pick<HealthChecker, 'status'>;
   peersView: PeersView;
-  chronicle: Pick<Chronicle, 'ordered'>;
+  chronicle: Pick<Chronicle, 'ordered' | 'panicked'>;
   /** These are made later than this. */
   replication(): Pick<Replication, 'broadcast' | 'send' | 'peers'>;
   roles(): Pick<Roles, 'held'>;
@@ -52,6 +53,16 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
       chronicle.ordered({ pool, server, change: wordText(word), node: origin.node, by: origin.by, why: origin.why });
     },
   });
+  const panics = createPanicWatch(config);
+  const put = (generations: PoolGeneration[]): void => {
+    engine.setGenerations(generations);
+    for (const news of panics.look(generations)) {
+      const { pool, isPanicking, up, wanted, threshold } = news;
+      const reason = `${up} of ${wanted} servers are up`;
+      log.event(isPanicking ? 'pool.panic' : 'pool.calm', { pool, up, wanted, threshold, reason });
+      chronicle.panicked({ pool, isPanicking, up, wanted });
+    }
+  };
   const pools = createPoolKeeper({
     ...{ config, clock, onError },
     saved: [...loadPools(stateDir), ...engine.generations()],
@@ -60,16 +71,17 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
     heldBy: (peer) => peersView.heldBy(peer),
     broadcast: (message, timeoutMs) => replication().broadcast(message, timeoutMs),
     activate: (generations) => {
-      engine.setGenerations(generations);
-      for (const { pool, generation, members } of generations) {
-        const alive = members.filter((member) => member.alive).map((member) => member.name);
-        const usable = members.filter(isUsable).map((member) => member.name);
-        log.event('pool.generation', { pool, generation, alive, usable, reason: 'changed' });
+      put(generations);
+      for (const said of generations) {
+        const alive = said.members.filter((member) => member.alive).map((member) => member.name);
+        const pool = config.pools.find((each) => each.name === said.pool);
+        const usable = pool === undefined ? [] : usableServers(pool, said);
+        log.event('pool.generation', { pool: said.pool, generation: said.generation, alive, usable, reason: 'changed' });
       }
     },
     save: (generations) => savePools(stateDir, generations),
   });
-  engine.setGenerations(pools.current());
+  put(pools.current());
   // The next daemon begins with it: the maps do not tell weights, and nobody drained may get a flow meanwhile.
   try {
     savePools(stateDir, pools.current());

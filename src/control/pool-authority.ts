@@ -4,7 +4,7 @@
  * from the generation it was told and changes it only where its own checks contradict it. Pure.
  */
 import type { Config, PoolConfig, ServerConfig } from '../config/model.js';
-import { isUsable, MILLI, milliWeightOf, sameMembers } from '../l4/pool-members.js';
+import { MILLI, milliWeightOf, sameMembers } from '../l4/pool-members.js';
 import type { AdminState, PoolGeneration, PoolMember } from '../replication/api.js';
 import { isSlowStartOver, slowStartWeight, untilNextStep } from './slow-start.js';
 
@@ -120,9 +120,6 @@ export function isObeyed(pool: PoolConfig, inForce: PoolGeneration, name: string
   if (wanted === undefined || found === undefined) return false;
   return wanted.state === found.state && milliWeightOf(wanted) === milliWeightOf(found);
 }
-
-/** Servers that get new flows. */
-export const usableServers = ({ members }: PoolGeneration): string[] => members.filter(isUsable).map(({ name }) => name);
 
 /** Members as one holder announced them; ours stays when theirs is older within the same history. */
 export function adoptGeneration(current: PoolGeneration, announced: PoolGeneration): PoolGeneration {

@@ -3,13 +3,14 @@
  * that decides the pool. What such a word means stands in overrides.ts; here it is carried about.
  */
 import type { Config } from '../config/model.js';
+import { usableServers } from '../l4/pool-generations.js';
 import { MILLI } from '../l4/pool-members.js';
 import type { PoolGeneration, Replication, ServerOverride } from '../replication/api.js';
 import { CAPABILITY_OVERRIDES } from '../replication/limits.js';
 import { after, type Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import { give, intentOf, merge, type OverriddenServer, type Overrides, ofConfig, overridden } from './overrides.js';
-import { decidingRouter, type IntentOf, isObeyed, usableServers } from './pool-authority.js';
+import { decidingRouter, type IntentOf, isObeyed } from './pool-authority.js';
 import { ANNOUNCE_LIMIT_MS } from './pool-keeper.js';
 import { findServers, type NamedServer, type ServerCommand, wordsOf, wordText } from './server-command.js';
 import type { ServersReport } from './status.js';
@@ -217,8 +218,9 @@ const configHint = (peers: readonly { node: string; configDigestMatch: boolean |
 const unserved = (servers: readonly NamedServer[], generations: readonly PoolGeneration[]): string[] => [
   ...new Set(
     servers
-      .map(({ pool }) => pool.name)
-      .filter((name) => generations.some((generation) => generation.pool === name && usableServers(generation).length === 0)),
+      .map(({ pool }) => pool)
+      .filter((pool) => generations.some((generation) => generation.pool === pool.name && usableServers(pool, generation).length === 0))
+      .map(({ name }) => name),
   ),
 ];
 

@@ -5,7 +5,9 @@ import type { Config, PoolConfig, ServerConfig, ServiceConfig, TrackConfig } fro
 import type { HealthChecker } from '../health/checker.js';
 import type { L4Engine } from '../l4/engine.js';
 import type { DataPlane } from '../l4/native.js';
-import { isUsable, MILLI, milliWeightOf } from '../l4/pool-members.js';
+import { panicOf } from '../l4/panic.js';
+import { usableServers } from '../l4/pool-generations.js';
+import { MILLI, milliWeightOf } from '../l4/pool-members.js';
 import type { ServiceCounters } from '../l4/traffic.js';
 import type { PeerStatus, PoolGeneration, PoolMember } from '../replication/api.js';
 import type { TrackedStatus, Tracker } from '../tracking/tracker.js';
@@ -117,17 +119,21 @@ function serviceStatus(service: ServiceConfig, config: Config, counters: readonl
 
 function poolStatus(pool: PoolConfig, sources: StatusSources, counters: readonly ServiceCounters[]): PoolStatus {
   const generation = sources.pools.find((candidate) => candidate.pool === pool.name);
+  const members = generation?.members ?? [];
+  const usable = new Set(generation === undefined ? [] : usableServers(pool, generation));
   const rows = counters.filter((candidate) => candidate.pool === pool.name).flatMap((candidate) => candidate.servers);
   return {
     name: pool.name,
     scheduler: pool.scheduler,
     generation: generation?.generation ?? 0,
+    panic: panicOf(pool, members).isPanicking,
     servers: pool.servers.map((server) => {
-      const member = generation?.members.find((each) => each.name === server.name);
+      const member = members.find((each) => each.name === server.name);
       const own = rows.filter((row) => row.server === server.name);
       const admin = sources.servers.overridden(pool.name, server.name);
       return {
         ...inGeneration(server, member),
+        usable: usable.has(server.name),
         ...commanded(server, admin),
         ...checked(sources.health.status(pool.name, server.name)),
         nextHop: own.some((row) => row.nextHop === 'resolved') ? 'resolved' : 'unresolved',
@@ -137,7 +143,7 @@ function poolStatus(pool: PoolConfig, sources: StatusSources, counters: readonly
   };
 }
 
-type InGeneration = Pick<ServerStatus, 'name' | 'address' | 'weight' | 'slowStartMs' | 'alive' | 'usable'>;
+type InGeneration = Pick<ServerStatus, 'name' | 'address' | 'weight' | 'slowStartMs' | 'alive'>;
 
 function inGeneration({ name, address, port }: ServerConfig, member: PoolMember | undefined): InGeneration {
   return {
@@ -146,7 +152,6 @@ function inGeneration({ name, address, port }: ServerConfig, member: PoolMember 
     weight: member === undefined ? 0 : milliWeightOf(member) / MILLI,
     slowStartMs: member?.slowStartMs ?? null,
     alive: member?.alive ?? false,
-    usable: member !== undefined && isUsable(member),
   };
 }
 

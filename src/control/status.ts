@@ -73,6 +73,8 @@ export interface PoolStatus {
   name: string;
   scheduler: string;
   generation: number;
+  /** So few of its servers are up that all get new flows. */
+  panic: boolean;
   servers: ServerStatus[];
 }
 
@@ -93,7 +95,7 @@ export interface ServerStatus {
   health: 'up' | 'down' | 'unknown' | 'unchecked';
   /** What the generation in force says: up and not disabled. */
   alive: boolean;
-  /** New flows go there: alive, and with a weight. */
+  /** New flows go there: alive, or wanted in a panic, and with a weight. */
   usable: boolean;
   reason: string;
   sinceWallMs: number;

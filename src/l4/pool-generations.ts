@@ -6,7 +6,8 @@ import type { Config, PoolConfig } from '../config/model.js';
 import { serverFlag } from './abi.gen.js';
 import type { PoolGeneration, PoolMember } from './api.js';
 import { type Contents, serverId, serverIdOf, serviceId } from './contents.js';
-import { sameMembers } from './pool-members.js';
+import { usedMembers } from './panic.js';
+import { isUsable, sameMembers } from './pool-members.js';
 
 const placeOf = ({ name, address, port }: PoolConfig['servers'][number]): Pick<PoolMember, 'name' | 'address' | 'port'> => ({
   name,
@@ -44,8 +45,9 @@ export function changedGenerations(
 }
 
 /**
- * Members of a pool on this node: those of the generation, and servers of the configuration that the generation does not know (dead to new
- * flows until a generation names them, but their flows in progress are recognised).
+ * Members of a pool on this node, as the data plane is to treat them: those of the generation, in a panic all of them, and servers of the
+ * configuration that the generation does not know (dead to new flows until a generation names them, but their flows in progress are
+ * recognised).
  */
 export function poolMembers(pool: PoolConfig, generation: PoolGeneration | undefined): PoolMember[] {
   const members = generation?.members ?? pool.servers.map((server) => ({ ...placeOf(server), weight: server.weight, alive: true }));
@@ -53,5 +55,11 @@ export function poolMembers(pool: PoolConfig, generation: PoolGeneration | undef
   const others = pool.servers
     .filter((server) => !names.has(server.name))
     .map((server) => ({ ...placeOf(server), weight: 0, alive: false }));
-  return [...members, ...others];
+  return [...usedMembers(pool, members), ...others];
 }
+
+/** Servers that get new flows. */
+export const usableServers = (pool: PoolConfig, generation: PoolGeneration): string[] =>
+  poolMembers(pool, generation)
+    .filter(isUsable)
+    .map(({ name }) => name);

@@ -66,6 +66,12 @@ export const events = {
   },
   'server.advice': { level: 'info', message: 'the agent of a server asks for a change', fields: ['pool', 'server', 'reason'] },
   'pool.generation': { level: 'info', message: 'pool generation is in force', fields: ['pool', 'generation', 'alive', 'reason'] },
+  'pool.panic': {
+    level: 'warn',
+    message: 'too few servers of a pool are up: all get new flows, whatever their checks say',
+    fields: ['pool', 'up', 'wanted', 'threshold', 'reason'],
+  },
+  'pool.calm': { level: 'info', message: 'enough servers of a pool are up again', fields: ['pool', 'up', 'wanted', 'threshold', 'reason'] },
   'track.up': { level: 'info', message: 'something tracked is as it should be again', fields: ['router', 'kind', 'name', 'reason'] },
   'track.down': { level: 'warn', message: 'something tracked failed', fields: ['router', 'kind', 'name', 'reason'] },
   'history.failed': { level: 'warn', message: 'history cannot be written, it waits in memory', fields: ['path', 'reason'] },

@@ -156,6 +156,11 @@ export const metricTable = {
     help: 'Whether state or weight of a server was commanded at run time and not reset.',
     labels: ['pool', 'server'],
   },
+  tandem_pool_panic: {
+    type: 'gauge',
+    help: 'Whether so few servers of a pool are up that all get new flows, whatever their checks say.',
+    labels: ['pool'],
+  },
   tandem_pool_generation: { type: 'gauge', help: 'Number of the pool generation in force.', labels: ['pool'] },
 
   tandem_peer_connected: { type: 'gauge', help: 'Whether the replication stream to a peer is up.', labels: ['peer'] },

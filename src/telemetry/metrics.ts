@@ -164,6 +164,7 @@ function fillTraffic(service: string, server: string, traffic: Traffic, put: Put
 
 function fillPool(status: NodeStatus['pools'][number], put: Put): void {
   put('tandem_pool_generation', { pool: status.name }, status.generation);
+  put('tandem_pool_panic', { pool: status.name }, flag(status.panic));
   for (const server of status.servers) {
     const labels = { pool: status.name, server: server.name };
     for (const state of HEALTH_STATES) put('tandem_server_health', { ...labels, state }, flag(server.health === state));

@@ -2,14 +2,17 @@
  * Servers that fail and come back: new flows avoid them on every node, flows in progress are kept or refused as configured, and what the
  * lease holder decided outlives daemons and nodes.
  */
+import { readFileSync } from 'node:fs';
 import t, { type Test } from 'tap';
-import type { ServerStatus } from '../../src/control/status.js';
+import { adminClient } from '../../src/cli/admin-client.js';
+import type { HistoryRow, ServerStatus } from '../../src/control/status.js';
 import type { Agent } from '../support/lab/agent.js';
 import { allowOwnChecks, blockOwnChecks, crashNode } from '../support/lab/faults.js';
 import { labIsImpossible, programsMissing, startCluster, type TestCluster } from '../support/lab/fixture.js';
 import { legOn, PORTS } from '../support/lab/plan.js';
 import { signalAll } from '../support/lab/processes.js';
 import type { TandemOptions } from '../support/lab/tandem.js';
+import type { LabDocument } from '../support/lab/tandem-config.js';
 import { type WaitOptions, waitFor } from '../support/lab/wait-for.js';
 import { natConnections, PROBE, startLoad, startProbe } from '../support/lab/workload.js';
 import type { LoadApi, ProbeApi, ServerApi } from '../support/lab/workload-api.js';
@@ -228,6 +231,50 @@ else {
     await tandem.recover(active, 'crash');
     const learnt = await waitAlive(cluster, both, ['be1'], 'echo', { limitMs: 15_000 });
     t.equal(learnt, generation + 1, 'a node without memory learns it from its peer');
+  });
+
+  t.test('a panic: checks that fail everywhere take nobody out of service', async (t) => {
+    const change = (document: LabDocument): LabDocument => ({
+      ...document,
+      pools: (document.pools as object[]).map((pool) => ({ ...pool, panicThreshold: 60 })),
+    });
+    const cluster = await start(t, { change, onServerDown: 'drop' });
+    const { lab, tandem, active, backup } = cluster;
+    const both = [active, backup];
+    const panicOn = (isPanicking: boolean) =>
+      waitFor(
+        `panic: ${isPanicking}`,
+        async () => {
+          const all = await Promise.all(both.map(async (node) => (await tandem.status(node)).pools.map(({ panic }) => panic)));
+          return all.flat().every((panic) => panic === isPanicking);
+        },
+        NOTICED,
+      );
+    const load = await startLoad(lab);
+    await open(load, 'before', 60);
+    await listen(cluster, 'be1', false);
+    await waitAlive(cluster, both, ['be2', 'be3']);
+    t.equal((await tandem.status(active)).pools[0]?.panic, false, 'two of three are enough');
+    await listen(cluster, 'be1', true);
+    await waitAlive(cluster, both, ALL);
+
+    await blockOwnChecks(lab, active);
+    await waitAlive(cluster, both, []);
+    await panicOn(true);
+    await open(load, 'meanwhile', 60);
+    const meanwhile = await finish(load, 'meanwhile', nowMs());
+    t.match(meanwhile, { established: 60, alive: 60, reset: 0, corrupted: 0 });
+    t.same(Object.keys(meanwhile.servers).sort(), ALL, 'new connections to all of them');
+    t.match(await finish(load, 'before', nowMs()), { alive: 60, reset: 0 }, 'and those in progress go on, whatever `onServerDown` says');
+    t.match(readFileSync(tandem.logFile(active), 'utf8'), '"event":"pool.panic"');
+
+    await allowOwnChecks(lab, active);
+    await panicOn(false);
+    await waitAlive(cluster, both, ALL);
+    const rows = await adminClient(tandem.stateDir(active)).get<HistoryRow[]>('/v1/history');
+    const said = rows.map(({ reason }) => reason).filter((reason) => reason.startsWith('pool echo: '));
+    t.match(said.at(-1), /no panic any more$/);
+    t.match(said.at(-2), /panic: all get new flows$/);
   });
 
   t.test('connections of the generation before survive a crash that came before they were replicated', async (t) => {

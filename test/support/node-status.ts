@@ -173,6 +173,7 @@ export function nodeStatus(): NodeStatus {
         name: 'web',
         scheduler: 'maglev',
         generation: 6,
+        panic: false,
         servers: [
           {
             name: 'be1',

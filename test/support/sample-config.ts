@@ -13,6 +13,7 @@ export const samplePool: PoolConfig = {
   servers: [sampleServer({ name: 'be1', address: '10.2.0.21' }), sampleServer({ name: 'be2', address: '10.2.0.22' })],
   healthCheck: null,
   onServerDown: 'keep',
+  panicThreshold: 0,
   slowStartMs: null,
 };
 

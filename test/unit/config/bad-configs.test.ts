@@ -367,6 +367,16 @@ const rows: Mistake[] = [
     said: [['27:16: error', 'too short: at least 1s']],
   },
   {
+    mistake: 'a panic threshold where nobody looks',
+    change: [['scheduler: maglev', 'panicThreshold: 50']],
+    said: [['27:5: warning', 'without `healthCheck` every server of pool "video" counts as up, so `panicThreshold` does nothing']],
+  },
+  {
+    mistake: 'a panic threshold that is no percentage',
+    change: [['scheduler: maglev', 'panicThreshold: 101']],
+    said: [['27:21: error', 'expected a whole number from 0 to 100']],
+  },
+  {
     mistake: 'nine services on one server',
     change: [
       [

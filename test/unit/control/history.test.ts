@@ -47,6 +47,7 @@ t.test('a transition with its cause, timings and effect survives a restart', asy
   const order = { pool: 'web', server: 'be1', change: 'state drain', node: 'lb2', by: 'ops', why: 'kernel' };
   second.ordered(order, 5000);
   second.ordered({ ...order, by: '', why: '' }, 6000);
+  second.panicked({ pool: 'web', isPanicking: true, up: 1, wanted: 4 }, 7000);
   const rows = await second.rows({ limit: 10 });
   t.match(rows, [
     { atWallMs: 1000, router: null, reason: 'daemon started, version 1.0.0' },
@@ -67,15 +68,16 @@ t.test('a transition with its cause, timings and effect survives a restart', asy
     { atWallMs: 4000, to: 'backup', verifiedAfterMs: null, flows: 9 },
     { atWallMs: 5000, router: null, reason: 'server web/be1: state drain, by ops on lb2 (kernel)' },
     { atWallMs: 6000, router: null, reason: 'server web/be1: state drain, by somebody on lb2' },
+    { atWallMs: 7000, router: null, reason: 'pool web: 1 of 4 servers are up, panic: all get new flows' },
   ]);
-  t.match(await second.rows({ limit: 1 }), [{ atWallMs: 6000 }], 'the latest');
+  t.match(await second.rows({ limit: 1 }), [{ atWallMs: 7000 }], 'the latest');
   t.same(
     (await second.rows({ limit: 10, router: 'front' })).map((row) => row.atWallMs),
     [2000, 4000],
   );
   t.same(
     (await second.rows({ limit: 10, sinceWallMs: 3000 })).map((row) => row.atWallMs),
-    [3000, 4000, 5000, 6000],
+    [3000, 4000, 5000, 6000, 7000],
   );
   t.same(await second.rows({ limit: 10, router: 'back' }), []);
 });

@@ -10,8 +10,8 @@ import {
   type IntentOf,
   isObeyed,
   untilSlowStartStep,
-  usableServers,
 } from '../../../src/control/pool-authority.js';
+import { usableServers } from '../../../src/l4/pool-generations.js';
 import { samplePool, sampleServer } from '../../support/sample-config.js';
 
 const server = (name: string, port: number, weight = 1) => sampleServer({ name, address: '10.2.0.21', port, weight });
@@ -90,7 +90,7 @@ t.test('drain takes the weight, disable also the life, and neither is forgotten 
   const drained = decideGeneration(pool, first, health({}), intents({ be1: { state: 'drain' } }));
   t.same(drained.members[0], { name: 'be1', address: '10.2.0.21', port: 1, weight: 0, alive: true, sizeWeight: 1000, state: 'drain' });
   t.same(drained.members[1], first.members[1], 'an ordinary server is said in the words of before');
-  t.same(usableServers(drained), ['be2']);
+  t.same(usableServers(pool, drained), ['be2']);
   const disabled = decideGeneration(pool, drained, health({ be1: 'up' }), intents({ be1: { state: 'disable' } }));
   t.match(disabled.members[0], { weight: 0, alive: false, state: 'disable', up: true, sizeWeight: 1000 });
   const enabled = decideGeneration(pool, disabled, health({}), intents({ be1: { state: 'ready' } }));
@@ -124,15 +124,18 @@ t.test('backup servers have weight while no other has, all of them at once', asy
   const spare = (name: string, port: number) => sampleServer({ name, address: '10.2.0.21', port, backup: true });
   const spared: PoolConfig = { ...pool, servers: [server('be1', 1), server('be2', 2), spare('s1', 3), spare('s2', 4)] };
   const first = firstGeneration(spared);
-  t.same(usableServers(first), ['be1', 'be2']);
+  t.same(usableServers(spared, first), ['be1', 'be2']);
   t.match(first.members[2], { weight: 0, alive: true, sizeWeight: 1000 }, 'connections in progress to it are served');
   const one = decideGeneration(spared, first, health({ be1: 'down' }));
-  t.same(usableServers(one), ['be2']);
+  t.same(usableServers(spared, one), ['be2']);
   const none = decideGeneration(spared, one, health({ be1: 'down' }), intents({ be2: { state: 'drain' } }));
-  t.same(usableServers(none), ['s1', 's2'], 'drained counts as much as down');
-  t.same(usableServers(decideGeneration(spared, first, health({ be1: 'down' }), intents({ be2: { milliWeight: 0 } }))), ['s1', 's2']);
-  t.same(usableServers(decideGeneration(spared, none, health({ s1: 'down' }), intents({ be2: { state: 'drain' } }))), ['s2']);
-  t.same(usableServers(decideGeneration(spared, none, health({ be1: 'up' }), intents({}))), ['be1', 'be2']);
+  t.same(usableServers(spared, none), ['s1', 's2'], 'drained counts as much as down');
+  t.same(usableServers(spared, decideGeneration(spared, first, health({ be1: 'down' }), intents({ be2: { milliWeight: 0 } }))), [
+    's1',
+    's2',
+  ]);
+  t.same(usableServers(spared, decideGeneration(spared, none, health({ s1: 'down' }), intents({ be2: { state: 'drain' } }))), ['s2']);
+  t.same(usableServers(spared, decideGeneration(spared, none, health({ be1: 'up' }), intents({}))), ['be1', 'be2']);
 });
 
 const slow: PoolConfig = { ...pool, slowStartMs: 10_000 };

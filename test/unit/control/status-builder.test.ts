@@ -1,16 +1,17 @@
 /** What the status says of servers: the generation in force, the commands, this node's checks. */
 import t from 'tap';
+import type { PoolConfig } from '../../../src/config/model.js';
 import { buildStatus, type StatusSources } from '../../../src/control/status-builder.js';
 import type { PoolGeneration, ServerOverride } from '../../../src/replication/api.js';
 import { sampleConfig, samplePool, sampleServer } from '../../support/sample-config.js';
 
 const servers = [...samplePool.servers, sampleServer({ name: 'spare', address: '10.2.0.23', weight: 2, backup: true, state: 'drain' })];
-const config = sampleConfig({ pools: [{ ...samplePool, servers, slowStartMs: 10_000 }] });
 const origin = (stamp: number, node: string) => ({ stamp, node, by: 'ops', why: '' });
 const state: ServerOverride = { pool: 'web', server: 'be1', about: 'state', value: 'ready', origin: origin(5, 'lb1') };
 const weight: ServerOverride = { pool: 'web', server: 'be1', about: 'weight', value: { percent: 50 }, origin: origin(6, 'lb2') };
 
-function poolOf(members: PoolGeneration['members']) {
+function poolOf(members: PoolGeneration['members'], changes: Partial<PoolConfig> = {}) {
+  const config = sampleConfig({ pools: [{ ...samplePool, servers, slowStartMs: 10_000, ...changes }] });
   const sources = {
     ...{ version: '1', config, node: 'lb1', startedAtWallMs: 0, pinDir: '', isInSync: true, isHeartbeatConnected: true },
     readiness: { compiledAt: null, ready: true, reason: '' },
@@ -48,5 +49,28 @@ t.test('servers: weight in force, state, command, slow start', async (t) => {
     },
     { name: 'be2', state: 'ready', weight: 1, override: null, slowStartMs: null, alive: false, usable: false },
     { name: 'spare', state: 'drain', weight: 0, configuredWeight: 2, backup: true, alive: false, usable: false },
+  ]);
+});
+
+t.test('in a panic servers that are down get new flows, and are down all the same', async (t) => {
+  const place = { address: '10.2.0.21', port: 8080, weight: 1 };
+  const members = [
+    { name: 'be1', ...place, alive: false },
+    { name: 'be2', ...place, alive: false },
+  ];
+  const usable = (pool: ReturnType<typeof poolOf>) => pool?.servers.map((server) => [server.alive, server.usable]);
+  const calm = poolOf(members);
+  t.match(calm, { panic: false });
+  t.same(usable(calm), [
+    [false, false],
+    [false, false],
+    [false, false],
+  ]);
+  const panicking = poolOf(members, { panicThreshold: 50 });
+  t.match(panicking, { panic: true });
+  t.same(usable(panicking), [
+    [false, true],
+    [false, true],
+    [false, false],
   ]);
 });
