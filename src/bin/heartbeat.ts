@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { deserialize, serialize, setFlagsFromString } from 'node:v8';
+import { knownBefore, readPeerKeys, readTerms } from '../control/known-before.js';
 import { limit } from '../l4/abi.gen.js';
 import { type FileLock, loadNative, type NativeL4 } from '../l4/native.js';
 import type { Monotonic } from '../system/clock.js';
@@ -115,7 +116,7 @@ function log(level: 'info' | 'warn' | 'error', event: string, fields: Record<str
 }
 
 /** A heartbeat that has not begun yet; `listen` opens its socket for the daemon. */
-function create(): { config: HeartbeatConfig; heartbeat: Heartbeat; listen(): void } {
+function create(): { config: HeartbeatConfig; heartbeat: Heartbeat; known: ToHeartbeat[]; listen(): void } {
   process.title = 'tandem-heartbeat';
   const stateDir = path.resolve(stateDirOf(process.argv.slice(2)));
   const configFile = path.join(stateDir, 'heartbeat.json');
@@ -151,7 +152,7 @@ function create(): { config: HeartbeatConfig; heartbeat: Heartbeat; listen(): vo
     if (!realtime.ok) log('warn', 'notRealtime', { reason: realtime.reason });
     log('info', 'started', { sinceProcessStartMs: Math.round(sinceProcessStartMs()) });
   };
-  return { config, heartbeat, listen };
+  return { config, heartbeat, known: knownBefore(readPeerKeys(stateDir), readTerms(stateDir)), listen };
 }
 
 /** What makes this process the only heartbeat of its node. */
@@ -177,20 +178,20 @@ function whenSole(act: () => void, until = plus(preciseClock.now(), LOCK_LIMIT_M
 }
 
 function main(): void {
-  const { heartbeat, listen } = create();
-  heartbeat.start();
+  const { heartbeat, known, listen } = create();
+  heartbeat.start(null, known);
   listen();
 }
 
 /** Goes on in the place of the heartbeat that runs: everything is loaded and open before that one is asked to let go. */
 function takeOver(): void {
-  const { config, heartbeat, listen } = create();
+  const { config, heartbeat, known, listen } = create();
   heartbeat.prepare();
   let hasBegun = false;
   const begin = (legacy: Legacy | null): void => {
     if (hasBegun) return;
     hasBegun = true;
-    heartbeat.start(legacy?.shape === LEGACY_SHAPE ? legacy : null);
+    heartbeat.start(legacy?.shape === LEGACY_SHAPE ? legacy : null, known);
   };
   connectLines(config.socketPath, {
     onConnect: (connection) => connection.send({ type: 'replace', abi: limit.abiVersion } satisfies ToPredecessor),

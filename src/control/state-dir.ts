@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { limit } from '../l4/abi.gen.js';
 import type { PoolGeneration, ServerOverride } from '../replication/api.js';
 import { readOverride } from '../replication/json-shape.js';
+import { BEAT_KEY, PEER_KEYS_FILE, readPeerKeys, readTerms, readTexts, TERMS_FILE } from './known-before.js';
 import type { Terms } from './term-memory.js';
 
 /** Where the clock of this process's time namespace begins: lines of a clock, seconds and nanoseconds. */
@@ -19,7 +20,6 @@ export const BPFFS_ROOT = '/sys/fs/bpf/tandem';
 const MAX_SOCKET_PATH_BYTES = 107;
 /** SipHash takes 128 bits. */
 const BEAT_KEY_BYTES = 16;
-const BEAT_KEY = /^[0-9a-f]{32}$/;
 const HEARTBEAT_SOCKET = 'heartbeat.sock';
 
 export class StateDirError extends Error {
@@ -145,8 +145,7 @@ function loadList(state: StateDir, file: string): unknown[] {
 const saveTexts = (state: StateDir, file: string, texts: ReadonlyMap<string, string>): void =>
   saveJson(state, file, Object.fromEntries(texts));
 
-const loadTexts = (state: StateDir, file: string): Map<string, string> =>
-  new Map(Object.entries(loadJson(state, file) ?? {}).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
+const loadTexts = (state: StateDir, file: string): Map<string, string> => new Map(readTexts(state.path, file));
 
 const POOLS_FILE = 'pools.json';
 
@@ -177,20 +176,10 @@ export const saveHolders = (state: StateDir, holders: ReadonlyMap<string, string
 /** Who held each virtual router last when this daemon last ran. */
 export const loadHolders = (state: StateDir): Map<string, string> => loadTexts(state, HOLDERS_FILE);
 
-const PEER_KEYS_FILE = 'peer-keys.json';
-
 /** By node: with what its heartbeat signed when it was last heard. */
 export const savePeerKeys = (state: StateDir, keys: ReadonlyMap<string, string>): void => saveTexts(state, PEER_KEYS_FILE, keys);
-
-/** Right until a peer boots: its beats are understood before its daemon can be asked, or when that is not there. */
-export const loadPeerKeys = (state: StateDir): Map<string, string> =>
-  new Map([...loadTexts(state, PEER_KEYS_FILE)].filter(([, key]) => BEAT_KEY.test(key)));
-
-const TERMS_FILE = 'terms.json';
+export const loadPeerKeys = (state: StateDir): Map<string, string> => readPeerKeys(state.path);
 
 export const saveTerms = (state: StateDir, terms: Terms): void =>
   saveTexts(state, TERMS_FILE, new Map([...terms].map(([router, term]) => [router, String(term)])));
-
-/** The latest that this node knew of when its daemon last ran. */
-export const loadTerms = (state: StateDir): Map<string, number> =>
-  new Map([...loadTexts(state, TERMS_FILE)].filter(([, term]) => /^\d{1,8}$/.test(term)).map(([router, term]) => [router, Number(term)]));
+export const loadTerms = (state: StateDir): Map<string, number> => readTerms(state.path);

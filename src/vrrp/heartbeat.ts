@@ -92,12 +92,15 @@ export class Heartbeat {
     this.openFrames();
   }
 
-  /** `legacy`: of the process that this one replaces; null: none, or of a shape that is not ours. */
-  start(legacy: Legacy | null = null): void {
+  /**
+   * `legacy`: of the process that this one replaces; null: none, or of a shape that is not ours. `known`: without one, what the daemon said
+   * to others before, which counts as if it said it now.
+   */
+  start(legacy: Legacy | null = null, known: readonly ToHeartbeat[] = []): void {
     if (this.cancelLinks === null) this.prepare();
     this.openBeats(legacy === null);
     this.lastTrack = legacy?.track ?? null;
-    for (const key of legacy?.peerKeys ?? []) this.handle(key);
+    for (const message of legacy?.peerKeys ?? known) this.handle(message);
     for (const unit of this.units.values()) this.begin(unit, legacy?.groups.find(({ name }) => name === unit.config.name) ?? null);
     this.watch();
   }

@@ -33,6 +33,8 @@ export interface HeartbeatParts {
   ping(): number | null;
   config(): HeartbeatConfig;
   leases: LeasePort;
+  /** What its daemons have kept on disk. */
+  known(): ToHeartbeat[];
   address: string;
   mac: Buffer;
   isLinkUp(): boolean;
@@ -100,7 +102,7 @@ export class SimHeartbeat {
       },
     });
     this.shell = shell;
-    process.run(() => shell.start());
+    process.run(() => shell.start(null, parts.known()));
   }
 
   kill(): void {

@@ -2,6 +2,7 @@
  * One machine of the cluster: clock, kernel, heartbeat and daemon, and everything that can happen to it. Whoever dies is started again
  * unless a fault still holds it down: the heartbeat by its daemon, the daemon by the service manager.
  */
+import { knownBefore } from '../../../src/control/known-before.js';
 import type { PoolGeneration } from '../../../src/l4/api.js';
 import { LAPSE_HOLD_DOWN_MS } from '../../../src/vrrp/active.js';
 import type { FromHeartbeat, ToHeartbeat } from '../../../src/vrrp/heartbeat-api.js';
@@ -110,6 +111,7 @@ export class SimNode {
       echo: () => heartbeatProcess.asItRuns(() => hooks.echo(index)),
       config: () => heartbeatConfig(shape, index, this.instance),
       leases: this.kernel.leasePort(),
+      known: () => knownBefore(this.kernel.peerKeys, this.kernel.terms),
       address: addressOf(index),
       mac: Buffer.alloc(6, index + 1),
       isLinkUp: () => this.isLinkUp && this.isPowered,

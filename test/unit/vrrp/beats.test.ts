@@ -1,5 +1,6 @@
 /** The beats around the heartbeat: what is said, who is told, and when leases are short. */
 import t from 'tap';
+import { knownBefore } from '../../../src/control/known-before.js';
 import { nameHash } from '../../../src/system/name-hash.js';
 import { decodeBeat, type GroupBeat } from '../../../src/vrrp/beat-codec.js';
 import type { BeatSettings } from '../../../src/vrrp/heartbeat-api.js';
@@ -71,6 +72,14 @@ t.test('terms go on where they were before the process', async (t) => {
   bench.beats.hear([beat({ term: 40, priority: 200 })]);
   bench.receive(advert(200));
   t.match(saying(bench), { role: 'active', term: 41 }, 'not for one that was paused since before, however good it is');
+});
+
+t.test('a heartbeat that is started while its daemon hangs knows what that one knew', async (t) => {
+  const bench = talking().pass(550);
+  bench.restart();
+  bench.heartbeat.start(null, knownBefore(new Map([['lb2', 'ab'.repeat(16)]]), new Map([['front', 7]])));
+  t.equal(bench.beats.keys.get(2), 'ab'.repeat(16), 'so it understands what its peers say');
+  t.match(saying(bench), { role: 'active', term: 7 }, 'and they know its lease for the present one');
 });
 
 t.test('each advert that was sent is told, for whoever it does not reach', async (t) => {
