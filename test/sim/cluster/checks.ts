@@ -173,6 +173,12 @@ function waitedMs(world: World, second: Holding): number | null {
   return reason === 'priorityZero' ? skewMs(priorityOf(second.node), world.shape.intervalMs) : null;
 }
 
+/** When it looked at its input last before it took the lease: it may have been stopped in between. */
+const decidedAt = (world: World, { node, from }: Holding): number =>
+  nodeAt(world, node)
+    .heartbeat.process.stalls.filter((stall) => stall.isInside && stall.from < from)
+    .reduceRight((at, stall) => (stall.to > at - STEP_MS ? Math.min(at, stall.from) : at), from);
+
 /** The second acted on a silence within a promise: none of the beats of its length had arrived, and all that were due had met a fault on
  *  every path. */
 function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
@@ -180,7 +186,7 @@ function isPromiseLost(world: World, first: Holding, second: Holding): boolean {
   const { index } = nodeAt(world, second.node);
   const waited = waitedMs(world, second);
   if (fast === null || waited === null) return false;
-  const since = second.from - fast.lifeMs - waited;
+  const since = decidedAt(world, second) - fast.lifeMs - waited;
   const beats = (world.beats[first.node] ?? []).filter(({ at }) => at > since && at < since + fast.lifeMs);
   const believedAt = since + fast.lifeMs;
   const hasArrived = beats.some(({ arrived }) => (arrived[index] ?? Number.POSITIVE_INFINITY) < believedAt - STEP_MS);
