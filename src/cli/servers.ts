@@ -70,10 +70,15 @@ function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {
   ];
 }
 
-function stateText({ state, backup, slowStartMs }: ServerStatus, colors: Look['colors']): string {
-  const notes = [...(backup ? ['backup'] : []), ...(slowStartMs === null ? [] : [`slow start for ${span(slowStartMs)}`])];
+function stateText({ state, backup, slowStartMs, advised }: ServerStatus, colors: Look['colors']): string {
+  const wanted = [...(advised?.drain ? ['drain'] : []), ...(advised?.weightPercent === undefined ? [] : [`${advised.weightPercent}%`])];
+  const notes = [
+    ...(backup ? ['backup'] : []),
+    ...(slowStartMs === null ? [] : [`slow start for ${span(slowStartMs)}`]),
+    ...(wanted.length === 0 ? [] : [`agent says ${wanted.join(' ')}`]),
+  ];
   const text = [state, ...notes].join(', ');
-  return state === 'ready' ? text : colors.yellow(text);
+  return state === 'ready' && !advised?.drain ? text : colors.yellow(text);
 }
 
 const setBy = ({ node, by, why }: NonNullable<ServerStatus['override']>): string =>

@@ -3,9 +3,10 @@
  */
 import type { Config } from '../config/model.js';
 import type { HealthChecker } from '../health/checker.js';
+import type { ServerAdvice } from '../health/probe.js';
 import type { L4Engine } from '../l4/engine.js';
 import { usableServers } from '../l4/pool-generations.js';
-import type { PoolGeneration, Replication } from '../replication/api.js';
+import type { MemberAdvice, PoolGeneration, Replication } from '../replication/api.js';
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { Chronicle } from './chronicle.js';
@@ -68,6 +69,7 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
     saved: [...loadPools(stateDir), ...engine.generations()],
     intentOf: servers.intentOf,
     healthOf: (pool, server) => health.status(pool, server)?.state ?? 'unknown',
+    adviceOf: (pool, server) => memberAdvice(health.status(pool, server)?.advice ?? null),
     heldBy: (peer) => peersView.heldBy(peer),
     broadcast: (message, timeoutMs) => replication().broadcast(message, timeoutMs),
     activate: (generations) => {
@@ -89,4 +91,11 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
     onError(error);
   }
   return { pools, servers };
+}
+
+/** What counts of an agent's words: `maint` is a failed check already, and nobody counts connections. */
+function memberAdvice(said: ServerAdvice | null): MemberAdvice | null {
+  const drain: MemberAdvice = said?.admin === 'drain' ? { drain: true } : {};
+  const advice = said?.weightPercent === undefined ? drain : { ...drain, weightPercent: said.weightPercent };
+  return Object.keys(advice).length === 0 ? null : advice;
 }

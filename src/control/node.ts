@@ -168,6 +168,7 @@ class Node implements TandemNode {
       clock: systemClock,
       log: this.log,
       onChange: () => this.pools.review(this.heartbeat.roles.held()),
+      onAdvice: () => this.pools.review(this.heartbeat.roles.held()),
     });
     const { config, name: node, log, stateDir, engine, health, peersView, chronicle } = this;
     const made = createNodePools({

@@ -5,15 +5,13 @@
  * as the operators saw it; then the one of the node with the later name. Pure.
  */
 import type { Config, PoolConfig, ServerConfig } from '../config/model.js';
-import { MILLI } from '../l4/pool-members.js';
+import { MAX_SERVER_WEIGHT, MILLI } from '../l4/pool-members.js';
 import type { OverrideOrigin, ServerOverride, WeightOverride } from '../replication/api.js';
 import type { Intent } from './pool-authority.js';
 
 /** By what it is about. */
 export type Overrides = ReadonlyMap<string, ServerOverride>;
 
-/** As in the configuration. */
-export const MAX_SERVER_WEIGHT = 256;
 /** More than this of a weight is a mistake; the product is capped at MAX_SERVER_WEIGHT. */
 export const MAX_WEIGHT_PERCENT = 25_600;
 
@@ -74,7 +72,11 @@ export function overridden(overrides: Overrides, pool: string, server: string): 
 /** The last word, else the configuration. */
 export function intentOf(overrides: Overrides, pool: Pick<PoolConfig, 'name'>, server: ServerConfig): Intent {
   const { state, weight } = overridden(overrides, pool.name, server.name);
-  return { state: state?.value ?? server.state, milliWeight: milliWeight(weight?.value ?? null, server.weight) };
+  return {
+    state: state?.value ?? server.state,
+    milliWeight: milliWeight(weight?.value ?? null, server.weight),
+    commanded: { state: state !== null, weight: weight !== null },
+  };
 }
 
 function milliWeight(override: WeightOverride | null, configured: number): number {

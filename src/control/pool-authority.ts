@@ -4,8 +4,8 @@
  * from the generation it was told and changes it only where its own checks contradict it. Pure.
  */
 import type { Config, PoolConfig, ServerConfig } from '../config/model.js';
-import { MILLI, milliWeightOf, sameMembers } from '../l4/pool-members.js';
-import type { AdminState, PoolGeneration, PoolMember } from '../replication/api.js';
+import { MAX_SERVER_WEIGHT, MILLI, milliWeightOf, sameMembers } from '../l4/pool-members.js';
+import type { AdminState, MemberAdvice, PoolGeneration, PoolMember } from '../replication/api.js';
 import { isSlowStartOver, slowStartWeight, untilNextStep } from './slow-start.js';
 
 /** What this node's own check says of a server; `unknown` never changes a generation. */
@@ -17,8 +17,14 @@ export interface Intent {
   state: AdminState;
   /** In thousandths. */
   milliWeight: number;
+  /** What of it was commanded at run time: an agent has no say in that. */
+  commanded?: { state: boolean; weight: boolean };
 }
 export type IntentOf = (pool: PoolConfig, server: ServerConfig) => Intent;
+
+/** What the agent on a server has asked this node's check for; null: nothing. */
+export type AdviceOf = (pool: string, server: string) => MemberAdvice | null;
+const noAdvice: AdviceOf = () => null;
 
 export const configuredIntent: IntentOf = (_pool, { state, weight }) => ({ state, milliWeight: weight * MILLI });
 
@@ -34,10 +40,14 @@ export function decideGeneration(
   current: PoolGeneration,
   healthOf: HealthOf,
   intentOf: IntentOf = configuredIntent,
+  adviceOf: AdviceOf = noAdvice,
 ): PoolGeneration {
   const servers = pool.servers.map((server) => {
     const before = current.members.find((member) => member.name === server.name);
-    return judge(pool, server, before, healthOf(pool.name, server.name), intentOf(pool, server));
+    const health = healthOf(pool.name, server.name);
+    // Of one that this node has not asked yet the word counts that counted before.
+    const advice = (health === 'unknown' ? before?.advice : adviceOf(pool.name, server.name)) ?? undefined;
+    return judge(pool, server, before, health, advised(intentOf(pool, server), advice), advice);
   });
   const members = membersOf(pool, servers);
   return sameMembers(members, current.members) ? current : { pool: pool.name, generation: current.generation + 1, members };
@@ -48,13 +58,33 @@ interface Judged {
   intent: Intent;
   up: boolean;
   slowStartMs: number | undefined;
+  advice?: MemberAdvice | undefined;
 }
 
-function judge(pool: PoolConfig, server: ServerConfig, before: PoolMember | undefined, health: CheckedHealth, intent: Intent): Judged {
+/** Below the word of an operator, above the configuration; one that is drained or disabled there stays so. */
+function advised(intent: Intent, advice: MemberAdvice | undefined): Intent {
+  const { state, milliWeight, commanded } = intent;
+  const isDrained = advice?.drain === true && state === 'ready' && commanded?.state !== true;
+  const percent = commanded?.weight === true ? undefined : advice?.weightPercent;
+  return {
+    ...intent,
+    state: isDrained ? 'drain' : state,
+    milliWeight: percent === undefined ? milliWeight : Math.min(Math.round((milliWeight * percent) / 100), MAX_SERVER_WEIGHT * MILLI),
+  };
+}
+
+function judge(
+  pool: PoolConfig,
+  server: ServerConfig,
+  before: PoolMember | undefined,
+  health: CheckedHealth,
+  intent: Intent,
+  advice: MemberAdvice | undefined,
+): Judged {
   const wasUp = before?.up ?? before?.alive ?? true;
   const up = health === 'unknown' ? wasUp : health !== 'down';
   const slowStartMs = up && intent.state === 'ready' ? slowStartOf(pool, before) : undefined;
-  return { server, intent, up, slowStartMs };
+  return { server, intent, up, slowStartMs, advice };
 }
 
 /** Of a server that is up and wanted: what has begun goes on, and what was not so before begins. */
@@ -79,7 +109,7 @@ function milliWeight({ slowStartMs: durationMs }: PoolConfig, { intent, up, slow
     : slowStartWeight(intent.milliWeight, slowStartMs, durationMs);
 }
 
-function member({ server, intent, up, slowStartMs, milliWeight }: Judged & { milliWeight: number }): PoolMember {
+function member({ server, intent, up, slowStartMs, advice, milliWeight }: Judged & { milliWeight: number }): PoolMember {
   const { name, address, port } = server;
   const alive = up && intent.state !== 'disable';
   // One that is down keeps the weight it would have; it gets nothing by not being alive.
@@ -93,6 +123,7 @@ function member({ server, intent, up, slowStartMs, milliWeight }: Judged & { mil
     ...(intent.state === 'ready' ? {} : { state: intent.state }),
     ...(up === alive ? {} : { up }),
     ...(slowStartMs === undefined ? {} : { slowStartMs }),
+    ...(advice === undefined ? {} : { advice }),
   };
 }
 

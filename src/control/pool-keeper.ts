@@ -6,6 +6,7 @@ import type { Config, PoolConfig } from '../config/model.js';
 import type { ControlMessage, PoolGeneration } from '../replication/api.js';
 import { after, type Clock, type Monotonic } from '../system/clock.js';
 import {
+  type AdviceOf,
   adoptGeneration,
   aged,
   decidedPools,
@@ -25,6 +26,7 @@ export interface PoolKeeperOptions {
   saved: readonly PoolGeneration[];
   clock: Pick<Clock, 'now' | 'at'>;
   healthOf: HealthOf;
+  adviceOf?: AdviceOf;
   intentOf: IntentOf;
   broadcast(message: ControlMessage, timeoutMs: number): Promise<boolean>;
   /** Routers that this peer says it holds. */
@@ -103,7 +105,7 @@ export function createPoolKeeper(options: PoolKeeperOptions): PoolKeeper {
     decidedPools(config, held).flatMap((pool) => {
       const before = generations.get(pool.name);
       const current = before === undefined ? firstGeneration(pool, intentOf) : now(before);
-      const next = decideGeneration(pool, current, options.healthOf, intentOf);
+      const next = decideGeneration(pool, current, options.healthOf, intentOf, options.adviceOf);
       return next === current ? [] : [next];
     });
 

@@ -3,8 +3,9 @@
  */
 import type { Config, PoolConfig, ServerConfig } from '../config/model.js';
 import { suggestion } from '../config/nearest.js';
+import { MAX_SERVER_WEIGHT } from '../l4/pool-members.js';
 import type { ServerOverride, WeightOverride } from '../replication/api.js';
-import { MAX_SERVER_WEIGHT, MAX_WEIGHT_PERCENT } from './overrides.js';
+import { MAX_WEIGHT_PERCENT } from './overrides.js';
 
 const ACTIONS = ['drain', 'disable', 'enable', 'weight', 'reset'] as const;
 export type ServerAction = (typeof ACTIONS)[number];

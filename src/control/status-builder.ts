@@ -143,7 +143,7 @@ function poolStatus(pool: PoolConfig, sources: StatusSources, counters: readonly
   };
 }
 
-type InGeneration = Pick<ServerStatus, 'name' | 'address' | 'weight' | 'slowStartMs' | 'alive'>;
+type InGeneration = Pick<ServerStatus, 'name' | 'address' | 'weight' | 'slowStartMs' | 'alive' | 'advised'>;
 
 function inGeneration({ name, address, port }: ServerConfig, member: PoolMember | undefined): InGeneration {
   return {
@@ -152,6 +152,7 @@ function inGeneration({ name, address, port }: ServerConfig, member: PoolMember 
     weight: member === undefined ? 0 : milliWeightOf(member) / MILLI,
     slowStartMs: member?.slowStartMs ?? null,
     alive: member?.alive ?? false,
+    advised: member?.advice ?? null,
   };
 }
 

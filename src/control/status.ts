@@ -2,7 +2,7 @@
  * What `GET /v1/status` on the admin socket answers and `tandem status --json` prints. Types only; additive changes.
  */
 import type { ServerAdvice } from '../health/probe.js';
-import type { AdminState, FlowRow, Traffic } from '../l4/api.js';
+import type { AdminState, FlowRow, MemberAdvice, Traffic } from '../l4/api.js';
 import type { PeerStatus } from '../replication/api.js';
 import type { TrackedStatus } from '../tracking/tracker.js';
 import type { BeatStatus, RouterStatus } from '../vrrp/heartbeat-api.js';
@@ -99,8 +99,10 @@ export interface ServerStatus {
   usable: boolean;
   reason: string;
   sinceWallMs: number;
-  /** What the agent on the server asks for; null: nothing, or no agent is asked. */
+  /** What the agent on the server asks this node's check for; null: nothing, or no agent is asked. */
   advice: ServerAdvice | null;
+  /** What of it the node that decides the pool has put in force, where no operator says otherwise; null: nothing. */
+  advised: MemberAdvice | null;
   nextHop: 'resolved' | 'unresolved';
   traffic: Traffic;
 }

@@ -31,6 +31,8 @@ export interface HealthCheckerOptions {
   pools: readonly PoolConfig[];
   clock: Clock;
   onChange(change: HealthChange): void;
+  /** An agent asks for something else than before. */
+  onAdvice?(): void;
   log: Pick<Log, 'event'>;
   probe?: Probe;
 }
@@ -58,7 +60,8 @@ interface Check {
 const nothing = (): void => undefined;
 const keyOf = (pool: string, server: string): string => `${pool}/${server}`;
 
-export function createHealthChecker({ pools, clock, onChange, log, probe = realProbe }: HealthCheckerOptions): HealthChecker {
+export function createHealthChecker(options: HealthCheckerOptions): HealthChecker {
+  const { pools, clock, onChange, log, probe = realProbe } = options;
   const checks = new Map<string, Check>();
   let isRunning = false;
 
@@ -76,8 +79,9 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
     switch (effect.type) {
       case 'probe':
         check.cancelProbe = probe(targetOf(check), config, ({ ok, reason, advice }) => {
-          if (advice !== undefined) takeAdvice(check, advice, reason);
+          const isNews = advice !== undefined && takeAdvice(check, advice, reason);
           feed(check, { type: 'result', probe: effect.probe, ok, reason });
+          if (isNews) options.onAdvice?.();
         });
         break;
       case 'cancelProbe':
@@ -92,11 +96,12 @@ export function createHealthChecker({ pools, clock, onChange, log, probe = realP
     }
   };
 
-  const takeAdvice = (check: Check, said: ServerAdvice, reason: string): void => {
+  const takeAdvice = (check: Check, said: ServerAdvice, reason: string): boolean => {
     const advice = { ...check.advice, ...said };
     const isNew = Object.entries(said).some(([word, value]) => check.advice?.[word as keyof ServerAdvice] !== value);
     check.advice = advice;
     if (isNew) log.event('server.advice', { pool: check.pool, server: check.server.name, reason, ...advice });
+    return isNew;
   };
 
   const startAll = (started: readonly Check[]): void => {

@@ -25,6 +25,14 @@ export interface PoolMember {
   up?: boolean;
   /** How long its slow start had been under way when this was said; absent: none is. */
   slowStartMs?: number;
+  /** What the agent on the server asks for, as far as it counts; absent: nothing. */
+  advice?: MemberAdvice;
+}
+
+export interface MemberAdvice {
+  drain?: true;
+  /** Of the weight that it has otherwise. */
+  weightPercent?: number;
 }
 
 /** One generation of one pool: what the lease holder decided, and every other node compiles from. */

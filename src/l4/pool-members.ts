@@ -5,6 +5,8 @@ import type { PoolMember } from './api.js';
 
 /** Weights are compared in thousandths: a slow start and a percentage of a weight of 1 are finer than whole numbers. */
 export const MILLI = 1000;
+/** As in the configuration. */
+export const MAX_SERVER_WEIGHT = 256;
 
 /** Share of new flows, in thousandths. */
 export const milliWeightOf = ({ weight, milliWeight }: Pick<PoolMember, 'weight' | 'milliWeight'>): number => milliWeight ?? weight * MILLI;
@@ -25,6 +27,8 @@ export const sameMember = (a: PoolMember, b: PoolMember): boolean =>
   a.sizeWeight === b.sizeWeight &&
   a.state === b.state &&
   a.up === b.up &&
+  a.advice?.drain === b.advice?.drain &&
+  a.advice?.weightPercent === b.advice?.weightPercent &&
   (a.slowStartMs === undefined) === (b.slowStartMs === undefined);
 
 export const sameMembers = (a: readonly PoolMember[], b: readonly PoolMember[]): boolean =>

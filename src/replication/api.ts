@@ -1,10 +1,10 @@
 /**
  * What replication needs from the node and offers to it. Types only; src/control joins them.
  */
-import type { AdminState, PoolGeneration, PoolMember } from '../l4/api.js';
+import type { AdminState, MemberAdvice, PoolGeneration, PoolMember } from '../l4/api.js';
 import type { ApplyMode, ApplyResult, Drained, FlowChunk } from '../l4/native.js';
 
-export type { AdminState, PoolGeneration, PoolMember };
+export type { AdminState, MemberAdvice, PoolGeneration, PoolMember };
 
 /**
  * The last word of an operator, given at run time, on one thing about one server. Words on the state and on the weight of a server do not

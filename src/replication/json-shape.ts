@@ -5,6 +5,7 @@
 import type {
   AdminState,
   ControlMessage,
+  MemberAdvice,
   OverrideOrigin,
   PeerInterface,
   PoolGeneration,
@@ -180,7 +181,15 @@ const OPTIONAL_OF_MEMBER = {
   state: (value: unknown) => adminState(value),
   up: truth,
   slowStartMs: count,
+  advice: (value: unknown) => readAdvice(value),
 } as const;
+
+function readAdvice(value: unknown): MemberAdvice | undefined {
+  const from = fields(value);
+  if (from === undefined || (from.drain !== undefined && from.drain !== true)) return undefined;
+  const drain: MemberAdvice = from.drain === undefined ? {} : { drain: true };
+  return from.weightPercent === undefined ? drain : complete<MemberAdvice>({ ...drain, weightPercent: count(from.weightPercent) });
+}
 
 function readMember(value: unknown): PoolMember | undefined {
   const from = fields(value);

@@ -2,17 +2,27 @@
  * A server in maintenance, with real traffic: drained on the backup node, it keeps its connections and gets no new ones, through a crash of
  * the active node, a restart of the daemon and on a node without memory; enabled again, it gets its share.
  */
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import t from 'tap';
 import type { ServerStatus } from '../../src/control/status.js';
 import { tandemCommand } from '../support/lab/command-line.js';
 import { crashNode } from '../support/lab/faults.js';
 import { labIsImpossible, startCluster } from '../support/lab/fixture.js';
+import type { LabDocument } from '../support/lab/tandem-config.js';
 import { waitFor } from '../support/lab/wait-for.js';
 import { natConnections, startLoad } from '../support/lab/workload.js';
 
 const CONNECTIONS = 60;
 const FINISH_LIMIT_MS = 15_000;
 const OTHERS = ['be2', 'be3'];
+
+const AGENT_PORT = 9777;
+/** Answers whoever connects with what stands in a file. */
+const AGENT = `require('net').createServer((s) => {
+  s.on('error', () => {});
+  s.end(require('fs').readFileSync(process.argv[1]));
+}).listen(${AGENT_PORT});`;
 
 const impossible = labIsImpossible();
 if (impossible !== null) t.plan(0, impossible);
@@ -91,5 +101,65 @@ else {
     t.match(await command(holder, 'drain', 'echo/be1', '--wait', '--timeout', '30s'), { status: 0, stdout: /no flows are left/ });
     const { stdout } = await tandemCommand(lab, tandem, backup, 'history');
     t.match(stdout, new RegExp(`server echo/be1: state ready, by .* on ${active}`));
+  });
+
+  t.test('an agent drains its server and weighs it, below the word of an operator, and a failover goes on from there', async (t) => {
+    const check = { type: 'agent', port: AGENT_PORT, interval: '200ms', timeout: '150ms' };
+    const change = (document: LabDocument): LabDocument => ({
+      ...document,
+      pools: (document.pools as { name: string }[]).map((pool) => (pool.name === 'echo' ? { ...pool, healthCheck: check } : pool)),
+    });
+    const says = (server: string): string => path.join(workDir, `agent-${server}`);
+    let workDir = '';
+    const cluster = await startCluster(t, {
+      change,
+      before: async (lab) => {
+        workDir = lab.workDir;
+        for (const { name } of lab.plan.servers) {
+          writeFileSync(says(name), 'up\n');
+          lab.start(name, [process.execPath, '-e', AGENT, says(name)]);
+        }
+      },
+    });
+    const { lab, tandem, active, backup } = cluster;
+    const load = await startLoad(lab);
+    const open = (group: string) => load.call('open', { group, ...natConnections(CONNECTIONS) });
+    const be1On = async (node: string): Promise<ServerStatus | undefined> =>
+      (await tandem.status(node)).pools.find(({ name }) => name === 'echo')?.servers.find(({ name }) => name === 'be1');
+    const until = (node: string, text: string, is: (server: ServerStatus | undefined) => boolean) =>
+      waitFor(`${node}: be1 ${text}`, async () => is(await be1On(node)));
+    const flowsOfBe1 = async (node: string) => (await tandem.flows(node, '?service=echo&server=be1&limit=1000')).length;
+    const both = [active, backup];
+
+    await Promise.all(both.map((node) => until(node, 'is up', (server) => server?.usable === true)));
+    await open('old');
+    const before = await flowsOfBe1(active);
+    t.ok(before > 0, 'be1 had a share');
+    writeFileSync(says('be1'), 'drain 50% # patching\n');
+    await Promise.all(both.map((node) => until(node, 'is drained', (server) => server?.usable === false)));
+    t.match(await be1On(backup), { state: 'ready', alive: true, weight: 0, advised: { drain: true, weightPercent: 50 }, override: null });
+    await open('meanwhile');
+    t.equal(await flowsOfBe1(active), before, 'no new connection to it, and no old one less');
+
+    await crashNode(lab, active);
+    await waitFor('the backup to take over', () => tandem.isActive(backup));
+    t.match(await be1On(backup), { usable: false }, 'still, after the failover');
+    const answer = await tandemCommand(lab, tandem, backup, 'servers', 'enable', 'echo/be1');
+    t.match(answer.stdout, /^echo\/be1: ready/);
+    await until(backup, 'serves', (server) => server?.usable === true);
+    t.match(
+      await be1On(backup),
+      { weight: 0.5, override: { state: 'ready' } },
+      'an operator knows better; of the weight he has said nothing',
+    );
+    t.match((await tandemCommand(lab, tandem, backup, 'servers')).stdout, /be1 .* ready, agent says drain 50% /);
+    writeFileSync(says('be1'), 'ready 100%\n');
+    await until(backup, 'has its weight', (server) => server?.weight === 1);
+    for (const group of ['old', 'meanwhile'])
+      t.match(await load.call('finish', { group, limitMs: FINISH_LIMIT_MS, faultMs: 0, youngMs: 0 }), {
+        established: CONNECTIONS,
+        alive: CONNECTIONS,
+        reset: 0,
+      });
   });
 }

@@ -11,6 +11,7 @@ import {
   isObeyed,
   untilSlowStartStep,
 } from '../../../src/control/pool-authority.js';
+import type { MemberAdvice } from '../../../src/l4/api.js';
 import { usableServers } from '../../../src/l4/pool-generations.js';
 import { samplePool, sampleServer } from '../../support/sample-config.js';
 
@@ -192,4 +193,26 @@ t.test('whether a command is in force', async (t) => {
   t.ok(isObeyed(pool, decideGeneration(pool, first, health({}), drain), 'be1', drain));
   t.notOk(isObeyed(pool, first, 'be1', intents({ be1: { milliWeight: 500 } })));
   t.notOk(isObeyed(pool, first, 'be9', drain));
+});
+
+t.test('what an agent asks for counts below the word of an operator, above the configuration', async (t) => {
+  const first = firstGeneration(pool);
+  const decide = (said: MemberAdvice | null, intent: Partial<ReturnType<IntentOf>> = {}, current = first, state: CheckedHealth = 'up') =>
+    decideGeneration(pool, current, health({ be1: state }), intents({ be1: intent }), (_pool, name) => (name === 'be1' ? said : null));
+  const drained = decide({ drain: true });
+  t.match(drained.members[0], { weight: 0, alive: true, state: 'drain', sizeWeight: 1000, advice: { drain: true } });
+  t.same(usableServers(pool, drained), ['be2']);
+  t.match(decide({ weightPercent: 50 }).members[0], { weight: 1, milliWeight: 500, advice: { weightPercent: 50 } });
+  t.match(decide({ weightPercent: 0 }).members[0], { weight: 0, alive: true });
+  t.match(decide({ weightPercent: 99_999 }).members[0], { weight: 256 }, 'no more than can be configured');
+  const ready = decide({ drain: true, weightPercent: 10 }, { state: 'ready', commanded: { state: true, weight: false } }).members[0];
+  t.match(ready, { milliWeight: 100 });
+  t.notOk('state' in (ready ?? {}), 'an operator has said that it serves');
+  t.match(decide({ weightPercent: 10 }, { milliWeight: 3000, commanded: { state: false, weight: true } }).members[0], { weight: 3 });
+  t.match(decide({}, { state: 'disable' }).members[0], { state: 'disable' }, 'nor does it undo what the configuration says');
+  t.same(decide(null, {}, drained).members, first.members, 'it does not ask for it any more');
+  t.equal(decide({ drain: true }, {}, drained), drained);
+  const unasked = decideGeneration(pool, drained, health({}), intents({}));
+  t.equal(unasked, drained, 'what counted before counts until this node has asked');
+  t.ok(isObeyed(pool, drained, 'be1', intents({})), 'so a command on something else is obeyed');
 });

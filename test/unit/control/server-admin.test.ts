@@ -136,7 +136,7 @@ t.test('what cannot be kept is not done', async (t) => {
     message: 'nothing was changed: it cannot be kept in the state directory (no space left)',
   });
   t.same([seen.sent, seen.log], [[], []]);
-  t.same(admin.intentOf(samplePool, samplePool.servers[0] as never), { state: 'ready', milliWeight: 1000 });
+  t.match(admin.intentOf(samplePool, samplePool.servers[0] as never), { state: 'ready', milliWeight: 1000, commanded: { state: false } });
 });
 
 t.test('who has not got it is named, and it counts all the same', async (t) => {

@@ -74,3 +74,12 @@ t.test('in a panic servers that are down get new flows, and are down all the sam
     [false, false],
   ]);
 });
+
+t.test('what of the wishes of an agent is in force', async (t) => {
+  const place = { address: '10.2.0.21', port: 8080, weight: 1, alive: true };
+  const members = [
+    { name: 'be1', ...place, milliWeight: 500, advice: { weightPercent: 50 } },
+    { name: 'be2', ...place },
+  ];
+  t.match(poolOf(members)?.servers, [{ weight: 0.5, advised: { weightPercent: 50 } }, { advised: null }]);
+});

@@ -117,7 +117,11 @@ t.test('advice of an agent stays until it says another, and goes with the agent'
   const event = (name: string, fields: object): void => {
     if (name === 'server.advice') logged.push(fields);
   };
-  const checker = createHealthChecker({ pools: [agent], clock, probe, log: { event }, onChange: () => undefined });
+  let told = 0;
+  const onAdvice = (): void => {
+    told += 1;
+  };
+  const checker = createHealthChecker({ pools: [agent], clock, probe, log: { event }, onChange: () => undefined, onAdvice });
   const advice = () => checker.status('web', 'be1')?.advice;
   checker.start();
   clock.advance(10);
@@ -141,6 +145,7 @@ t.test('advice of an agent stays until it says another, and goes with the agent'
     ],
     'each change once',
   );
+  t.equal(told, 2);
   checker.applyPools([{ ...agent, healthCheck: checkOf({ type: 'agent', port: 9001 }) }]);
   t.same(advice(), { weightPercent: 50, admin: 'drain' }, 'still an agent');
   checker.applyPools([checked]);

@@ -29,10 +29,11 @@ const hello: fc.Arbitrary<Hello> = fc.record({
   software: name,
 });
 const adminState = fc.constantFrom('ready' as const, 'drain' as const, 'disable' as const);
+const advice = fc.record({ drain: fc.constant(true as const), weightPercent: natural }, { requiredKeys: [] });
 const member = fc.record(
   {
     ...{ name, address: name, port: natural, weight: natural, alive: fc.boolean() },
-    ...{ milliWeight: natural, sizeWeight: natural, state: adminState, up: fc.boolean(), slowStartMs: natural },
+    ...{ milliWeight: natural, sizeWeight: natural, state: adminState, up: fc.boolean(), slowStartMs: natural, advice },
   },
   { requiredKeys: ['name', 'address', 'port', 'weight', 'alive'] },
 );
@@ -204,15 +205,17 @@ const BAD: { what: string; message: Buffer; reason: DecodeReason }[] = [
     ),
     reason: 'badShape',
   },
-  ...['"state":"off"', '"state":null', '"milliWeight":-1', '"up":1', '"slowStartMs":0.5'].map((wrong) => ({
-    what: `a member with ${wrong}`,
-    message: json(
-      4,
-      `{"type":"pools","generations":[{"pool":"p","generation":1,"members":[{"name":"a","address":"b","port":1,"weight":1,"alive":true,${wrong}}]}]}`,
-      1,
-    ),
-    reason: 'badShape' as const,
-  })),
+  ...['"state":"off"', '"state":null', '"milliWeight":-1', '"up":1', '"slowStartMs":0.5', '"advice":{"drain":false}', '"advice":7'].map(
+    (wrong) => ({
+      what: `a member with ${wrong}`,
+      message: json(
+        4,
+        `{"type":"pools","generations":[{"pool":"p","generation":1,"members":[{"name":"a","address":"b","port":1,"weight":1,"alive":true,${wrong}}]}]}`,
+        1,
+      ),
+      reason: 'badShape' as const,
+    }),
+  ),
   ...[
     '"about":"name","value":"drain"',
     '"about":"state","value":"off"',
