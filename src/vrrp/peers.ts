@@ -47,7 +47,7 @@ export function peerSpoke(state: RouterState, word: PeerWord, now: Monotonic): S
 
 /** Whom we did not hear, and whoever was active beside us, may have been the last to tell hosts and switches where the addresses are. */
 function met(state: Active, before: PeerView | null, peer: PeerView, now: Monotonic): Active {
-  if (before === null) return ownerSince(state, peer);
+  if (before === null) return announceAgain(ownerSince(state, peer), now);
   const hasGivenUp = before.role === 'active' && peer.role !== 'active';
   return before.isReachable && !hasGivenUp ? state : announceAgain(state, now);
 }
