@@ -3,15 +3,15 @@
  */
 import type { Config } from '../config/model.js';
 import type { HealthChecker } from '../health/checker.js';
-import type { ServerAdvice } from '../health/probe.js';
 import type { L4Engine } from '../l4/engine.js';
 import { usableServers } from '../l4/pool-generations.js';
-import type { MemberAdvice, PoolGeneration, Replication } from '../replication/api.js';
+import type { PoolGeneration, Replication } from '../replication/api.js';
 import type { Clock } from '../system/clock.js';
 import type { Log } from '../telemetry/log.js';
 import type { Chronicle } from './chronicle.js';
 import { createPanicWatch } from './panic-watch.js';
 import type { PeersView } from './peers-view.js';
+import { memberAdvice } from './pool-authority.js';
 import { createPoolKeeper, type PoolKeeper } from './pool-keeper.js';
 import type { Roles } from './roles.js';
 import { createServerAdmin, type ServerAdmin } from './server-admin.js';
@@ -91,11 +91,4 @@ export function createNodePools(options: NodePoolsOptions): NodePools {
     onError(error);
   }
   return { pools, servers };
-}
-
-/** What counts of an agent's words: `maint` is a failed check already, and nobody counts connections. */
-function memberAdvice(said: ServerAdvice | null): MemberAdvice | null {
-  const drain: MemberAdvice = said?.admin === 'drain' ? { drain: true } : {};
-  const advice = said?.weightPercent === undefined ? drain : { ...drain, weightPercent: said.weightPercent };
-  return Object.keys(advice).length === 0 ? null : advice;
 }

@@ -4,6 +4,7 @@
  * from the generation it was told and changes it only where its own checks contradict it. Pure.
  */
 import type { Config, PoolConfig, ServerConfig } from '../config/model.js';
+import type { ServerAdvice } from '../health/probe.js';
 import { MAX_SERVER_WEIGHT, MILLI, milliWeightOf, sameMembers } from '../l4/pool-members.js';
 import type { AdminState, MemberAdvice, PoolGeneration, PoolMember } from '../replication/api.js';
 import { isSlowStartOver, slowStartWeight, untilNextStep } from './slow-start.js';
@@ -25,6 +26,16 @@ export type IntentOf = (pool: PoolConfig, server: ServerConfig) => Intent;
 /** What the agent on a server has asked this node's check for; null: nothing. */
 export type AdviceOf = (pool: string, server: string) => MemberAdvice | null;
 const noAdvice: AdviceOf = () => null;
+
+/**
+ * What counts of an agent's words. `maint` is a failed check, and what a failed check is not: it lasts until `ready`, and no panic
+ * overrules it. Nobody counts connections.
+ */
+export function memberAdvice(said: ServerAdvice | null): MemberAdvice | null {
+  const drain: MemberAdvice = said?.admin === 'drain' || said?.admin === 'maint' ? { drain: true } : {};
+  const advice = said?.weightPercent === undefined ? drain : { ...drain, weightPercent: said.weightPercent };
+  return Object.keys(advice).length === 0 ? null : advice;
+}
 
 export const configuredIntent: IntentOf = (_pool, { state, weight }) => ({ state, milliWeight: weight * MILLI });
 

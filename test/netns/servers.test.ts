@@ -124,10 +124,11 @@ else {
     const { lab, tandem, active, backup } = cluster;
     const load = await startLoad(lab);
     const open = (group: string) => load.call('open', { group, ...natConnections(CONNECTIONS) });
-    const be1On = async (node: string): Promise<ServerStatus | undefined> =>
-      (await tandem.status(node)).pools.find(({ name }) => name === 'echo')?.servers.find(({ name }) => name === 'be1');
-    const until = (node: string, text: string, is: (server: ServerStatus | undefined) => boolean) =>
-      waitFor(`${node}: be1 ${text}`, async () => is(await be1On(node)));
+    const serverOn = async (node: string, server: string): Promise<ServerStatus | undefined> =>
+      (await tandem.status(node)).pools.find(({ name }) => name === 'echo')?.servers.find(({ name }) => name === server);
+    const be1On = (node: string) => serverOn(node, 'be1');
+    const until = (node: string, text: string, is: (server: ServerStatus | undefined) => boolean, server = 'be1') =>
+      waitFor(`${node}: ${server} ${text}`, async () => is(await serverOn(node, server)));
     const flowsOfBe1 = async (node: string) => (await tandem.flows(node, '?service=echo&server=be1&limit=1000')).length;
     const both = [active, backup];
 
@@ -155,6 +156,13 @@ else {
     t.match((await tandemCommand(lab, tandem, backup, 'servers')).stdout, /be1 .* ready, agent says drain 50% /);
     writeFileSync(says('be1'), 'ready 100%\n');
     await until(backup, 'has its weight', (server) => server?.weight === 1);
+    writeFileSync(says('be2'), 'maint\n');
+    await until(backup, 'is down', (server) => server?.alive === false, 'be2');
+    writeFileSync(says('be2'), 'up\n');
+    await until(backup, 'is up', (server) => server?.alive === true, 'be2');
+    t.match(await serverOn(backup, 'be2'), { usable: false, advised: { drain: true } }, 'in maintenance until it says ready');
+    writeFileSync(says('be2'), 'ready\n');
+    await until(backup, 'serves', (server) => server?.usable === true, 'be2');
     for (const group of ['old', 'meanwhile'])
       t.match(await load.call('finish', { group, limitMs: FINISH_LIMIT_MS, faultMs: 0, youngMs: 0 }), {
         established: CONNECTIONS,

@@ -9,9 +9,11 @@ import {
   firstGeneration,
   type IntentOf,
   isObeyed,
+  memberAdvice,
   untilSlowStartStep,
 } from '../../../src/control/pool-authority.js';
-import type { MemberAdvice } from '../../../src/l4/api.js';
+import type { MemberAdvice, PoolGeneration } from '../../../src/l4/api.js';
+import { panicOf } from '../../../src/l4/panic.js';
 import { usableServers } from '../../../src/l4/pool-generations.js';
 import { samplePool, sampleServer } from '../../support/sample-config.js';
 
@@ -215,4 +217,27 @@ t.test('what an agent asks for counts below the word of an operator, above the c
   const unasked = decideGeneration(pool, drained, health({}), intents({}));
   t.equal(unasked, drained, 'what counted before counts until this node has asked');
   t.ok(isObeyed(pool, drained, 'be1', intents({})), 'so a command on something else is obeyed');
+});
+
+t.test('what counts of the words of an agent', async (t) => {
+  t.equal(memberAdvice(null), null);
+  t.equal(memberAdvice({ admin: 'ready', maxConnections: 5 }), null);
+  t.same(memberAdvice({ admin: 'ready', weightPercent: 0 }), { weightPercent: 0 });
+  t.same(memberAdvice({ admin: 'drain', weightPercent: 50 }), { drain: true, weightPercent: 50 });
+  t.same(memberAdvice({ admin: 'maint' }), { drain: true });
+});
+
+t.test('a server in maintenance by its agent stays out, of a panic too, until the agent says ready', async (t) => {
+  const panicky: PoolConfig = { ...pool, panicThreshold: 100 };
+  const decide = (current: PoolGeneration, be1: CheckedHealth, admin: 'maint' | 'ready') =>
+    decideGeneration(panicky, current, health({ be1, be2: 'down' }), intents({}), (_pool, name) =>
+      memberAdvice(name === 'be1' ? { admin } : null),
+    );
+  const maint = decide(firstGeneration(panicky), 'down', 'maint');
+  t.same(panicOf(panicky, maint.members), { isPanicking: true, wanted: 1, up: 0 });
+  t.same(usableServers(panicky, maint), ['be2']);
+  const answers = decide(maint, 'up', 'maint');
+  t.match(answers.members[0], { alive: true, weight: 0, state: 'drain' }, 'that it is up is not all that it takes');
+  t.same(usableServers(panicky, answers), ['be2']);
+  t.same(usableServers({ ...panicky, panicThreshold: 0 }, decide(answers, 'up', 'ready')), ['be1']);
 });
