@@ -20,8 +20,8 @@ export function panicOf(pool: Threshold, members: readonly PoolMember[]): PanicS
   const backups = backupsOf(pool);
   const wanted = members.filter((member) => isWanted(member) && !backups.has(member.name));
   const up = wanted.filter(({ alive }) => alive).length;
-  // That is what backups are for.
-  const isBackedUp = members.some((member) => backups.has(member.name) && isUsable(member));
+  // That is what backups are for. While a server is up they have no weight, and will have theirs when it is not.
+  const isBackedUp = members.some((member) => backups.has(member.name) && member.alive && isReady(member) && (up > 0 || isUsable(member)));
   return { isPanicking: !isBackedUp && 100 * up < pool.panicThreshold * wanted.length, wanted: wanted.length, up };
 }
 
@@ -34,5 +34,6 @@ export function usedMembers(pool: Threshold, members: readonly PoolMember[]): re
 
 const backupsOf = ({ servers }: Threshold): ReadonlySet<string> => new Set(servers.filter(({ backup }) => backup).map(({ name }) => name));
 
+const isReady = ({ state }: PoolMember): boolean => (state ?? 'ready') === 'ready';
 /** Gets new flows when it is up. */
-const isWanted = (member: PoolMember): boolean => (member.state ?? 'ready') === 'ready' && milliWeightOf(member) > 0;
+const isWanted = (member: PoolMember): boolean => isReady(member) && milliWeightOf(member) > 0;

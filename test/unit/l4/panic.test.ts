@@ -1,6 +1,7 @@
 /** When health counts no more, and for whom. */
 import fc from 'fast-check';
 import t from 'tap';
+import { decideGeneration, firstGeneration } from '../../../src/control/pool-authority.js';
 import type { PoolMember } from '../../../src/l4/api.js';
 import { panicOf, usedMembers } from '../../../src/l4/panic.js';
 import { poolMembers, usableServers } from '../../../src/l4/pool-generations.js';
@@ -51,11 +52,16 @@ t.test('what operators took out stays out, and does not count', async (t) => {
   t.same(panicOf(poolOf(100, ['be1']), [member('be1', { weight: 0 })]), { isPanicking: false, wanted: 0, up: 0 }, 'none is wanted');
 });
 
-t.test('a backup that serves keeps the pool calm; none of them is believed to be up', async (t) => {
+t.test('a backup that can serve keeps the pool calm; none of them is believed to be up', async (t) => {
   const pool = poolOf(50, ['be1', 'be2'], ['s1', 's2']);
   const failed = [member('be1', down), member('be2', down)];
   const served = [...failed, member('s1'), member('s2', down)];
   t.equal(panicOf(pool, served).isPanicking, false);
+  const oneOfThree = (idle: Partial<PoolMember>): boolean =>
+    panicOf(poolOf(50, ['be1', 'be2', 'be3'], ['s1']), [...failed, member('be3'), member('s1', { weight: 0, ...idle })]).isPanicking;
+  t.equal(oneOfThree({}), false, 'it waits for the last one');
+  t.equal(oneOfThree(down), true);
+  t.equal(oneOfThree({ state: 'drain' }), true);
   const none = [...failed, member('s1', down), member('s2', { ...down, weight: 0 })];
   t.equal(panicOf(pool, none).isPanicking, true);
   t.same(
@@ -102,5 +108,28 @@ t.test('a panic only ever adds servers, and never those of operators', async () 
         });
       },
     ),
+  );
+});
+
+t.test('one server less that is up ends no panic', async () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.boolean(), { minLength: 1, maxLength: 6 }),
+      fc.array(fc.boolean(), { maxLength: 2 }),
+      fc.integer({ min: 0, max: 100 }),
+      fc.nat(),
+      (up, backedUp, threshold, victim) => {
+        const names = up.map((_, index) => `be${index}`);
+        const backups = backedUp.map((_, index) => `s${index}`);
+        const pool = poolOf(threshold, names, backups);
+        const isPanicking = (isUp: readonly boolean[]): boolean => {
+          const answers = new Map([...names, ...backups].map((name, index) => [name, [...isUp, ...backedUp][index]]));
+          const decided = decideGeneration(pool, firstGeneration(pool), (_pool, name) => (answers.get(name) ? 'up' : 'down'));
+          return panicOf(pool, decided.members).isPanicking;
+        };
+        return !isPanicking(up) || isPanicking(up.map((each, index) => each && index !== victim % up.length));
+      },
+    ),
+    { numRuns: 1000 },
   );
 });
