@@ -232,6 +232,7 @@ function dataPlaneText(status: NodeStatus, { colors }: Look): string {
   const commanded = status.pools.flatMap(({ name, servers }) =>
     servers.flatMap(({ name: server, override }) => (override === null ? [] : `${name}/${server} ${overrideText(override)}`)),
   );
+  const panicking = status.pools.flatMap(({ name, panic }) => (panic ? name : []));
   const claims = dataPlane.foreignClaims.map(({ address, mac, claims: times }) => `${address} by ${mac} (${count(times)})`);
   return [
     `  interfaces  ${interfaces.join(', ')}`,
@@ -239,6 +240,7 @@ function dataPlaneText(status: NodeStatus, { colors }: Look): string {
     `  drops       ${drops.length === 0 ? 'none' : drops.join(', ')}`,
     ...(steered.length === 0 ? [] : [`  steered     ${steered.join(', ')}`]),
     ...(claims.length === 0 ? [] : [`  claimed     ${colors.red(claims.join(', '))}`]),
+    ...(panicking.length === 0 ? [] : [`  panic       ${colors.red(panicking.join(', '))}`]),
     ...(commanded.length === 0 ? [] : [`  commanded   ${colors.yellow(commanded.join(', '))}`]),
   ].join('\n');
 }

@@ -156,6 +156,11 @@ export const metricTable = {
     help: 'Whether state or weight of a server was commanded at run time and not reset.',
     labels: ['pool', 'server'],
   },
+  tandem_server_advised: {
+    type: 'gauge',
+    help: 'Whether the agent on a server asks for something that counts where no operator says otherwise: no new flows, or a part of its weight.',
+    labels: ['pool', 'server'],
+  },
   tandem_pool_panic: {
     type: 'gauge',
     help: 'Whether so few servers of a pool are up that all get new flows, whatever their checks say.',

@@ -172,6 +172,7 @@ function fillPool(status: NodeStatus['pools'][number], put: Put): void {
     put('tandem_server_weight', labels, server.weight);
     for (const state of ADMIN_STATES) put('tandem_server_admin_state', { ...labels, state }, flag(server.state === state));
     put('tandem_server_override', labels, flag(server.override !== null));
+    put('tandem_server_advised', labels, flag(server.advised !== null));
   }
 }
 

@@ -209,7 +209,7 @@ export function nodeStatus(): NodeStatus {
             reason: 'connection refused',
             sinceWallMs: SNAPSHOT_MS - 90_000,
             advice: null,
-            advised: null,
+            advised: { weightPercent: 50 },
             nextHop: 'unresolved',
             traffic: traffic(10, 1),
           },

@@ -151,7 +151,14 @@ t.test('servers', async (t) => {
   const { out } = await tandem(['servers', '--state-dir', stateDir]);
   t.match(out, 'Pool web (maglev, generation 6)');
   t.match(out, /^ {2}be1 +10\.2\.0\.21:8080 +ready, slow start for 4s +0\.3 of 1 +up +5s ago +yes .*status 200 +ops on lb2 \(canary\)$/m);
-  t.match(out, /^ {2}be2 +10\.2\.0\.22:8080 +drain, backup +3 +down +1m 30s ago +no .* unresolved .*connection refused +-$/m);
+  t.match(
+    out,
+    /^ {2}be2 +10\.2\.0\.22:8080 +drain, backup, agent says 50% +3 +down +1m 30s ago +no .* unresolved .*connection refused +-$/m,
+  );
+  const panicking = nodeStatus().pools.map((pool) => ({ ...pool, panic: true }));
+  const { stateDir: inPanic } = await running(t, { 'GET /v1/status': { ...nodeStatus(), pools: panicking } });
+  t.match((await tandem(['servers', '--state-dir', inPanic])).out, 'Pool web (maglev, generation 6, panic: all get new flows');
+  t.match((await tandem(['status', '--state-dir', inPanic])).out, /^ {2}panic {7}web$/m);
   t.same(JSON.parse((await tandem(['servers', '--pool', 'web', '--json', '--state-dir', stateDir])).out), nodeStatus().pools);
   t.match(await tandem(['servers', '--pool', 'wbe', '--state-dir', stateDir]), {
     status: 1,

@@ -92,6 +92,8 @@ t.test('every figure of the snapshot is a series', async (t) => {
     ['tandem_server_admin_state{pool="web",server="be2",state="ready"}', 0],
     ['tandem_server_override{pool="web",server="be1"}', 1],
     ['tandem_server_override{pool="web",server="be2"}', 0],
+    ['tandem_server_advised{pool="web",server="be1"}', 0],
+    ['tandem_server_advised{pool="web",server="be2"}', 1],
     ['tandem_pool_panic{pool="web"}', 0],
     ['tandem_pool_generation{pool="web"}', 6],
     ['tandem_peer_connected{peer="lb2"}', 1],
