@@ -11,6 +11,7 @@ import { type CliActions, EXIT_FAILURE } from '../cli/context.js';
 import { runCli } from '../cli/program.js';
 import { systemClock } from '../system/clock.js';
 import { projectRoot } from '../system/paths.js';
+import { isInteractive, openTerminal } from '../system/terminal.js';
 
 const version = String((JSON.parse(readFileSync(join(projectRoot, 'package.json'), 'utf8')) as { version: unknown }).version);
 
@@ -58,6 +59,9 @@ const status = await runCli(process.argv.slice(2), {
   hostname: hostname(),
   user: process.env.SUDO_USER ?? process.env.USER ?? process.env.LOGNAME ?? '',
   wallMs: systemClock.wallMs,
+  clock: systemClock,
+  isInteractive,
+  openTerminal,
   out: (text) => process.stdout.write(`${text}\n`),
   err: (text) => process.stderr.write(`${text}\n`),
   colors: pc.createColors(usesColors()),

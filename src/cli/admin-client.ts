@@ -13,16 +13,16 @@ const HEARTBEAT_SOCKET_NAME = 'heartbeat.sock';
 export const ANSWER_LIMIT_MS = 15_000;
 
 export interface AdminClient {
-  get<T>(path: string): Promise<T>;
-  /** `limitMs`: for what takes longer by its nature. */
+  /** `limitMs`: how long an answer may take. */
+  get<T>(path: string, limitMs?: number): Promise<T>;
   post<T>(path: string, body: unknown, limitMs?: number): Promise<T>;
   delete<T>(path: string): Promise<T>;
 }
 
 export function adminClient(stateDir: string): AdminClient {
   return {
-    get: (path) => ask(stateDir, 'GET', path, undefined),
-    post: (path, body, limitMs = ANSWER_LIMIT_MS) => ask(stateDir, 'POST', path, body, limitMs),
+    get: (path, limitMs) => ask(stateDir, 'GET', path, undefined, limitMs),
+    post: (path, body, limitMs) => ask(stateDir, 'POST', path, body, limitMs),
     delete: (path) => ask(stateDir, 'DELETE', path, undefined),
   };
 }

@@ -3,6 +3,8 @@
  * their own.
  */
 import type { Colors } from 'picocolors/types.js';
+import type { Clock } from '../system/clock.js';
+import type { Terminal, TerminalEvents } from '../system/terminal.js';
 
 /** Exit statuses of `tandem`. */
 export const EXIT_OK = 0;
@@ -39,6 +41,10 @@ export interface CliContext {
   user: string;
   /** Wall-clock milliseconds, to say how long ago something was. */
   wallMs(): number;
+  clock: Pick<Clock, 'now' | 'at'>;
+  /** There is a terminal to be opened. */
+  isInteractive(): boolean;
+  openTerminal(events: TerminalEvents): Terminal;
   out(text: string): void;
   err(text: string): void;
   colors: Colors;

@@ -2,8 +2,8 @@
  * Numbers, times and tables for people. Widths count what is seen: colour codes have none. Pure.
  */
 
-const BYTES_PER_STEP = 1024;
 const BYTE_UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+const SI_UNITS = ['', 'k', 'M', 'G', 'T'];
 const DURATION_UNITS: [string, number][] = [
   ['d', 86_400_000],
   ['h', 3_600_000],
@@ -14,12 +14,20 @@ const DURATION_UNITS: [string, number][] = [
 export const count = (value: number): string => String(value).replace(/\B(?=(\d{3})+$)/g, ',');
 
 export function bytes(value: number): string {
-  let [amount, unit] = [value, 0];
-  while (amount >= BYTES_PER_STEP && unit < BYTE_UNITS.length - 1) {
-    amount /= BYTES_PER_STEP;
-    unit++;
-  }
-  return `${unit === 0 ? amount : amount.toFixed(1)} ${BYTE_UNITS[unit]}`;
+  const [amount, unit] = scaled(value, 1024, BYTE_UNITS);
+  return `${unit === 'B' ? amount : amount.toFixed(1)} ${unit}`;
+}
+
+/** Three digits at most before the point, one behind it below a hundred: `0`, `7.5`, `812`, `12.3k`. */
+export function si(value: number): string {
+  const [amount, unit] = scaled(value, 1000, SI_UNITS);
+  return `${amount < 100 ? amount.toFixed(1).replace(/\.0$/, '') : Math.round(amount)}${unit}`;
+}
+
+function scaled(value: number, base: number, units: readonly string[]): [amount: number, unit: string] {
+  let [amount, step] = [value, 0];
+  for (; Math.round(amount) >= base && step < units.length - 1; step++) amount /= base;
+  return [amount, units[step] ?? ''];
 }
 
 /** The two largest units: `3d 4h`, `12s`, `340ms`. */
@@ -37,8 +45,23 @@ export function span(ms: number): string {
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape character is what colour codes begin with
-const COLOR_CODE = /\u001b\[[0-9;]*m/g;
-const visibleWidth = (text: string): number => text.replace(COLOR_CODE, '').length;
+const COLOR_CODE = /(\u001b\[[0-9;]*m)/g;
+export const visibleWidth = (text: string): number => text.replace(COLOR_CODE, '').length;
+
+/** The first characters, as many as are seen on `width` columns; no colour goes on behind them. */
+export function clip(text: string, width: number): string {
+  let left = width;
+  const cut = (part: string): string => {
+    const shown = part.slice(0, left);
+    left -= shown.length;
+    return shown;
+  };
+  // What a pattern with a group splits by comes out between the parts.
+  return text
+    .split(COLOR_CODE)
+    .map((part, i) => (i % 2 === 1 ? part : cut(part)))
+    .join('');
+}
 
 export interface Column {
   title: string;

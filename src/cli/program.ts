@@ -13,6 +13,7 @@ import { addRunCommand } from './run.js';
 import { addServersCommand } from './servers.js';
 import { addStatusCommand } from './status.js';
 import { addSwitchoverCommand } from './switchover.js';
+import { addTopCommand } from './top.js';
 import { addUnloadCommand } from './unload.js';
 import { addUpgradeCommand } from './upgrade.js';
 
@@ -40,6 +41,7 @@ export function buildProgram(context: CliContext): Command {
   addRunCommand(program, context);
   addCheckCommand(program, context);
   addStatusCommand(program, context);
+  addTopCommand(program, context);
   addFlowsCommand(program, context);
   addServersCommand(program, context);
   addHistoryCommand(program, context);

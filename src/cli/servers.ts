@@ -52,13 +52,12 @@ function poolText(pool: PoolStatus, look: Look): string {
 }
 
 function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {
-  const health = server.health === 'up' ? colors.green('up') : server.health === 'down' ? colors.red('down') : server.health;
   return [
     server.name,
     server.address,
     stateText(server, colors),
     server.weight === server.configuredWeight ? String(server.weight) : `${Number(server.weight.toFixed(2))} of ${server.configuredWeight}`,
-    health,
+    healthText(server, colors),
     `${span(wallMs() - server.sinceWallMs)} ago`,
     server.usable ? 'yes' : colors.red('no'),
     server.nextHop === 'resolved' ? 'resolved' : colors.yellow('unresolved'),
@@ -68,6 +67,11 @@ function serverRow(server: ServerStatus, { colors, wallMs }: Look): string[] {
     server.reason,
     server.override === null ? '-' : setBy(server.override),
   ];
+}
+
+export function healthText({ health }: Pick<ServerStatus, 'health'>, colors: Look['colors']): string {
+  if (health === 'up') return colors.green(health);
+  return health === 'down' ? colors.red(health) : health;
 }
 
 function stateText({ state, backup, slowStartMs, advised }: ServerStatus, colors: Look['colors']): string {

@@ -75,7 +75,7 @@ function beatsText(beats: NonNullable<NodeStatus['heartbeat']['beats']>, colors:
   return `${peers.join(', ')}; latest by ${span(beats.lateMaxMs)}${priority}${hung}${fast}`;
 }
 
-function roleText(role: string, { colors }: Look): string {
+export function roleText(role: string, { colors }: Pick<Look, 'colors'>): string {
   if (role === 'active') return colors.green(role);
   return role === 'backup' ? colors.cyan(role) : colors.yellow(role);
 }

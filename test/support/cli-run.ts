@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import pc from 'picocolors';
 import type { CliActions } from '../../src/cli/context.js';
 import { runCli } from '../../src/cli/program.js';
+import type { Monotonic } from '../../src/system/clock.js';
+import type { Terminal, TerminalEvents } from '../../src/system/terminal.js';
 import { SNAPSHOT_MS } from './node-status.js';
 
 export interface CliResult {
@@ -15,6 +17,10 @@ export interface CliResult {
   out: string;
   err: string;
 }
+
+const fail = (message: string): never => {
+  throw new Error(message);
+};
 
 const noActions: CliActions = {
   run: () => Promise.reject(new Error('run was not expected')),
@@ -27,15 +33,33 @@ export interface TandemRun {
   colors?: boolean;
   /** Gets what Ctrl-C would call. */
   onInterrupt?(listener: () => void): void;
+  /** The terminal it runs in; without, it runs in none. */
+  openTerminal?(events: TerminalEvents): Terminal;
+  /** Called whenever time passes, with the milliseconds since the start. Time passes only for whoever waits for it. */
+  onTime?(ms: number): void;
 }
 
 export async function tandem(argv: string[], options: TandemRun = {}): Promise<CliResult> {
   const result = { out: '', err: '' };
+  let now = 0 as Monotonic;
   const status = await runCli(argv, {
     version: '0.1.0',
     hostname: 'lb1',
     user: 'ops',
-    wallMs: () => SNAPSHOT_MS,
+    wallMs: () => SNAPSHOT_MS + now,
+    clock: {
+      now: () => now,
+      at: (at, fire) => {
+        const timer = setImmediate(() => {
+          now = at;
+          options.onTime?.(now);
+          fire();
+        });
+        return () => clearImmediate(timer);
+      },
+    },
+    isInteractive: () => options.openTerminal !== undefined,
+    openTerminal: (events) => options.openTerminal?.(events) ?? fail('a terminal was not expected'),
     out: (text) => {
       result.out += `${text}\n`;
     },

@@ -1,13 +1,15 @@
 /**
  * The real program in its own process: exit statuses, terminals, pipes, and the certificates that `pki init` leaves.
  */
-import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { projectRoot } from '../../../src/system/paths.js';
+import { fakeAdmin } from '../../support/cli-run.js';
+import { nodeStatus } from '../../support/node-status.js';
 
 const program = fileURLToPath(new URL('../../../src/bin/tandem.js', import.meta.url));
 const example = join(projectRoot, 'config/nat-pair.yaml');
@@ -72,4 +74,42 @@ t.test('two commands from nothing to a configuration without warnings', async (t
   t.equal(asNode.status, 2);
   t.match(asNode.stderr, 'this machine does not have the address 10.1.0.11 of node "lb1"');
   t.notMatch(asNode.stderr, 'file');
+});
+
+const ENTER_ALTERNATE = '\u001b[?1049h';
+const LEAVE_ALTERNATE = '\u001b[?1049l';
+
+/** `tandem top` in a terminal of its own, until `end` has ended it; what the terminal got, and the exit status. */
+async function topUntil(
+  t: { teardown(close: () => unknown): void },
+  end: (keys: NodeJS.WritableStream, pid: number) => void,
+): Promise<{ output: string; status: number | null }> {
+  const admin = await fakeAdmin({ 'GET /v1/status': nodeStatus() });
+  t.teardown(() => admin.close());
+  const command = `echo pid $$; stty cols 80 rows 24; exec "${process.execPath}" "${program}" top --state-dir "${admin.stateDir}"`;
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    const wasDrawn = output.includes('q quit');
+    output += text;
+    if (!wasDrawn && output.includes('q quit')) end(child.stdin, Number(/pid (\d+)/.exec(output)?.[1]));
+  });
+  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
+  return { output, status };
+}
+
+t.test('top takes the terminal and gives it back, by its key and by a signal', async (t) => {
+  const byKey = await topUntil(t, (keys) => keys.write('q'));
+  const bySignal = await topUntil(t, (_keys, pid) => process.kill(pid, 'SIGTERM'));
+  t.equal(byKey.status, 0);
+  t.equal(bySignal.status, 128 + 15, 'whoever waits for it sees the signal');
+  for (const { output } of [byKey, bySignal]) {
+    const [before, taken, ...again] = output.split(ENTER_ALTERNATE);
+    const [during, after, ...twice] = taken?.split(LEAVE_ALTERNATE) ?? [];
+    t.same([...again, ...twice], [], 'taken once, given back once');
+    t.match(before, /^pid \d+\r\n$/);
+    t.match(during, 'SERVICE', 'drawn on the alternate screen');
+    t.ok(during?.startsWith('\u001b[?25l') && during.endsWith('\u001b[?25h'), 'the cursor is hidden, and shown again');
+    t.equal(after, '');
+  }
 });

@@ -28,6 +28,7 @@ t.test('usage: help, version, mistakes', async (t) => {
     'run',
     'check',
     'status',
+    'top',
     'flows',
     'servers',
     'history',
@@ -57,7 +58,7 @@ t.test('usage: help, version, mistakes', async (t) => {
 });
 
 t.test('a daemon that is not running is one sentence and exit 1', async (t) => {
-  for (const command of ['status', 'flows', 'servers', 'history', 'switchover', 'drill', 'upgrade']) {
+  for (const command of ['status', 'top', 'flows', 'servers', 'history', 'switchover', 'drill', 'upgrade']) {
     const result = await tandem([command, '--state-dir', '/no/such/dir']);
     t.equal(result.status, 1, command);
     t.equal(result.out, '');

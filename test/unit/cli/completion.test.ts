@@ -45,6 +45,7 @@ for (const shell of ['zsh', 'fish']) {
       'run',
       'check',
       'status',
+      'top',
       'flows',
       'servers',
       'switchover',

@@ -8,6 +8,7 @@ import pc from 'picocolors';
 import t from 'tap';
 import type { CliContext } from '../../../src/cli/context.js';
 import { buildProgram } from '../../../src/cli/program.js';
+import type { Monotonic } from '../../../src/system/clock.js';
 import { projectRoot } from '../../../src/system/paths.js';
 import { readDocuments } from './documents.js';
 import { commandsOf } from './markdown.js';
@@ -17,6 +18,9 @@ const silent: CliContext = {
   hostname: 'lb1',
   user: 'ops',
   wallMs: () => 0,
+  clock: { now: () => 0 as Monotonic, at: () => () => undefined },
+  isInteractive: () => false,
+  openTerminal: () => ({ size: () => ({ columns: 80, rows: 24 }), draw: () => undefined, close: () => undefined }),
   out: () => undefined,
   err: () => undefined,
   colors: pc.createColors(false),
