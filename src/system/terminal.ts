@@ -57,21 +57,27 @@ export function openTerminal(events: TerminalEvents): Terminal {
     take();
     events.onResize();
   };
+  // Node aborts when it is to exit in an orderly way without the terminal that it read.
+  const onGone = (): void => {
+    process.kill(process.pid, 'SIGHUP');
+  };
   // By the signal itself, so that whoever waits for the process sees it.
   const onEnding = (signal: NodeJS.Signals): void => {
     close();
     process.kill(process.pid, signal);
   };
   const close = (): void => {
-    giveBack();
-    stdin.off('data', onData).pause();
+    stdin.off('data', onData).off('end', onGone).pause();
     stdout.off('resize', events.onResize);
     process.off('exit', close).off('uncaughtExceptionMonitor', close).off('SIGCONT', onContinue);
     for (const signal of ENDING) process.off(signal, onEnding);
+    giveBack();
   };
 
   take();
-  stdin.setEncoding('utf8').on('data', onData).resume();
+  // Also for what giving it back may meet: so this listener stays.
+  stdin.on('error', onGone);
+  stdin.setEncoding('utf8').on('data', onData).on('end', onGone).resume();
   stdout.on('resize', events.onResize);
   // The monitor comes before the error is printed, which would vanish with the alternate screen.
   process.on('exit', close).on('uncaughtExceptionMonitor', close).on('SIGCONT', onContinue);

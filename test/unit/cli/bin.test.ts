@@ -1,7 +1,8 @@
 /**
  * The real program in its own process: exit statuses, terminals, pipes, and the certificates that `pki init` leaves.
  */
-import { type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type SpawnSyncReturns, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,30 +80,35 @@ t.test('two commands from nothing to a configuration without warnings', async (t
 const ENTER_ALTERNATE = '\u001b[?1049h';
 const LEAVE_ALTERNATE = '\u001b[?1049l';
 
-/** `tandem top` in a terminal of its own, until `end` has ended it; what the terminal got, and the exit status. */
+/** `tandem top` in a terminal of its own, until `end` has ended it; what the terminal got, and the exit status as a shell tells it. */
 async function topUntil(
   t: { teardown(close: () => unknown): void },
-  end: (keys: NodeJS.WritableStream, pid: number) => void,
-): Promise<{ output: string; status: number | null }> {
+  end: (terminal: ChildProcess, pid: number) => void,
+): Promise<{ output: string; status: string }> {
   const admin = await fakeAdmin({ 'GET /v1/status': nodeStatus() });
   t.teardown(() => admin.close());
-  const command = `echo pid $$; stty cols 80 rows 24; exec "${process.execPath}" "${program}" top --state-dir "${admin.stateDir}"`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], { env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    const wasDrawn = output.includes('q quit');
-    output += text;
-    if (!wasDrawn && output.includes('q quit')) end(child.stdin, Number(/pid (\d+)/.exec(output)?.[1]));
+  const top = `"${process.execPath}" "${program}" top --state-dir "${admin.stateDir}"`;
+  // The shell outlives the terminal, and tells past it.
+  const command = `{ trap : HUP; stty cols 80 rows 24; sh -c 'echo pid $$; exec ${top}'; echo $? >&3; } 2>/dev/null`;
+  const terminal = spawn('script', ['-qc', command, '/dev/null'], { env: environment, stdio: ['pipe', 'pipe', 'inherit', 'pipe'] });
+  const result = { output: '', status: '' };
+  terminal.stdio[3]?.on('data', (chunk: Buffer) => {
+    result.status += chunk.toString();
   });
-  const status = await new Promise<number | null>((resolve) => child.on('close', resolve));
-  return { output, status };
+  terminal.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    const wasDrawn = result.output.includes('q quit');
+    result.output += text;
+    if (!wasDrawn && result.output.includes('q quit')) end(terminal, Number(/pid (\d+)/.exec(result.output)?.[1]));
+  });
+  await once(terminal, 'close');
+  return result;
 }
 
 t.test('top takes the terminal and gives it back, by its key and by a signal', async (t) => {
-  const byKey = await topUntil(t, (keys) => keys.write('q'));
-  const bySignal = await topUntil(t, (_keys, pid) => process.kill(pid, 'SIGTERM'));
-  t.equal(byKey.status, 0);
-  t.equal(bySignal.status, 128 + 15, 'whoever waits for it sees the signal');
+  const byKey = await topUntil(t, ({ stdin }) => stdin?.write('q'));
+  const bySignal = await topUntil(t, (_terminal, pid) => process.kill(pid, 'SIGTERM'));
+  t.equal(byKey.status, '0\n');
+  t.equal(bySignal.status, `${128 + 15}\n`, 'whoever waits for it sees the signal');
   for (const { output } of [byKey, bySignal]) {
     const [before, taken, ...again] = output.split(ENTER_ALTERNATE);
     const [during, after, ...twice] = taken?.split(LEAVE_ALTERNATE) ?? [];
@@ -112,4 +118,9 @@ t.test('top takes the terminal and gives it back, by its key and by a signal', a
     t.ok(during?.startsWith('\u001b[?25l') && during.endsWith('\u001b[?25h'), 'the cursor is hidden, and shown again');
     t.equal(after, '');
   }
+});
+
+t.test('top ends when its terminal is gone, without a crash', async (t) => {
+  const { status } = await topUntil(t, (terminal) => terminal.kill('SIGKILL'));
+  t.equal(status, `${128 + 1}\n`);
 });

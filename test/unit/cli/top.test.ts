@@ -133,7 +133,7 @@ function stage(keys: Record<number, string>, size = { columns: 79, rows: 24 }) {
 t.test('live: redrawn each interval, keys at once, the terminal given back', async (t) => {
   const { answers, stateDir } = await daemon(t);
   const onTime = (ms: number): void => {
-    answers[STATUS] = ms === 2000 ? undefined : later(nodeStatus(), ms, 0);
+    answers[STATUS] = ms === 2000 ? undefined : later(nodeStatus(), ms < 4000 ? ms : 2 * ms, 0);
   };
   // Pictures: 1 at first, 2 after a second, 3 without an answer, 4 answered again, 5 paused, 6 paused a second later, 7 going on, 8 the next.
   const shown = stage({ 4: 'p', 6: 'p', 8: 'xq' });
@@ -150,6 +150,7 @@ t.test('live: redrawn each interval, keys at once, the terminal given back', asy
   t.match(text[4], /^PAUSED {2}q quit .* p go on/m);
   t.equal(text[5], text[4]);
   t.notMatch(text[6], /PAUSED/);
+  t.match(text[6], /^ {2}web +1\/2 +0 +5k /m, 'what has come meanwhile');
 });
 
 t.test('live: a terminal is given back also when drawing fails', async (t) => {
