@@ -186,9 +186,12 @@ export class Beats {
     if (known === undefined || !known.isReachable) return;
     known.isReachable = false;
     known.wasSilent = known.promiseUs > 0;
-    const isDoubted = known.doubtedUntil !== null && this.context.ports.clock.now() < known.doubtedUntil;
-    const isLeaseOver = known.promiseUs > 0 && !isDoubted;
-    this.context.listener.onSilent(known.peer, { isLeaseOver, silentMs: silentUs / US_PER_MS });
+    this.context.listener.onSilent(known.peer, { isLeaseOver: this.reliedUs(known) > 0, silentMs: silentUs / US_PER_MS });
+  }
+
+  /** Its promise, where that is relied on. */
+  private reliedUs({ promiseUs, doubtedUntil }: Known): number {
+    return doubtedUntil !== null && this.context.ports.clock.now() < doubtedUntil ? 0 : promiseUs;
   }
 
   // --- fast liveness ------------------------------------------------------------------------------------------------------------------
@@ -318,12 +321,12 @@ export class Beats {
       silenced: this.silenced,
       isRealtime: this.isRealtime,
       fast: this.context.settings.fast === null ? 'disabled' : this.fast.phase,
-      peers: [...this.peers.values()].map(({ peer, isReachable, hasKey, paths, promiseUs }) => ({
-        node: peer.node,
-        isReachable,
-        hasKey,
-        paths: [...paths],
-        promiseMs: promiseUs / US_PER_MS,
+      peers: [...this.peers.values()].map((known) => ({
+        node: known.peer.node,
+        isReachable: known.isReachable,
+        hasKey: known.hasKey,
+        paths: [...known.paths],
+        promiseMs: this.reliedUs(known) / US_PER_MS,
       })),
     };
   }

@@ -152,6 +152,7 @@ export interface BeatStatus {
   fast: 'disabled' | 'off' | 'on' | 'leaving';
   /** What the references say: `open` also while somebody is heard. */
   reference: 'open' | 'asking' | 'lost' | 'none';
+  /** `promiseMs`: what is relied on; 0 also while it is doubted. */
   peers: { node: string; isReachable: boolean; hasKey: boolean; paths: boolean[]; promiseMs: number }[];
 }
 

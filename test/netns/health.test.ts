@@ -250,14 +250,14 @@ else {
         },
         NOTICED,
       );
-    const load = await startLoad(lab);
-    await open(load, 'before', 60);
     await listen(cluster, 'be1', false);
     await waitAlive(cluster, both, ['be2', 'be3']);
     t.equal((await tandem.status(active)).pools[0]?.panic, false, 'two of three are enough');
     await listen(cluster, 'be1', true);
     await waitAlive(cluster, both, ALL);
 
+    const load = await startLoad(lab);
+    await open(load, 'before', 60);
     await blockOwnChecks(lab, active);
     await waitAlive(cluster, both, []);
     await panicOn(true);

@@ -134,14 +134,17 @@ t.test('silence is judged by the rhythm of the peer, and by its promise', async 
 t.test('a promise whose silence was none is not relied on for a while', async (t) => {
   const bench = talking().receive(advert(200));
   const fast = { intervalUs: 2000, promiseUs: 8000 };
+  const relied = () => bench.heartbeat.status().beats?.peers[0]?.promiseMs;
   bench.beats.hear([beat({ priority: 200 })], fast);
   bench.pass(20);
+  t.equal(relied(), 8);
   bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
   bench.pass(5);
   t.equal(bench.status.role, 'active');
   bench.receive(advert(200));
   bench.beats.hear([beat({ priority: 200, term: 9 })], fast);
   t.equal(bench.status.role, 'backup', 'it was there all the time');
+  t.equal(relied(), 0, 'which the status says');
   bench.receive(advert(200)).pass(20);
   bench.beats.emit({ type: 'silent', peer: 2, silentUs: 9000 });
   bench.pass(5);
@@ -150,6 +153,9 @@ t.test('a promise whose silence was none is not relied on for a while', async (t
   bench.beats.hear([beat({ priority: 200, term: 10 })], fast);
   bench.pass(20);
   t.equal(bench.status.role, 'backup');
+  t.equal(relied(), 0, 'the time counts from the beat that was late');
+  for (let waited = 0; waited < 5000; waited += 100) bench.receive(advert(200)).pass(100);
+  t.equal(relied(), 8);
 });
 
 t.test('a peer that was booted anew has another key: what it promised before says nothing about its leases', async (t) => {
