@@ -27,8 +27,8 @@ const QUIT = 0x01;
 /** Of other ways to log in; a server asks for one at most. */
 const MAX_SWITCHES = 2;
 
-/** Errors that say "not you", from a server that serves others. */
-const LOGIN_ERRORS = new Set([1044, 1045, 1049, 1251, 1275, 1524, 1698, 1820, 1862, 3118, 3159]);
+/** Errors that say "not you", from a server that serves others. 4151: an account that is locked, of MariaDB. */
+const LOGIN_ERRORS = new Set([1044, 1045, 1049, 1251, 1275, 1524, 1698, 1820, 1862, 3118, 3159, 3955, 4151]);
 
 export type MysqlState = { phase: 'handshake' } | { phase: 'login'; switches: number };
 

@@ -49,6 +49,7 @@ for (const address of FAMILIES) {
 t.test('what the answers mean', async (t) => {
   const rows: [answers: (Buffer | null)[], ok: boolean, reason: RegExp][] = [
     [[HANDSHAKE, DENIED], true, /^alive: error 1045$/],
+    [[HANDSHAKE, error(2, 4151, 'Access denied, this account is locked', '#HY000')], true, /^alive: error 4151$/],
     [[HANDSHAKE, SWITCH, error(4, 1045, 'Access denied', '#28000')], true, /^alive: error 1045$/],
     [[HANDSHAKE, SWITCH, packet(4, Buffer.from([1, 4]))], true, /wants a password/],
     [[HANDSHAKE, error(2, 1040, 'Too many connections', '#08004')], false, /^error 1040: "Too many connections"$/],
