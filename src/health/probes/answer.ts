@@ -63,7 +63,16 @@ const WORDS: Record<string, string> = {
   EPIPE: 'connection reset or closed',
 };
 
-export const describeError = (error: Error & { code?: string }): string => WORDS[error.code ?? ''] ?? error.message;
+/** Of an error of OpenSSL, what lies between an address in memory and a line of its source. */
+const TLS_REASON = /:SSL routines:[^:]*:([^:\n]+)/;
+
+/** Without what differs each time: the same failure has the same reason. */
+export function plainWords(text: string): string {
+  const reason = TLS_REASON.exec(text)?.[1];
+  return reason === undefined ? text : `TLS: ${reason}`;
+}
+
+export const describeError = (error: Error & { code?: string }): string => WORDS[error.code ?? ''] ?? plainWords(error.message);
 
 export const good = (reason: string): ProbeResult => ({ ok: true, reason });
 export const bad = (reason: string): ProbeResult => ({ ok: false, reason });

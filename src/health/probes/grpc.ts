@@ -4,13 +4,16 @@
 import { isIPv6 } from 'node:net';
 import * as grpc from '@grpc/grpc-js';
 import type { GrpcCheck } from '../../config/health-model.js';
-import { bad, type CancelProbe, good, type OnResult, once, type ProbeTarget } from './answer.js';
+import { bad, type CancelProbe, good, type OnResult, once, type ProbeTarget, plainWords } from './answer.js';
 import { decodeResponse, encodeRequest } from './grpc-codec.js';
 import { nameForTls, withAuthorities } from './tls.js';
 
 const METHOD = '/grpc.health.v1.Health/Check';
 /** The answer is two bytes long; this leaves room for what a later version adds. */
 const MAX_RESPONSE_BYTES = 4096;
+
+/** What the library wraps an error of the connection in, with the time of it. */
+const LAST_ERROR = /^No connection established\. Last error: (?:Error: )?(.*?)(?: \([0-9TZ:.-]+\))?\. Resolution note: .*$/s;
 
 const CHANNEL_OPTIONS: grpc.ChannelOptions = {
   // A connection that another probe has open would prove nothing about new ones.
@@ -61,5 +64,5 @@ function errorText({ code, details }: grpc.ServiceError, { service }: GrpcCheck)
   if (code === grpc.status.UNIMPLEMENTED) return 'the server has no grpc.health.v1';
   if (code === grpc.status.NOT_FOUND) return `the server does not know the service ${JSON.stringify(service)}`;
   if (/ECONNREFUSED/.test(details)) return 'connection refused';
-  return `${grpc.status[code] ?? code}: ${details}`;
+  return `${grpc.status[code] ?? code}: ${plainWords(details.replace(LAST_ERROR, '$1'))}`;
 }

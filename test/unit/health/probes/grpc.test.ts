@@ -103,7 +103,9 @@ t.test('a server without the service, or of another protocol', async (t) => {
   });
   t.same(await ask(port, { type: 'grpc' }), { ok: false, reason: 'the server has no grpc.health.v1' });
   const other = await tcp(t, (socket) => socket.end('SSH-2.0-OpenSSH\r\n'));
-  t.equal((await ask(other, { type: 'grpc' })).ok, false);
+  t.same(await ask(other, { type: 'grpc' }), { ok: false, reason: 'UNAVAILABLE: Protocol error' }, 'the same each time');
+  const plain = await tcp(t, (socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\n')));
+  t.same(await ask(plain, { type: 'grpc', tls: true, verify: false }), { ok: false, reason: 'UNAVAILABLE: TLS: wrong version number' });
 });
 
 t.test('a cancelled call does not answer', async (t) => {
