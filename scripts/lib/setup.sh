@@ -9,9 +9,11 @@ tandem_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 #        iproute2 and ethtool make the namespaces, tcpdump looks on from their switch; curl is for looking around.
 # test:  bpftool shows the object's layout to scripts/generate; ping, arping and nftables act in the lab; keepalived is the other router on
 #        the wire and frr's vrrpd a third, tshark reads what we send; prometheus brings promtool; these scripts are checked by shellcheck.
+#        dnsmasq-base, mariadb-server-core, nginx (by libnginx-mod-mail for SMTP, too), postgresql-15 and redis-server have their health checked.
 # bench: the peers Tandem is measured beside, as far as the tests do not need them.
 packages_run=(ca-certificates clang libbpf-dev g++ make python3 iproute2 ethtool tcpdump curl)
-packages_test=(bpftool frr iputils-arping iputils-ping keepalived nftables prometheus shellcheck tshark)
+packages_test=(bpftool frr iputils-arping iputils-ping keepalived nftables prometheus shellcheck tshark
+  dnsmasq-base libnginx-mod-mail mariadb-server-core nginx postgresql-15 redis-server)
 packages_bench=(conntrackd conntrack)
 
 # BPF features Tandem needs (syscall programs with attached maps, ring buffer, bpf_redirect from generic XDP) are all in Linux 5.15.
@@ -63,28 +65,54 @@ missing_packages() {
 
 apt_get() { DEBIAN_FRONTEND=noninteractive quietly apt-get -q -y -o Dpkg::Use-Pty=0 "$@"; }
 
-# Some packages (prometheus, keepalived, frr, conntrackd) bring a service. Tandem wants only their programs: while apt runs, a policy-rc.d
-# forbids starting services, and what came enabled is disabled afterwards, so that nothing new runs now or after the next boot.
+# Runs a command; PostgreSQL that it installs makes no database, which the next boot would start. What it is told to make stays the
+# administrator's business.
+without_new_database() {
+  local settings=/etc/postgresql-common/createcluster.conf template=/usr/share/postgresql-common/createcluster.conf status=0
+  mkdir -p "${settings%/*}"
+  [[ ! -e $settings ]] || cp -p "$settings" "$settings.before"
+  echo 'create_main_cluster = false' >>"$settings"
+  "$@" || status=$?
+  if [[ -e $settings.before ]]; then
+    mv "$settings.before" "$settings"
+  else
+    # As it would have come; what was found in its place lies no longer beside it.
+    cp "$template" "$settings" || rm "$settings"
+    rm -f "$settings.ucf-dist"
+  fi
+  return "$status"
+}
+
+# Some packages (prometheus, keepalived, frr, nginx, redis-server, postgresql-15, conntrackd) bring a service. Tandem wants only their
+# programs: while apt runs, a policy-rc.d forbids starting services, and what came enabled is disabled afterwards, so that nothing new runs
+# now or after the next boot. A service that was there before stays as it is.
 install_packages() {
-  local policy=/usr/sbin/policy-rc.d own_policy='' package status=0
+  local policy=/usr/sbin/policy-rc.d own_policy='' package service services=() status=0
+  local install=(apt_get install --no-install-recommends "$@")
   say "installing Debian packages: $*"
+  for package in "$@"; do
+    # That of postgresql-15 is for all versions.
+    service=${package%-[0-9]*}
+    [[ -e /lib/systemd/system/$service.service ]] || services+=("$service")
+  done
+  [[ " $*" != *' postgresql-'* ]] || install=(without_new_database "${install[@]}")
   if [[ ! -e $policy ]]; then
     own_policy=1
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  apt_get install --no-install-recommends "$@" 2>/dev/null || { apt_get update && apt_get install --no-install-recommends "$@"; } || status=$?
+  "${install[@]}" 2>/dev/null || { apt_get update && "${install[@]}"; } || status=$?
   if [[ -n $own_policy ]]; then
     rm -f "$policy"
     trap - EXIT
   fi
-  for package in "$@"; do
-    [[ -e /lib/systemd/system/$package.service ]] || continue
-    if command -v systemctl >/dev/null; then quietly systemctl disable "$package.service" || true; fi
+  for service in "${services[@]}"; do
+    [[ -e /lib/systemd/system/$service.service ]] || continue
+    if command -v systemctl >/dev/null; then quietly systemctl disable "$service.service" || true; fi
     # Without systemd (in a container, say) nothing is there to do it, and the links would wait for a systemd to come.
-    rm -f /etc/systemd/system/*.wants/"$package.service"
-    [[ ! -e /etc/init.d/$package ]] || quietly update-rc.d "$package" disable || warn "could not disable $package: run 'update-rc.d $package disable' yourself"
+    rm -f /etc/systemd/system/*.wants/"$service.service"
+    [[ ! -e /etc/init.d/$service ]] || quietly update-rc.d "$service" disable || warn "could not disable $service: run 'update-rc.d $service disable' yourself"
   done
   return "$status"
 }

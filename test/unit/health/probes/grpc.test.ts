@@ -6,47 +6,15 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as grpc from '@grpc/grpc-js';
 import fc from 'fast-check';
-import t, { type Test } from 'tap';
+import t from 'tap';
 import { initPki } from '../../../../src/control/pki.js';
 import { probe } from '../../../../src/health/probe.js';
 import { decodeResponse, encodeRequest, SERVING_STATUSES } from '../../../../src/health/probes/grpc-codec.js';
+import { type HealthAnswer, healthServer } from '../../../support/grpc-health.js';
 import { ask, checkOf, closedPort, FAMILIES, targetOf, tcp } from '../../../support/probe-bench.js';
 
-const same = (bytes: Buffer): Buffer => bytes;
-const HEALTH = {
-  check: {
-    path: '/grpc.health.v1.Health/Check',
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  },
-} as const;
-
-type Answer = (service: string, reply: (error: Partial<grpc.StatusObject> | null, bytes?: Buffer) => void) => void;
-
-async function server(
-  t: Test,
-  answer: Answer,
-  address = '127.0.0.1',
-  credentials = grpc.ServerCredentials.createInsecure(),
-): Promise<number> {
-  const listening = new grpc.Server();
-  listening.addService(HEALTH, {
-    check: (call: { request: Buffer }, callback: grpc.sendUnaryData<Buffer>) =>
-      answer(call.request.subarray(2).toString(), (error, bytes) => callback(error, bytes)),
-  });
-  t.teardown(() => listening.forceShutdown());
-  const where = address.includes(':') ? `[${address}]:0` : `${address}:0`;
-  return new Promise((resolve, reject) => {
-    listening.bindAsync(where, credentials, (error, port) => (error === null ? resolve(port) : reject(error)));
-  });
-}
-
 /** Statuses by the name of the service. */
-const byService: Answer = (service, reply) => {
+const byService: HealthAnswer = (service, reply) => {
   const bytes: Record<string, number[]> = {
     '': [8, 1],
     'shop.Orders': [8, 2],
@@ -62,7 +30,7 @@ const byService: Answer = (service, reply) => {
 
 for (const address of FAMILIES) {
   t.test(`${address}: what the service says`, async (t) => {
-    const port = await server(t, byService, address);
+    const port = await healthServer(t, byService, address);
     t.same(await ask(port, { type: 'grpc' }, address), { ok: true, reason: 'SERVING' });
     t.same(await ask(port, { type: 'grpc', service: 'shop.Orders' }, address), { ok: false, reason: 'NOT_SERVING' });
     t.same(await ask(port, { type: 'grpc', service: 'empty' }, address), { ok: false, reason: 'UNKNOWN' });
@@ -84,7 +52,7 @@ t.test('TLS: the certificate must be trusted and have the name', async (t) => {
   const pki = await initPki({ directory, cluster: 'servers', nodes, force: false, nowMs: Date.now() });
   const own = pki.nodes[0];
   const pair = { cert_chain: readFileSync(own?.cert ?? ''), private_key: readFileSync(own?.key ?? '') };
-  const port = await server(t, byService, '127.0.0.1', grpc.ServerCredentials.createSsl(null, [pair]));
+  const port = await healthServer(t, byService, '127.0.0.1', grpc.ServerCredentials.createSsl(null, [pair]));
   const check = { type: 'grpc', tls: true, ca: pki.ca };
   t.same(await ask(port, check), { ok: true, reason: 'SERVING' }, 'it names the address');
   t.same(await ask(port, { ...check, serverName: 'shop.example' }), { ok: true, reason: 'SERVING' });
@@ -114,7 +82,7 @@ t.test('a cancelled call does not answer', async (t) => {
   const isAsked = new Promise<void>((resolve) => {
     asked = resolve;
   });
-  const port = await server(t, () => asked());
+  const port = await healthServer(t, () => asked());
   const cancel = probe(targetOf(port), checkOf({ type: 'grpc' }), () => answers++);
   await isAsked;
   cancel();
