@@ -100,7 +100,9 @@ export function createHealthChecker(options: HealthCheckerOptions): HealthChecke
     const advice = { ...check.advice, ...said };
     const isNew = Object.entries(said).some(([word, value]) => check.advice?.[word as keyof ServerAdvice] !== value);
     check.advice = advice;
-    if (isNew) log.event('server.advice', { pool: check.pool, server: check.server.name, reason, ...advice });
+    // Nobody counts connections; who reads the log should not believe it.
+    const ignored = said.maxConnections === undefined ? {} : { ignored: 'maxConnections' };
+    if (isNew) log.event('server.advice', { pool: check.pool, server: check.server.name, reason, ...advice, ...ignored });
     return isNew;
   };
 

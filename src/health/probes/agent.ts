@@ -26,10 +26,15 @@ function readWord(word: string, { verdict, advice }: Said): Said | null {
   const percent = /^([0-9]{1,5})%$/.exec(lower);
   if (percent !== null && Number(percent[1]) <= MAX_WEIGHT_PERCENT)
     return { verdict, advice: { ...advice, weightPercent: Number(percent[1]) } };
-  const connections = /^maxconn:([0-9]{1,10})$/.exec(lower);
-  if (connections !== null && Number(connections[1]) <= MAX_CONNECTIONS)
-    return { verdict, advice: { ...advice, maxConnections: Number(connections[1]) } };
+  const connections = /^maxconn:(.*)$/.exec(lower)?.[1];
+  if (connections !== undefined) return { verdict, advice: withLimit(advice, connections) };
   return null;
+}
+
+/** It is shown and does nothing, so one that cannot be read is not worth a failed check. */
+function withLimit(advice: ServerAdvice, connections: string): ServerAdvice {
+  const isLimit = /^[0-9]{1,10}$/.test(connections) && Number(connections) <= MAX_CONNECTIONS;
+  return isLimit ? { ...advice, maxConnections: Number(connections) } : advice;
 }
 
 export function judgeAgentLine(line: Uint8Array): ProbeResult {

@@ -131,23 +131,27 @@ t.test('advice of an agent stays until it says another, and goes with the agent'
     { ok: true, reason: 'b', advice: { admin: 'drain' } },
     { ok: true, reason: 'c' },
     { ok: true, reason: 'd', advice: { weightPercent: 50, admin: 'drain' } },
+    { ok: true, reason: 'e', advice: { maxConnections: 30 } },
+    { ok: true, reason: 'f', advice: { maxConnections: 30 } },
   ];
   for (const result of results) {
     say(result);
     clock.advance(5000);
   }
-  t.same(advice(), { weightPercent: 50, admin: 'drain' });
+  const said = { weightPercent: 50, admin: 'drain', maxConnections: 30 };
+  t.same(advice(), said);
   t.same(
     logged,
     [
       { pool: 'web', server: 'be1', reason: 'a', weightPercent: 50 },
       { pool: 'web', server: 'be1', reason: 'b', weightPercent: 50, admin: 'drain' },
+      { pool: 'web', server: 'be1', reason: 'e', ...said, ignored: 'maxConnections' },
     ],
     'each change once',
   );
-  t.equal(told, 2);
+  t.equal(told, 3);
   checker.applyPools([{ ...agent, healthCheck: checkOf({ type: 'agent', port: 9001 }) }]);
-  t.same(advice(), { weightPercent: 50, admin: 'drain' }, 'still an agent');
+  t.same(advice(), said, 'still an agent');
   checker.applyPools([checked]);
   t.equal(advice(), null);
 });
