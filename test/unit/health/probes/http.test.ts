@@ -87,7 +87,7 @@ t.test('with real time: silent and slow servers are down, a good one is up', asy
   const silent = await tcp(t, () => undefined);
   const slowBody = await http(t, (_request, response) => void response.write('heal'));
   const servers = Object.entries({ good, silent, slowBody }).map(([name, port]) => sampleServer({ name, address: '127.0.0.1', port }));
-  const pool: PoolConfig = { ...samplePool, servers, healthCheck: checkOf({ ...KEYS, body: 'healthy' }) };
+  const pool: PoolConfig = { ...samplePool, servers, healthCheck: checkOf({ ...KEYS, body: 'healthy', interval: '1s', timeout: '500ms' }) };
   const seen: HealthChange[] = [];
   const logged: string[] = [];
   await new Promise<void>((resolve) => {
@@ -107,8 +107,8 @@ t.test('with real time: silent and slow servers are down, a good one is up', asy
     seen.sort((a, b) => (a.server < b.server ? -1 : 1)).map(({ server, from, to, reason }) => [server, from, to, reason]),
     [
       ['good', 'unknown', 'up', 'status 200, body matches'],
-      ['silent', 'unknown', 'down', 'no answer within 80 ms'],
-      ['slowBody', 'unknown', 'down', 'no answer within 80 ms'],
+      ['silent', 'unknown', 'down', 'no answer within 500 ms'],
+      ['slowBody', 'unknown', 'down', 'no answer within 500 ms'],
     ],
   );
   t.same(logged.sort(), ['server.down', 'server.down', 'server.up']);
