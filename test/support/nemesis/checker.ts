@@ -133,12 +133,14 @@ const isHandOver = ({ farewells, advertMs }: RoundEvidence, sign: Sign, owner: S
 class Apart {
   readonly #evidence: RoundEvidence;
   readonly #reactMs: number;
+  readonly #doubtMs: number;
   /** Of a time with two owners, one of which hears the other. */
   #noticing: { sinceMs: number; lastMs: number } | null = null;
 
   constructor(evidence: RoundEvidence) {
     this.#evidence = evidence;
     this.#reactMs = REACT_ADVERTS * evidence.advertMs + REACT_MS;
+    this.#doubtMs = DOUBT_ADVERTS * evidence.advertMs;
   }
 
   excuses({ node, atMs }: Sign, owner: Sign): boolean {
@@ -147,9 +149,10 @@ class Apart {
     if (there !== 'nothing' && back !== 'nothing') return false;
     const better = this.#isBetter(node, owner.node) ? back : there;
     if (better === 'adverts') return true;
+    const doubtMs = there === 'adverts' || back === 'adverts' ? this.#doubtMs : 0;
     if (this.#noticing === null || atMs - this.#noticing.lastMs > this.#reactMs) this.#noticing = { sinceMs: atMs, lastMs: atMs };
     this.#noticing.lastMs = atMs;
-    return atMs - this.#noticing.sinceMs <= this.#reactMs;
+    return atMs - this.#noticing.sinceMs <= this.#reactMs + doubtMs;
   }
 
   isOneWay({ node, atMs }: Sign, owner: Sign): boolean {
@@ -178,14 +181,14 @@ class Apart {
 
   /** The most that `to` hears of `from` at this moment; what was lost so shortly before that it need not have been missed yet is not heard. */
   #heard(from: string, to: string, atMs: number): 'nothing' | 'adverts' | 'beats' {
-    const { faults, paths, advertMs } = this.#evidence;
+    const { faults, paths } = this.#evidence;
     const passes = (what: 'adverts' | 'beats', side: Cut['side'], noticeMs: number): boolean =>
       !faults
         .filter((fault) => overlaps(fault, atMs, atMs, noticeMs))
         .flatMap(({ cuts }) => cuts)
         .some((cut) => cut.from === from && cut.to === to && cut.side === side && (cut.only === undefined || cut.only === what));
     if (passes('beats', 'client', this.#reactMs) || (paths === 'any' && passes('beats', 'server', this.#reactMs))) return 'beats';
-    return passes('adverts', 'client', this.#reactMs + DOUBT_ADVERTS * advertMs) ? 'adverts' : 'nothing';
+    return passes('adverts', 'client', this.#reactMs + this.#doubtMs) ? 'adverts' : 'nothing';
   }
 
   /** A time in which these two did not hear each other ended between these two moments. */

@@ -99,7 +99,12 @@ t.test('two owners, the better one of which hears nothing but adverts of the oth
   t.same(rules({ ...round, faults: [silent('lb1', 'lb2')] }), ['twoOwners'], 'beats would say more');
   t.same(rules({ signs, faults: [silent('lb1', 'lb2'), noBeats] }), ['twoOwners'], 'on the other wire, too');
   const back = { ...noBeats, cuts: [{ from: 'lb1', to: 'lb2', side: 'client' as const, only: 'beats' as const }] };
-  t.same(rules({ ...round, faults: [silent('lb2', 'lb1'), back] }), ['twoOwners'], 'the worse one gives way to an advert');
+  const worse = { paths: 'vrrp' as const, faults: [silent('lb2', 'lb1'), back] };
+  const until = (toMs: number) => [...owning('lb1', 0, ROUND_MS), claim('lb2', 1500), ...owning('lb2', 1500, toMs)];
+  t.same(rules({ ...worse, signs }), ['twoOwners'], 'the worse one gives way to adverts');
+  t.same(rules({ ...worse, signs: until(1940) }), [], 'three of which it may doubt');
+  t.same(rules({ ...worse, signs: until(2100) }), ['twoOwners'], 'not more');
+  t.same(rules({ ...worse, faults: [silent('lb2', 'lb1')], signs: until(1940) }), ['twoOwners'], 'nor where it hears beats');
 });
 
 t.test('two owners after a partition, while no beats are heard: one of them may doubt the other for three adverts', async (t) => {
