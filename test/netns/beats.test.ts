@@ -22,10 +22,13 @@ const SLOW_ADVERT_MS = 1000;
 const STEADY_MS = 1500;
 const STOPPED_MS = 2500;
 const FAST_LIMIT_MS = 25_000;
+/** A life that a thread on a busy machine does not miss by its own lateness. */
+const FAST = { interval: '5ms', life: '60ms' };
 const ASK_EVERY_MS = 2;
 const BEATS = ['udp dport 7946'];
 /** Longer than a promise many times over, too short for it to be taken back because nobody is there. */
 const LOST_MS = 500;
+const LOST_TRIES = 3;
 const VRRP = ['ip protocol 112'];
 
 const impossible = labIsImpossible() ?? programsMissing('nft');
@@ -147,7 +150,7 @@ else {
     );
 
   t.test('fast liveness: a crash is noticed by silence of the beats, long before the adverts', async (t) => {
-    const cluster = await start(t, { fast: true, election: { advertMs: SLOW_ADVERT_MS } });
+    const cluster = await start(t, { fast: FAST, election: { advertMs: SLOW_ADVERT_MS } });
     const { lab, tandem, active, backup } = cluster;
     if (!(await beatsOf(tandem, active)).isRealtime) return t.comment('real-time priority is not permitted here: nothing is promised');
     await isFast(cluster);
@@ -183,17 +186,21 @@ else {
     const cluster = await start(t, { fast: true });
     const { lab, tandem, active, backup } = cluster;
     const isPromised = (await beatsOf(tandem, active)).isRealtime;
-    if (isPromised) await isFast(cluster);
     const wire = new WireFaults(lab);
-    for (const [from, to] of [
-      [active, backup],
-      [backup, active],
-    ] as const)
-      await wire.lose({ from: [from], to: [to], what: BEATS });
-    await sleep(LOST_MS);
-    await wire.clear();
+    const isAsked = async () => routerOf(await tandem.status(active)).counters.conflicts > 0;
+    // A promise is taken back while the machine is late: then nobody relies on it, and nobody asks.
+    for (let tries = 0; tries === 0 || (isPromised && tries < LOST_TRIES && !(await isAsked())); tries += 1) {
+      if (isPromised) await isFast(cluster);
+      for (const [from, to] of [
+        [active, backup],
+        [backup, active],
+      ] as const)
+        await wire.lose({ from: [from], to: [to], what: BEATS });
+      await sleep(LOST_MS);
+      await wire.clear();
+    }
     t.same([(await roles(cluster))[active], (await roles(cluster))[backup]], ['active', 'backup'], 'lost beats alone move nothing');
-    if (isPromised) t.ok(routerOf(await tandem.status(active)).counters.conflicts > 0, 'it was asked on the wire');
+    if (isPromised) t.ok(await isAsked(), 'it was asked on the wire');
     t.equal(routerOf(await tandem.status(active)).counters.leaseLapses, 0);
     const capture = await lab.capture();
     const asking = await askForVip(lab, 'cl1', ASK_EVERY_MS);
