@@ -65,29 +65,12 @@ missing_packages() {
 
 apt_get() { DEBIAN_FRONTEND=noninteractive quietly apt-get -q -y -o Dpkg::Use-Pty=0 "$@"; }
 
-# Runs a command; PostgreSQL that it installs makes no database, which the next boot would start. What it is told to make stays the
-# administrator's business.
-without_new_database() {
-  local settings=/etc/postgresql-common/createcluster.conf template=/usr/share/postgresql-common/createcluster.conf status=0
-  mkdir -p "${settings%/*}"
-  [[ ! -e $settings ]] || cp -p "$settings" "$settings.before"
-  echo 'create_main_cluster = false' >>"$settings"
-  "$@" || status=$?
-  if [[ -e $settings.before ]]; then
-    mv "$settings.before" "$settings"
-  else
-    # As it would have come; what was found in its place lies no longer beside it.
-    cp "$template" "$settings" || rm "$settings"
-    rm -f "$settings.ucf-dist"
-  fi
-  return "$status"
-}
-
 # Some packages (prometheus, keepalived, frr, nginx, redis-server, postgresql-15, conntrackd) bring a service. Tandem wants only their
-# programs: while apt runs, a policy-rc.d forbids starting services, and what came enabled is disabled afterwards, so that nothing new runs
-# now or after the next boot. A service that was there before stays as it is.
+# programs: while apt runs, a policy-rc.d forbids starting services and PostgreSQL makes no database, which the next boot would start; what
+# came enabled is disabled afterwards. So nothing new runs now or after the next boot. A service that was there before stays as it is.
 install_packages() {
-  local policy=/usr/sbin/policy-rc.d own_policy='' package service services=() status=0
+  local policy=/usr/sbin/policy-rc.d no_database=/etc/postgresql-common/createcluster.d/zz-tandem.conf
+  local temporary=("$no_database") package service services=() status=0
   local install=(apt_get install --no-install-recommends "$@")
   say "installing Debian packages: $*"
   for package in "$@"; do
@@ -95,18 +78,20 @@ install_packages() {
     service=${package%-[0-9]*}
     [[ -e /lib/systemd/system/$service.service ]] || services+=("$service")
   done
-  [[ " $*" != *' postgresql-'* ]] || install=(without_new_database "${install[@]}")
+  [[ -e $policy ]] || temporary+=("$policy")
+  # shellcheck disable=SC2064
+  trap "rm -f ${temporary[*]}" EXIT
   if [[ ! -e $policy ]]; then
-    own_policy=1
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
   fi
-  "${install[@]}" 2>/dev/null || { apt_get update && "${install[@]}"; } || status=$?
-  if [[ -n $own_policy ]]; then
-    rm -f "$policy"
-    trap - EXIT
+  if [[ " $*" == *' postgresql-'* ]]; then
+    mkdir -p "${no_database%/*}"
+    echo 'create_main_cluster = false' >"$no_database"
   fi
+  "${install[@]}" 2>/dev/null || { apt_get update && "${install[@]}"; } || status=$?
+  rm -f "${temporary[@]}"
+  trap - EXIT
   for service in "${services[@]}"; do
     [[ -e /lib/systemd/system/$service.service ]] || continue
     if command -v systemctl >/dev/null; then quietly systemctl disable "$service.service" || true; fi
